@@ -1,0 +1,1 @@
+"""Model to model: the science. Knows nothing of files."""

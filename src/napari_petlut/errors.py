@@ -1,0 +1,37 @@
+"""Errors a person can act on: one line that says what was expected, what was found, what to do."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class PetlutError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class FormatError(PetlutError):
+    """A file cannot be read or written as asked.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file in question.
+    expected, found, remedy : str
+        What was expected, what is there instead, and what the person can do.
+    """
+
+    def __init__(self, path: str | PathLike[str], expected: str, found: str, remedy: str) -> None:
+        self.path, self.expected, self.found, self.remedy = fspath(path), expected, found, remedy
+        super().__init__(f"{self.path}: expected {expected}, found {found}; {remedy}")
+
+
+class ParameterError(PetlutError, ValueError):
+    """A parameter is outside its range, or parameters contradict each other."""
+
+
+class GeometryError(PetlutError, ValueError):
+    """Peaks, maps or tables do not fit the block's geometry."""
+
+
+class Cancelled(PetlutError):
+    """The person asked a long computation to stop."""

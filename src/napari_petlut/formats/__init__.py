@@ -1,0 +1,1 @@
+"""Bytes to model and back; one module per file kind. Knows nothing of analysis."""

@@ -1,0 +1,1 @@
+"""The only rooms that import napari, Qt or magicgui."""

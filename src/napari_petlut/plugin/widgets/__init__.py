@@ -1,0 +1,1 @@
+"""Thin panels: read the form, call the controller, show the answer."""
