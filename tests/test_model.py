@@ -3,7 +3,16 @@ import pytest
 
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import BitField, CrystalLUT, EnergyWindow, EventFormat, FloodMap, Lattice, Peaks
+from napari_petlut.model import (
+    BitField,
+    CrystalLUT,
+    EnergyLUT,
+    EnergyWindow,
+    EventFormat,
+    FloodMap,
+    Lattice,
+    Peaks,
+)
 
 
 def test_peaks_fill_their_columns():
@@ -63,3 +72,22 @@ def test_lut_labels_round_trip_and_emptying():
     assert lut.without([0, 2]).ids.tolist() == [[-1, -1], [1, -1]]
     with pytest.raises(GeometryError):
         CrystalLUT(np.array([[4]]), BlockGeometry(2, 2))
+
+
+def test_resampling_a_lut_takes_the_id_at_each_pixel_centre():
+    lut = CrystalLUT(np.array([[-1, 0], [1, 2]]), BlockGeometry(2, 2))
+    double = lut.resampled((4, 4))
+    assert double.ids.tolist() == [[-1, -1, 0, 0], [-1, -1, 0, 0], [1, 1, 2, 2], [1, 1, 2, 2]]
+    assert double.resampled((2, 2)).ids.tolist() == lut.ids.tolist()
+    assert lut.resampled((1, 3)).ids.tolist() == [[1, 2, 2]]
+    with pytest.raises(ParameterError):
+        lut.resampled((0, 2))
+
+
+def test_energy_lut_gains_put_the_photopeak_at_511_kev():
+    lut = EnergyLUT(np.array([511.0, 1022.0, np.nan]), BlockGeometry(1, 3))
+    np.testing.assert_array_equal(lut.gains, [1.0, 0.5, np.nan])
+    with pytest.raises(GeometryError):
+        EnergyLUT(np.ones(2), BlockGeometry(1, 3))
+    with pytest.raises(ParameterError):
+        EnergyLUT(np.array([0.0, 1.0]), BlockGeometry(1, 2))

@@ -35,3 +35,11 @@ class GeometryError(PetlutError, ValueError):
 
 class Cancelled(PetlutError):
     """The person asked a long computation to stop."""
+
+
+class PetlutWarning(UserWarning):
+    """Base of every warning this package gives on purpose."""
+
+
+class TruncatedFileWarning(PetlutWarning):
+    """A file ends in the middle of an entry; the complete entries before it are used."""

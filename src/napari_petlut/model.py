@@ -103,7 +103,7 @@ class EventFormat:
     def __post_init__(self) -> None:
         try:
             word = np.dtype(self.dtype)
-        except TypeError as error:
+        except (TypeError, ValueError, SyntaxError) as error:
             raise ParameterError(
                 f"event dtype {self.dtype!r} is no NumPy dtype; use one such as '<u4'"
             ) from error
@@ -402,6 +402,26 @@ class CrystalLUT:
         """Return a copy in which the cells of `crystals` belong to nobody."""
         return replace(self, ids=np.where(np.isin(self.ids, np.asarray(crystals)), NO_CRYSTAL, self.ids))
 
+    def resampled(self, shape: tuple[int, int]) -> Self:
+        """Return the same cells on another number of pixels: each new pixel takes the id at its centre.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Pixels along axis 0 and axis 1, at least 1 each.
+
+        Raises
+        ------
+        ParameterError
+            If a number is below 1.
+        """
+        if min(shape) < 1:
+            raise ParameterError(f"a LUT has at least 1 x 1 pixels, not {shape[0]} x {shape[1]}")
+        rows, cols = (
+            ((2 * np.arange(n) + 1) * old) // (2 * n) for n, old in zip(shape, self.shape, strict=True)
+        )
+        return replace(self, ids=self.ids[np.ix_(rows, cols)])
+
     def to_labels(self) -> LabelArray:
         """Return napari label values: id + 1, 0 for "no crystal"."""
         return (self.ids + 1).astype(np.int32)
@@ -410,3 +430,44 @@ class CrystalLUT:
     def from_labels(cls, labels: npt.ArrayLike, geometry: BlockGeometry) -> Self:
         """Return the LUT of napari label values, the inverse of `to_labels`."""
         return cls(np.asarray(labels).astype(np.int32) - 1, geometry)
+
+
+PHOTOPEAK_KEV = 511.0
+"""Energy of an annihilation photon in keV."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyLUT:
+    """The energy lookup table: where each crystal's photopeak lies.
+
+    Parameters
+    ----------
+    photopeaks : ndarray of float64, shape (rows * cols,)
+        Photopeak position by crystal id, in ADC channels; NaN where it is not known.
+    geometry : BlockGeometry
+
+    Raises
+    ------
+    GeometryError
+        If there is not one entry for each crystal.
+    ParameterError
+        If a photopeak is not positive.
+    """
+
+    photopeaks: FloatArray
+    geometry: BlockGeometry
+
+    def __post_init__(self) -> None:
+        photopeaks = np.ascontiguousarray(self.photopeaks, dtype=np.float64)
+        if photopeaks.shape != (len(self.geometry),):
+            raise GeometryError(
+                f"an energy LUT of {self.geometry} needs {len(self.geometry)} entries, not {photopeaks.shape}"
+            )
+        if not (np.isnan(photopeaks) | ((photopeaks > 0) & np.isfinite(photopeaks))).all():
+            raise ParameterError("photopeaks are positive channels, or NaN where they are not known")
+        object.__setattr__(self, "photopeaks", photopeaks)
+
+    @property
+    def gains(self) -> FloatArray:
+        """Gain in keV per channel that puts each photopeak at 511 keV; NaN where it is not known."""
+        return PHOTOPEAK_KEV / self.photopeaks
