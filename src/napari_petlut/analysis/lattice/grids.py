@@ -1,0 +1,145 @@
+"""Arithmetic on grids of positions, arrays of shape (rows, cols, 2): fill holes, smooth, measure, compare."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+
+from napari_petlut.model import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+ACROSS = 1.0
+"""Weight of second differences across lines: a line is smooth along its length."""
+ALONG = 0.05
+"""Weight of second differences along the coordinate: the pitch pattern of a block is not smooth."""
+TWIST = 1.0
+"""Weight of the mixed difference: neighbouring lines have the same pitch pattern."""
+
+
+def second_difference(n: int) -> FloatArray:
+    """Return the (n - 2, n) operator of second differences (no rows where n < 3)."""
+    return np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
+
+
+@lru_cache(maxsize=32)
+def _stiffness(rows: int, cols: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Quadratic forms that penalise bent lines, for coordinate 0 and coordinate 1."""
+    bend0 = sparse.csr_matrix(second_difference(rows).T @ second_difference(rows))
+    bend1 = sparse.csr_matrix(second_difference(cols).T @ second_difference(cols))
+    first0, first1 = np.diff(np.eye(rows), axis=0), np.diff(np.eye(cols), axis=0)
+    twist = sparse.kron(first0.T @ first0, first1.T @ first1)
+    down, across = sparse.kron(bend0, sparse.eye(cols)), sparse.kron(sparse.eye(rows), bend1)
+    return (
+        sparse.csr_matrix(ACROSS * across + ALONG * down + TWIST * twist),
+        sparse.csr_matrix(ACROSS * down + ALONG * across + TWIST * twist),
+    )
+
+
+def fill_holes(grid: FloatArray, hole: BoolArray) -> FloatArray:
+    """Return `grid` with the nodes of `hole` put where the lines bend least.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    hole : ndarray of bool, shape (rows, cols)
+        At least three nodes that are not on one line must be known.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, cols, 2)
+    """
+    rows, cols = hole.shape
+    flat = hole.ravel()
+    out = np.array(grid, dtype=np.float64).reshape(-1, 2)
+    if not flat.any():
+        return out.reshape(grid.shape)
+    for axis, form in enumerate(_stiffness(rows, cols)):
+        inner = form[flat][:, flat] + 1e-9 * sparse.eye(int(flat.sum()))
+        out[flat, axis] = spsolve(sparse.csc_matrix(inner), -(form[flat][:, ~flat] @ out[~flat, axis]))
+    return out.reshape(grid.shape)
+
+
+def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the local step vectors along rows index and column index, each (rows, cols, 2)."""
+    rows, cols = grid.shape[:2]
+    zero = np.zeros_like(grid)
+    return (
+        np.gradient(grid, axis=0) if rows > 1 else zero,
+        np.gradient(grid, axis=1) if cols > 1 else zero,
+    )
+
+
+def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
+    """Return how far apart the nodes of two grids are, in local steps of `other`, shape (rows, cols).
+
+    The larger of the offsets along both axes counts: 1 is one crystal.
+    """
+    down, right = steps(other)
+    det = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
+    floor = 1e-6 + 1e-3 * np.median(np.abs(det))
+    det = np.where(np.abs(det) < floor, floor, det)
+    offset = grid - other
+    u = (offset[..., 0] * right[..., 1] - offset[..., 1] * right[..., 0]) / det
+    v = (down[..., 0] * offset[..., 1] - down[..., 1] * offset[..., 0]) / det
+    return np.asarray(np.maximum(np.abs(u), np.abs(v)))
+
+
+def folded_cells(grid: FloatArray) -> BoolArray:
+    """Return which of the (rows - 1, cols - 1) cells are turned inside out, that is where lines cross."""
+    down, right = np.diff(grid, axis=0)[:, :-1], np.diff(grid, axis=1)[:-1]
+    low_down, low_right = np.diff(grid, axis=0)[:, 1:], np.diff(grid, axis=1)[1:]
+    first = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
+    second = low_down[..., 0] * low_right[..., 1] - low_down[..., 1] * low_right[..., 0]
+    return np.asarray((first <= 0) | (second <= 0))
+
+
+def touching(cells: BoolArray) -> BoolArray:
+    """Return which nodes touch a marked cell, shape (rows, cols)."""
+    rows, cols = cells.shape[0] + 1, cells.shape[1] + 1
+    out = np.zeros((rows, cols), bool)
+    for d0 in (0, 1):
+        for d1 in (0, 1):
+            out[d0 : rows - 1 + d0, d1 : cols - 1 + d1] |= cells
+    return out
+
+
+def smooth_grid(grid: FloatArray, strength: float) -> FloatArray:
+    """Return the grid with its lines straightened, pitch pattern kept; `strength` is in squared nodes."""
+
+    def smoother(n: int, amount: float) -> FloatArray:
+        bend = second_difference(n)
+        return np.asarray(np.linalg.inv(np.eye(n) + amount * bend.T @ bend), dtype=np.float64)
+
+    rows, cols = grid.shape[:2]
+    weak = strength * ALONG
+    return np.stack(
+        [
+            smoother(rows, weak) @ grid[..., 0] @ smoother(cols, strength).T,
+            smoother(rows, strength) @ grid[..., 1] @ smoother(cols, weak).T,
+        ],
+        axis=-1,
+    ).astype(np.float64)
+
+
+def local_pitch(grid: FloatArray) -> FloatArray:
+    """Return the distance to the nearest neighbour of each node, shape (rows, cols), in pixels."""
+    rows, cols = grid.shape[:2]
+    out = np.full((rows, cols), np.inf)
+    for axis in (0, 1):
+        gap = np.linalg.norm(np.diff(grid, axis=axis), axis=-1)
+        first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
+        last = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
+        out[first] = np.minimum(out[first], gap)
+        out[last] = np.minimum(out[last], gap)
+    return out
+
+
+def neighbour_mean(values: FloatArray) -> FloatArray:
+    """Return the 3 x 3 mean of values on nodes, shape (rows, cols, ...)."""
+    size = (3, 3) + (1,) * (values.ndim - 2)
+    return np.asarray(ndimage.uniform_filter(values, size=size, mode="nearest"))

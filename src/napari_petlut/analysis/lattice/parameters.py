@@ -1,0 +1,44 @@
+"""What a person may choose about the search for the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_petlut.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class LatticeParameters:
+    """Choices of the lattice search; the defaults suit every block that we know of.
+
+    Parameters
+    ----------
+    suspect_below : float
+        Crystals with a smaller confidence than this are marked suspect, 0 to 1.
+    missing_share : float
+        A crystal with less than this share of its neighbours' counts is taken for dead, 0 to 1.
+    max_hypotheses : int
+        How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
+    max_alternatives : int
+        How many competing lattices are kept for a person to choose from.
+
+    Raises
+    ------
+    ParameterError
+        If a number is outside its range.
+    """
+
+    suspect_below: float = 0.75
+    missing_share: float = 0.12
+    max_hypotheses: int = 60
+    max_alternatives: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("suspect_below", "missing_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ParameterError(f"{name} is a share from 0 to 1, not {value}")
+        if self.max_hypotheses < 1:
+            raise ParameterError(f"max_hypotheses must be 1 or more, not {self.max_hypotheses}")
+        if self.max_alternatives < 0:
+            raise ParameterError(f"max_alternatives must be 0 or more, not {self.max_alternatives}")

@@ -1,0 +1,83 @@
+"""Spots of a flood map: local maxima of the Laplacian of a Gaussian, placed between pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.model import FloatArray
+
+PIXELS_PER_PITCH = 9.0
+"""Maps are binned to about this many pixels per pitch first: finer ones show no more spots."""
+SCALE = 0.15
+"""Width of the Laplacian of a Gaussian in pitches: narrow enough to part crowded edge spots."""
+LEVEL = 0.12
+"""Weakest spot that counts, as a share of the strong ones (98th percentile)."""
+
+
+def bin_map(counts: FloatArray, factor: int) -> FloatArray:
+    """Return sums over `factor` x `factor` pixels; the last row or column is filled up with zeros."""
+    if factor == 1:
+        return np.ascontiguousarray(counts)
+    n0, n1 = (-(-n // factor) for n in counts.shape)
+    full = np.zeros((n0 * factor, n1 * factor))
+    full[: counts.shape[0], : counts.shape[1]] = counts
+    return np.ascontiguousarray(full.reshape(n0, factor, n1, factor).sum(axis=(1, 3)))
+
+
+def find_spots(
+    counts: FloatArray, support: BoolArray, pitch: float, scale: float = SCALE
+) -> tuple[FloatArray, FloatArray]:
+    """Find the spots of a flood map.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n0, n1)
+    support : ndarray of bool, shape (n0, n1)
+        Spots elsewhere are not looked for.
+    pitch : float
+        Mean distance of neighbouring spots in pixels.
+    scale : float
+        Width of the Laplacian of a Gaussian in pitches.
+
+    Returns
+    -------
+    positions : ndarray of float64, shape (n, 2)
+        (axis 0, axis 1) in pixels, strongest first.
+    strength : ndarray of float64, shape (n,)
+        Response, 1 for the strong spots of the map.
+    """
+    factor = max(1, int(pitch / PIXELS_PER_PITCH))
+    small = bin_map(counts, factor)
+    inside = bin_map(support.astype(np.float64), factor) > 0
+    sigma = scale * pitch / factor
+    # The square root of counts + 3/8 has equal Poisson noise everywhere (Anscombe 1948).
+    response = -ndimage.gaussian_laplace(np.sqrt(small + 0.375), sigma, mode="nearest") * sigma**2
+    size = 2 * max(1, round(1.2 * sigma)) + 1
+    top = (ndimage.maximum_filter(response, size=size, mode="nearest") == response) & inside
+    level = np.percentile(response[inside], 98) if inside.any() else 0.0
+    top &= response > LEVEL * max(level, 1e-12)
+    top[[0, -1]] = False
+    top[:, [0, -1]] = False
+    peak = np.argwhere(top)
+    if not len(peak):
+        return np.empty((0, 2)), np.empty(0)
+    strength = response[tuple(peak.T)]
+    order = np.argsort(-strength, kind="stable")
+    peak, strength = peak[order], strength[order]
+    place = (peak + _parabola(response, peak) + 0.5) * factor - 0.5
+    return place, strength / level
+
+
+def _parabola(image: FloatArray, peak: npt.NDArray[np.int_]) -> FloatArray:
+    """Return the offset of the top of the parabola through each maximum, per axis, within half a pixel."""
+    out = np.zeros(peak.shape)
+    middle = image[tuple(peak.T)]
+    for axis in (0, 1):
+        unit = np.eye(2, dtype=int)[axis]
+        before, after = image[tuple((peak - unit).T)], image[tuple((peak + unit).T)]
+        curve = before - 2 * middle + after
+        out[:, axis] = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, -1.0), 0.0)
+    return np.clip(out, -0.5, 0.5)
