@@ -1,0 +1,8 @@
+"""Block detectors with known truth, for sample data, tutorials, tests and benchmarks."""
+
+from napari_petlut.simulation.block import SimulatedBlock, simulate_block
+from napari_petlut.simulation.faults import crystal_run
+from napari_petlut.simulation.parameters import BlockSimulation
+from napari_petlut.simulation.presets import PRESETS
+
+__all__ = ["PRESETS", "BlockSimulation", "SimulatedBlock", "crystal_run", "simulate_block"]

@@ -1,0 +1,202 @@
+"""What a simulated block is like: one frozen dataclass, every knob with its unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+
+from napari_petlut.errors import ParameterError
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import EnergyWindow
+
+MAX_CRYSTALS_PER_AXIS = 40
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class BlockSimulation:
+    """Parameters of a simulated quadrant-sharing block; the defaults resemble a measured 16 x 16 block.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Crystals along axis 0 and axis 1, each from 2 to 40.
+    counts_per_crystal : float
+        Mean events in the energy window per live crystal, background included.
+    resolution : float
+        Median over neighbouring crystals of k = distance / FWHM; 1 is merged at half height.
+    seed : int
+        Same parameters and seed, same block.
+    distortion : float
+        How far the smooth swirls bend a row or column, peak to peak, as a share of the block's side
+        (typical of all of them); 0.1 is 1.6 pitches of a 16 x 16 block.
+    light_spread : float
+        Width of the rim over which a photosensor's light falls off, in half sides of the block.
+        Smaller values crowd the spots more at the edges and corners.
+    sensor_radius : float
+        Distance from a photosensor's centre, which is a corner of the block, at which its light has
+        halved, in half sides of the block.
+    gains : tuple of 4 float
+        Gains of the photosensors at (low, low), (low, high), (high, low), (high, high) of axis 0 and axis 1.
+    turn : float
+        Turn of the crystal array against the photosensors, in degrees.
+    shear : float
+        Lean of axis 1 of the array towards axis 0, in degrees.
+    mirror : bool
+        Number the rows from the other end.
+    walls : tuple of 4 float
+        Reach in pitches of the light that the reflecting walls fold back, at the low and high side of axis 0
+        and of axis 1. 1 pulls the outer two rows together by a third, 2 nearly merges them.
+    jitter : float
+        Standard deviation of a crystal's own displacement, in pitches.
+    yield_spread : float
+        Relative standard deviation of the light yield from crystal to crystal; it moves the photopeak.
+        Cut at 2.5 standard deviations.
+    sensitivity_spread : float
+        Relative standard deviation of the events from crystal to crystal; cut at 2.5 standard deviations.
+    spot_spread : float
+        Relative standard deviation of the spot size from crystal to crystal.
+    dead, dim : int or tuple of int
+        Crystals without events and crystals with few: how many, chosen at random, or which ids.
+    dim_level : float
+        Share of its events that a dim crystal keeps.
+    merged : int or tuple of pairs of int
+        Neighbours whose spots lie on each other: how many pairs, chosen at random, or which ids.
+    scatter : float
+        Share of the crystals' events that scatter into a neighbour first, and so land between the spots.
+    background : float
+        Share of the events in the window that belong to no crystal, up to 0.9.
+    comb : bool
+        Keep the integer-ratio comb of whole-number energies in a map; events always have it.
+    hot_bins : int
+        Pixels with far too many counts.
+    hot_level : float
+        Counts of a hot pixel in units of a typical spot's peak.
+    lines : int
+        Pixel rows or columns with wrong counts all along.
+    line_level : float
+        Largest relative error of a line; a dark line loses at most 0.9 of its counts.
+    window : EnergyWindow
+        Energies that count, in channels.
+    photopeak : float
+        Channel of the photopeak of an average crystal.
+    energy_resolution : float
+        Full width at half maximum of the photopeak, relative to its energy.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range.
+
+    Examples
+    --------
+    >>> BlockSimulation(rows=8, cols=8, dead=2).geometry
+    BlockGeometry(rows=8, cols=8)
+    """
+
+    rows: int = 16
+    cols: int = 16
+    counts_per_crystal: float = 139_000.0
+    resolution: float = 1.33
+    seed: int = 0
+    distortion: float = 0.09
+    light_spread: float = 0.40
+    sensor_radius: float = 1.05
+    gains: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    turn: float = 0.0
+    shear: float = 0.0
+    mirror: bool = False
+    walls: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    jitter: float = 0.06
+    yield_spread: float = 0.05
+    sensitivity_spread: float = 0.08
+    spot_spread: float = 0.06
+    dead: int | tuple[int, ...] = 0
+    dim: int | tuple[int, ...] = 0
+    dim_level: float = 0.25
+    merged: int | Pairs = 0
+    scatter: float = 0.20
+    background: float = 0.06
+    comb: bool = True
+    hot_bins: int = 0
+    hot_level: float = 4.0
+    lines: int = 0
+    line_level: float = 0.5
+    window: EnergyWindow = field(default_factory=lambda: EnergyWindow(400, 800))
+    photopeak: float = 520.0
+    energy_resolution: float = 0.14
+
+    def __post_init__(self) -> None:
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not (np.isfinite(value) and low <= value <= high):
+                raise ParameterError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+        for name in ("rows", "cols", "seed", "hot_bins", "lines"):
+            if not isinstance(getattr(self, name), (int, np.integer)):
+                raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        _check_four("gains", self.gains, 0.1, 10)
+        _check_four("walls", self.walls, 0, 5)
+        n = len(self.geometry)
+        for name in ("dead", "dim"):
+            _check_choice(name, getattr(self, name), n)
+        if isinstance(self.merged, int):
+            _check_choice("merged", self.merged, n)
+        else:
+            for pair in self.merged:
+                _check_choice("merged", tuple(pair), n)
+
+    @property
+    def geometry(self) -> BlockGeometry:
+        """The crystal array."""
+        return BlockGeometry(int(self.rows), int(self.cols))
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        """Return the random numbers for one purpose, so that turning one knob leaves the rest as it was."""
+        return np.random.default_rng(np.random.SeedSequence([int(self.seed), purpose]))
+
+    def scaled(self, events: float) -> Self:
+        """Return the same block with `events` in the window altogether, all crystals being live."""
+        return replace(self, counts_per_crystal=events / len(self.geometry))
+
+
+_RANGES = (
+    ("rows", 2, MAX_CRYSTALS_PER_AXIS),
+    ("cols", 2, MAX_CRYSTALS_PER_AXIS),
+    ("counts_per_crystal", 0.01, 1e9),
+    ("resolution", 0.3, 20),
+    ("seed", 0, 2**63),
+    ("distortion", 0, 0.3),
+    ("light_spread", 0.1, 2),
+    ("sensor_radius", 0.5, 2),
+    ("turn", -45, 45),
+    ("shear", -30, 30),
+    ("jitter", 0, 0.4),
+    ("yield_spread", 0, 0.3),
+    ("sensitivity_spread", 0, 0.35),
+    ("spot_spread", 0, 0.3),
+    ("dim_level", 0, 1),
+    ("scatter", 0, 0.9),
+    ("background", 0, 0.9),
+    ("hot_bins", 0, 10_000),
+    ("hot_level", 0, 1e4),
+    ("lines", 0, 200),
+    ("line_level", 0, 10),
+    ("photopeak", 50, 2000),
+    ("energy_resolution", 0.02, 0.5),
+)
+
+
+def _check_four(name: str, values: tuple[float, ...], low: float, high: float) -> None:
+    if len(values) != 4 or not all(low <= v <= high for v in values):
+        raise ParameterError(f"{name} needs four numbers between {low:g} and {high:g}, not {values!r}")
+
+
+def _check_choice(name: str, choice: int | tuple[int, ...], crystals: int) -> None:
+    if isinstance(choice, (int, np.integer)):
+        if not 0 <= choice < crystals:
+            raise ParameterError(f"{name} must be a number from 0 to {crystals - 1} or ids, not {choice!r}")
+    elif not all(0 <= i < crystals for i in choice):
+        raise ParameterError(f"{name} holds crystal ids from 0 to {crystals - 1}, not {choice!r}")
