@@ -1,0 +1,162 @@
+"""Pictures of a result, drawn without a screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_petlut.model import PeakStatus
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from napari_petlut.geometry import BlockGeometry
+    from napari_petlut.model import EnergyWindow, FloodMap, LabelArray, Lattice
+
+STATUS_COLOURS: dict[str, str] = {
+    PeakStatus.FOUND: "#ffffff",
+    PeakStatus.INFERRED: "#4cc9f0",
+    PeakStatus.MANUAL: "#b5e48c",
+    PeakStatus.SUSPECT: "#ff9f1c",
+    PeakStatus.MISSING: "#ff4d6d",
+}
+"""One colour per status, legible on the dark and on the bright end of the colour map."""
+
+BRIGHTEST_PERCENTILE = 99.7
+"""Counts above this percentile of the filled pixels share the brightest colour, so that hot pixels darken nothing."""
+
+
+def cell_outlines(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the borders between cells as line segments along pixel edges.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n0, n1)
+        Crystal id of each pixel.
+
+    Returns
+    -------
+    ndarray of float64, shape (k, 2, 2)
+        Segments from one end to the other, each end as (axis 0, axis 1); pixel centres are at integers.
+
+    Examples
+    --------
+    >>> cell_outlines([[0, 1], [0, 1]]).tolist()
+    [[[-0.5, 0.5], [1.5, 0.5]]]
+    """
+    labels = np.asarray(labels)
+    across = _runs(labels[:, 1:] != labels[:, :-1])
+    along = _runs((labels[1:] != labels[:-1]).T)[:, :, ::-1]
+    return np.concatenate([across, along])
+
+
+def _runs(border: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return unbroken runs of `border` down each column j as segments at axis 1 = j + 0.5."""
+    padded = np.pad(border, ((1, 1), (0, 0))).astype(np.int8)
+    change = np.diff(padded, axis=0).T
+    column, first = np.nonzero(change == 1)
+    _, last = np.nonzero(change == -1)
+    middle = column + 0.5
+    return np.stack(
+        [np.stack([first - 0.5, middle], axis=-1), np.stack([last - 0.5, middle], axis=-1)], axis=1
+    ).astype(np.float64)
+
+
+def brightest(counts: npt.NDArray[np.float64]) -> float:
+    """Return the counts at which the colour map shall end."""
+    filled = counts[counts > 0]
+    return float(np.percentile(filled, BRIGHTEST_PERCENTILE)) if filled.size else 1.0
+
+
+def draw_block(
+    flood: FloodMap, lattice: Lattice, labels: LabelArray, window: EnergyWindow | None = None, *, title: str = ""
+) -> Figure:
+    """Draw a calibrated block: flood map, peaks, cell borders, crystal numbers, and the energy spectrum.
+
+    Parameters
+    ----------
+    flood : FloodMap
+    lattice : Lattice
+    labels : ndarray of int32, shape (n0, n1)
+        Crystal id of each pixel, -1 for "no crystal".
+    window : EnergyWindow, optional
+        Shaded in the spectrum.
+    title : str
+        Headline of the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        18 inches wide where there is a spectrum beside the map, 13 otherwise.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    has_spectrum = flood.spectrum is not None and bool(flood.spectrum.any())
+    figure = Figure(figsize=(18, 12.6) if has_spectrum else (13, 12.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    if has_spectrum:
+        map_axes, spectrum_axes = figure.subplots(1, 2, width_ratios=(2.6, 1))
+        _draw_spectrum(spectrum_axes, flood, window)
+    else:
+        map_axes = figure.subplots()
+    _draw_map(map_axes, flood, labels)
+    _draw_peaks(map_axes, lattice, flood.shape)
+    figure.suptitle(title, fontsize=15)
+    return figure
+
+
+def _draw_map(axes: Axes, flood: FloodMap, labels: LabelArray) -> None:
+    from matplotlib.collections import LineCollection
+
+    image = axes.imshow(flood.counts, cmap="inferno", vmin=0, vmax=brightest(flood.counts), interpolation="nearest")
+    outlines = [segment[:, ::-1] for segment in cell_outlines(labels)]
+    axes.add_collection(LineCollection(outlines, colors="#7fd1ff", linewidths=0.6, alpha=0.8))
+    axes.set_xlabel("axis 1 (detector y), px")
+    axes.set_ylabel("axis 0 (detector x), px")
+    axes.figure.colorbar(image, ax=axes, shrink=0.6, label="counts per pixel")
+
+
+def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
+    pitch = np.sqrt(shape[0] * shape[1] / len(lattice.geometry))
+    size = float(np.clip(180 * pitch / max(shape), 3.0, 9.0))
+    for status, colour in STATUS_COLOURS.items():
+        chosen = np.flatnonzero(lattice.status == status)
+        if chosen.size:
+            at = lattice.positions[chosen]
+            axes.plot(
+                at[:, 1], at[:, 0], "+", color=colour, markersize=size, markeredgewidth=0.8, label=f"{status} {chosen.size}"
+            )
+            for crystal, (axis0, axis1) in zip(chosen.tolist(), at, strict=True):
+                axes.annotate(
+                    str(crystal), (axis1, axis0), xytext=(2, 2), textcoords="offset points", color=colour, fontsize=size * 0.62
+                )
+    if len(lattice.extra):
+        axes.plot(lattice.extra[:, 1], lattice.extra[:, 0], "x", color="#c77dff", label=f"extra {len(lattice.extra)}")
+    axes.set_xlim(-0.5, shape[1] - 0.5)
+    axes.set_ylim(shape[0] - 0.5, -0.5)
+    axes.legend(loc="upper right", fontsize=9, framealpha=0.7, facecolor="#333333", labelcolor="white")
+
+
+def _draw_spectrum(axes: Axes, flood: FloodMap, window: EnergyWindow | None) -> None:
+    spectrum = flood.spectrum
+    assert spectrum is not None
+    last = int(np.flatnonzero(spectrum)[-1]) + 1
+    # The lowest channels hold noise that would flatten the rest.
+    top = spectrum[min(50, last // 4) : last].max(initial=1)
+    axes.step(np.arange(last), spectrum[:last], where="mid", color="#333333", linewidth=0.8)
+    axes.set(xlim=(0, last), ylim=(0, 1.15 * top), xlabel="energy, ADC channels", ylabel="events", title="Energy spectrum")
+    if window is not None:
+        axes.axvspan(window.low, window.high, color="#4cc9f0", alpha=0.25, label=str(window))
+        axes.legend(loc="upper right", fontsize=9)
+
+
+def block_title(geometry: BlockGeometry, lattice: Lattice, source: str) -> str:
+    """Return the headline of a block's picture, for example "block_07: 256 of 256 crystals, 3 to look at"."""
+    missing = int((lattice.status == PeakStatus.MISSING).sum())
+    suspect = int((lattice.status == PeakStatus.SUSPECT).sum())
+    text = f"{source}: {len(geometry) - missing} of {len(geometry)} crystals"
+    return text + (f", {suspect} to look at" if suspect else "") + (f", {missing} missing" if missing else "")
