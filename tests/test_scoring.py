@@ -31,7 +31,7 @@ def test_a_transposed_numbering_is_right_only_on_square_arrays():
 
 def test_a_lattice_shifted_by_one_column_is_wrong_everywhere():
     block, truth = BlockGeometry(4, 5), grid(4, 5)
-    score = score_lattice(lattice(block, truth + [0, 20.0]), truth)
+    score = score_lattice(lattice(block, truth + np.array([0, 20.0])), truth)
     assert score.right.sum() == 0
     assert score.wrong.all()
 
@@ -41,7 +41,7 @@ def test_half_the_spacing_decides_and_dead_crystals_do_not_count():
     moved = truth.copy()
     moved[1, 1] += 9.9
     moved[4, 1] += 10.1
-    status = np.array(["found"] * 6)
+    status = np.array(["found"] * 6, "<U8")
     status[4] = "suspect"
     live = np.ones(6, bool)
     live[5] = False

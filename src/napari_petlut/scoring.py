@@ -20,9 +20,9 @@ BoolArray = npt.NDArray[np.bool_]
 class LatticeScore:
     """A lattice held against the truth.
 
-    A crystal is right when its own peak, the one with its row and column, lies within half the spacing to the
-    nearest true neighbour (2.5 px at least). Rows and columns count up to one symmetry of the grid for the whole
-    block, because a map alone cannot tell which corner is the first. Dead crystals are not counted.
+    A crystal is right when its own peak, the one with its row and column, lies within half the spacing to
+    the nearest true neighbour (2.5 px at least). Rows and columns count up to one symmetry of the grid for
+    the whole block, because a map alone cannot tell which corner is the first. Dead crystals do not count.
 
     Parameters
     ----------
