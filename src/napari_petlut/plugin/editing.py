@@ -1,0 +1,297 @@
+"""Follows a Points layer while a person edits it: renumbers, marks what was touched, and can undo it all.
+
+napari's own tools do the editing. What has to be known about them (napari 0.9):
+
+- adding, deleting and dragging fire ``events.data``, a drag only once at its end, with the data already
+  changed in place; pasting fires no data event at all, only ``events.set_data``;
+- a new point copies the features of the point that was selected last;
+- the layer has no undo.
+
+So the editor compares the layer with the state it saw last whenever something may have changed, and takes
+that state for the step to undo to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Points
+from napari.layers.base import ActionType
+from psygnal import Signal
+
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
+from napari_petlut.plugin.history import History
+from napari_petlut.plugin.layers import info, peak_features
+from napari_petlut.plugin.numbering import Numbering, number_points, numbering_of
+from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
+
+_BEGINNING = (ActionType.ADDING, ActionType.REMOVING, ActionType.CHANGING)
+EXTRA_REASON = "belongs to no crystal"
+
+
+@dataclass(frozen=True, eq=False)
+class PeakState:
+    """Everything about the peaks that undo has to bring back."""
+
+    positions: FloatArray
+    features: pd.DataFrame
+    geometry: BlockGeometry
+
+
+def unmatched_rows(before: FloatArray, after: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which rows of `after` are not, at exactly the same place, in `before`, shape (len(after),).
+
+    A place that occurs twice in `after` and once in `before` counts as new the second time.
+    """
+    known = Counter(map(tuple, before.tolist()))
+    new = np.zeros(len(after), bool)
+    for row, place in enumerate(map(tuple, after.tolist())):
+        if known[place] > 0:
+            known[place] -= 1
+        else:
+            new[row] = True
+    return new
+
+
+class PeakEditor:
+    """Keeps the features of one Points layer right, and remembers its states.
+
+    Parameters
+    ----------
+    layer : Points
+        A peaks layer; see `napari_petlut.plugin.layers.adopt_points`.
+    geometry : BlockGeometry
+    counts : callable
+        Returns the flood map as an array, or None if there is none any more; for snapping.
+
+    Attributes
+    ----------
+    edited : Signal
+        After every change, whoever made it.
+    snap : bool
+        Whether new and moved points jump to the local maximum.
+    """
+
+    edited = Signal()
+
+    def __init__(
+        self,
+        layer: Points,
+        geometry: BlockGeometry,
+        counts: Callable[[], npt.NDArray[np.float64] | None],
+    ) -> None:
+        self.layer = layer
+        self.snap = False
+        self.history: History[PeakState] = History()
+        self._geometry = geometry
+        self._counts = counts
+        self._pending = False
+        self._busy = False
+        self._last = self._read()
+        self._numbering = self._as_numbered()
+        layer.events.data.connect(self._on_data)
+        layer.events.set_data.connect(self._on_set_data)
+        if (self._last.features["crystal"] == NO_CRYSTAL).all():
+            self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+
+    def close(self) -> None:
+        """Let go of the layer."""
+        self.layer.events.data.disconnect(self._on_data)
+        self.layer.events.set_data.disconnect(self._on_set_data)
+
+    # -- what is known ------------------------------------------------------------------------------------
+
+    @property
+    def geometry(self) -> BlockGeometry:
+        """The crystal array; setting it numbers the points afresh."""
+        return self._geometry
+
+    @geometry.setter
+    def geometry(self, geometry: BlockGeometry) -> None:
+        if geometry == self._geometry:
+            return
+        self._geometry = geometry
+        self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+
+    @property
+    def numbering(self) -> Numbering:
+        """Which point is which crystal, and where the crystals without a point should be."""
+        return self._numbering
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """The features table of the layer as of the last edit."""
+        return self._last.features
+
+    @property
+    def positions(self) -> FloatArray:
+        """The positions as of the last edit, shape (n, 2)."""
+        return self._last.positions
+
+    # -- edits from outside -------------------------------------------------------------------------------
+
+    def undo(self) -> bool:
+        """Take back the last edit; return False if there was none."""
+        return self._restore(self.history.undo(self._last))
+
+    def redo(self) -> bool:
+        """Do again what was taken back; return False if there was nothing."""
+        return self._restore(self.history.redo(self._last))
+
+    def replace(self, peaks: Peaks, reasons: list[str], geometry: BlockGeometry | None = None) -> None:
+        """Put other peaks into the layer, as a rerun of a step does; one step of the history."""
+        self.history.push(self._last)
+        self._geometry = geometry or self._geometry
+        state = PeakState(
+            peaks.positions.copy(), peak_features(peaks, self._geometry, reasons), self._geometry
+        )
+        self._write(state)
+
+    def set_features(self, row: int, **values: object) -> None:
+        """Change features of one peak; one step of the history."""
+        self.history.push(self._last)
+        features = self._last.features.copy()
+        for column, value in values.items():
+            features.loc[row, column] = value
+        self._write(PeakState(self._last.positions, features, self._geometry))
+
+    def renumber(self) -> None:
+        """Give all points new numbers, from the points alone; one step of the history."""
+        self.history.push(self._last)
+        self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+
+    # -- edits by the person ------------------------------------------------------------------------------
+
+    def _on_data(self, event: object) -> None:
+        if self._busy:
+            return
+        self._pending = event.action in _BEGINNING  # type: ignore[attr-defined]
+        if not self._pending:
+            self._commit()
+
+    def _on_set_data(self, event: object = None) -> None:
+        # Fires for every redraw too; only a paste changes the number of points without a data event.
+        if not self._busy and not self._pending and len(self.layer.data) != len(self._last.positions):
+            self._commit()
+
+    def _commit(self) -> None:
+        """Make the layer's new positions the present state, and the one before a step to undo to."""
+        positions = np.array(self.layer.data, np.float64)
+        before = self._last
+        if positions.shape == before.positions.shape and (positions == before.positions).all():
+            return
+        touched = unmatched_rows(before.positions, positions)
+        if self.snap and touched.any():
+            positions = self._snapped(positions, touched)
+        features = _carried_over(before, positions, touched)
+        self.history.push(before)
+        self._last = PeakState(positions, features, self._geometry)
+        self._renumber(features["crystal"].to_numpy().astype(np.intp))
+
+    def _snapped(self, positions: FloatArray, touched: npt.NDArray[np.bool_]) -> FloatArray:
+        counts = self._counts()
+        if counts is None:
+            return positions
+        wanted = snap_to_maximum(counts, positions[touched])
+        free = free_of_others(wanted, positions[~touched])
+        snapped = positions.copy()
+        snapped[touched] = np.where(free[:, None], wanted, positions[touched])
+        return snapped
+
+    # -- state <-> layer ----------------------------------------------------------------------------------
+
+    def _read(self) -> PeakState:
+        features = self.layer.features.reset_index(drop=True).copy()
+        return PeakState(np.array(self.layer.data, np.float64).reshape(-1, 2), features, self._geometry)
+
+    def _as_numbered(self) -> Numbering:
+        crystal = self._last.features["crystal"].to_numpy().astype(np.intp)
+        return numbering_of(crystal, self._last.positions, self._geometry)
+
+    def _renumber(self, previous: IntArray) -> None:
+        features = self._last.features.copy()
+        self._numbering = number_points(self._last.positions, self._geometry, previous)
+        crystal = self._numbering.crystal
+        features["crystal"] = crystal.astype(np.int64)
+        features["row"], features["col"] = (a.astype(np.int64) for a in self._geometry.row_col(crystal))
+        features["reason"] = _reasons(features, crystal)
+        self._write(PeakState(self._last.positions, features, self._geometry), numbered=True)
+
+    def _restore(self, state: PeakState | None) -> bool:
+        if state is None:
+            return False
+        if state.geometry != self._geometry:
+            self._last = state
+            self._renumber(np.full(len(state.positions), NO_CRYSTAL, np.intp))
+        else:
+            self._write(state)
+        return True
+
+    def _write(self, state: PeakState, *, numbered: bool = False) -> None:
+        """Bring the layer into this state and tell everybody."""
+        self._last = state
+        if not numbered:
+            self._numbering = self._as_numbered()
+        info(self.layer)["geometry"] = {"rows": self._geometry.rows, "cols": self._geometry.cols}
+        self._busy = True
+        try:
+            self._write_layer(state)
+        finally:
+            self._busy = False
+        self.edited.emit()
+
+    def _write_layer(self, state: PeakState) -> None:
+        layer = self.layer
+        same_length = len(layer.data) == len(state.positions)
+        if not same_length or not (layer.data == state.positions).all():
+            if not same_length:
+                layer.selected_data = set()
+            layer.data = state.positions.copy()
+        if not layer.features.equals(state.features):
+            layer.features = state.features.copy()
+
+
+def _carried_over(before: PeakState, after: FloatArray, touched: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Return the features for `after`: untouched points keep theirs, touched ones become manual.
+
+    A moved point keeps its number; a new one has none yet. napari's own table is of no use here, because a
+    new point copies the features of another.
+    """
+    columns = before.features.columns
+    if len(after) == len(before.positions):
+        features = before.features.copy()
+    else:
+        rows = _rows_before(before.positions, after, touched)
+        features = before.features.reindex(rows).reset_index(drop=True)
+        features.loc[touched, "crystal"] = NO_CRYSTAL
+    features.loc[touched, ["row", "col"]] = NO_CRYSTAL
+    features.loc[touched, "status"] = PeakStatus.MANUAL.value
+    features.loc[touched, "confidence"] = 1.0
+    features.loc[touched, "reason"] = ""
+    kinds = {"crystal": np.int64, "row": np.int64, "col": np.int64, "confidence": np.float64}
+    return features[list(columns)].astype({k: v for k, v in kinds.items() if k in columns})
+
+
+def _rows_before(before: FloatArray, after: FloatArray, touched: npt.NDArray[np.bool_]) -> IntArray:
+    """Return for each row of `after` the row of `before` at the same place, -1 for touched ones."""
+    places: dict[tuple[float, ...], list[int]] = {}
+    for row in range(len(before) - 1, -1, -1):
+        places.setdefault(tuple(before[row].tolist()), []).append(row)
+    rows = [
+        NO_CRYSTAL if new else places[tuple(place)].pop()
+        for new, place in zip(touched, after.tolist(), strict=True)
+    ]
+    return np.array(rows, np.intp)
+
+
+def _reasons(features: pd.DataFrame, crystal: IntArray) -> npt.NDArray[np.object_]:
+    """Return the reasons with "belongs to no crystal" where, and only where, that is now true."""
+    reasons = features["reason"].astype(str).to_numpy(dtype=object)
+    reasons = np.where(reasons == EXTRA_REASON, "", reasons)
+    return np.where(crystal == NO_CRYSTAL, EXTRA_REASON, reasons)

@@ -1,0 +1,197 @@
+"""Which point is which crystal, kept up to date while a person edits the points.
+
+An edit keeps the numbers it does not touch. Only where that leaves holes, extra points or kinks is the whole
+block numbered afresh, and the new numbers are taken only if they leave fewer of those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+
+from napari_petlut.errors import PetlutError
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.model import FloatArray, IntArray
+
+_SAME_PLACE = 1e-6
+_REACH = 0.75
+"""A point takes the number of a crystal whose place is at most this many pitches away."""
+_KINK = 0.6
+"""A crystal this many pitches off the middle of its two neighbours counts as a kink."""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbering:
+    """The crystals of a table of points.
+
+    Parameters
+    ----------
+    crystal : ndarray of intp, shape (n,)
+        Crystal id of each point, -1 for a point that belongs to no crystal.
+    places : ndarray of float64, shape (rows * cols, 2)
+        Where each crystal is: its point, else where its neighbours say it should be; NaN if they cannot tell.
+    occupied : ndarray of bool, shape (rows * cols,)
+        Whether a point has this crystal's id.
+    """
+
+    crystal: IntArray
+    places: FloatArray
+    occupied: npt.NDArray[np.bool_]
+
+
+def number_points(positions: FloatArray, geometry: BlockGeometry, previous: IntArray) -> Numbering:
+    """Give points their numbers, keeping those they had wherever that makes sense.
+
+    Parameters
+    ----------
+    positions : ndarray of float64, shape (n, 2)
+        (axis 0, axis 1) in flood-map pixels.
+    geometry : BlockGeometry
+    previous : ndarray of intp, shape (n,)
+        The number each point had, -1 for new points.
+
+    Returns
+    -------
+    Numbering
+    """
+    kept = _fill_vacancies(positions, geometry, previous)
+    if len(positions) < 4 or _flaws(kept, positions, geometry) == 0:
+        return numbering_of(kept, positions, geometry)
+    fresh = _number_afresh(positions, geometry)
+    if _flaws(fresh, positions, geometry) < _flaws(kept, positions, geometry):
+        kept = fresh
+    return numbering_of(kept, positions, geometry)
+
+
+def numbering_of(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> Numbering:
+    """Return the numbering that given ids mean; ids outside the geometry count as "no crystal"."""
+    crystal = np.where(crystal < len(geometry), crystal, NO_CRYSTAL)
+    grid = _grid(crystal, positions, geometry)
+    occupied = np.isfinite(grid).all(axis=-1).ravel()
+    return Numbering(crystal, predict_places(grid).reshape(-1, 2), occupied)
+
+
+def _grid(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> FloatArray:
+    grid = np.full((len(geometry), 2), np.nan)
+    numbered = crystal >= 0
+    grid[crystal[numbered]] = positions[numbered]
+    return grid.reshape(*geometry.shape, 2)
+
+
+def _number_afresh(positions: FloatArray, geometry: BlockGeometry) -> IntArray:
+    """Return crystal ids from the points alone, -1 for points that fit no crystal."""
+    from napari_petlut.analysis.lattice import number_peaks
+
+    crystal = np.full(len(positions), NO_CRYSTAL, np.intp)
+    try:
+        lattice = number_peaks(positions, geometry)
+    except PetlutError:  # too few points, or points that make no grid: they stay without a number
+        return crystal
+    distance, point = (np.asarray(a) for a in cKDTree(positions).query(lattice.positions))
+    for crystal_id in np.flatnonzero(distance < _SAME_PLACE):
+        if crystal[point[crystal_id]] == NO_CRYSTAL:
+            crystal[point[crystal_id]] = crystal_id
+    return crystal
+
+
+def _fill_vacancies(positions: FloatArray, geometry: BlockGeometry, previous: IntArray) -> IntArray:
+    """Return the previous numbers, with points that had none put into the vacant places they lie at."""
+    crystal = np.where(previous < len(geometry), previous, NO_CRYSTAL).astype(np.intp)
+    _, first = np.unique(crystal, return_index=True)
+    repeated = np.ones(len(crystal), bool)
+    repeated[first] = False
+    crystal[repeated] = NO_CRYSTAL
+    homeless = np.flatnonzero(crystal == NO_CRYSTAL)
+    vacant = np.setdiff1d(np.arange(len(geometry)), crystal)
+    if homeless.size == 0 or vacant.size == 0 or homeless.size == len(crystal):
+        return crystal
+    grid = _grid(crystal, positions, geometry)
+    reach = _REACH * pitch(grid)
+    places = predict_places(grid).reshape(-1, 2)[vacant]
+    distance = np.linalg.norm(positions[homeless, None] - places[None], axis=2)
+    distance[~(distance < reach)] = 1e6
+    point, place = linear_sum_assignment(distance)
+    near = distance[point, place] < reach
+    crystal[homeless[point[near]]] = vacant[place[near]]
+    return crystal
+
+
+def pitch(grid: FloatArray) -> float:
+    """Return the median distance of neighbours in a (rows, cols, 2) grid; NaN if there are none."""
+    steps = [np.diff(grid, axis=axis).reshape(-1, 2) for axis in (0, 1)]
+    lengths = np.linalg.norm(np.concatenate(steps), axis=1)
+    lengths = lengths[np.isfinite(lengths)]
+    return float(np.median(lengths)) if lengths.size else np.nan
+
+
+def kinks(grid: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which crystals lie off the middle of their two neighbours in a row or column.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+        NaN where there is no peak.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, cols)
+    """
+    off = np.zeros(grid.shape[:2], bool)
+    limit = 2 * _KINK * pitch(grid)
+    if grid.shape[0] > 2:
+        off[1:-1] |= np.linalg.norm(grid[:-2] - 2 * grid[1:-1] + grid[2:], axis=-1) > limit
+    if grid.shape[1] > 2:
+        off[:, 1:-1] |= np.linalg.norm(grid[:, :-2] - 2 * grid[:, 1:-1] + grid[:, 2:], axis=-1) > limit
+    return off
+
+
+def _flaws(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> int:
+    """Return how many points have no crystal, crystals no point, and crystals lie at a kink."""
+    homeless = int((crystal == NO_CRYSTAL).sum())
+    vacant = len(geometry) - (len(crystal) - homeless)
+    return homeless + vacant + int(kinks(_grid(crystal, positions, geometry)).sum())
+
+
+def predict_places(grid: FloatArray) -> FloatArray:
+    """Fill the holes of a grid with the places that the neighbours suggest.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+        NaN where there is no peak.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, cols, 2)
+        Still NaN where nothing can be said, for example with all of the neighbourhood empty.
+    """
+    filled = grid.copy()
+    while (holes := np.argwhere(~np.isfinite(filled[..., 0]))).size:
+        guesses = [_predict_one(filled, int(row), int(col)) for row, col in holes]
+        found = np.isfinite(guesses).all(axis=1)
+        if not found.any():
+            break
+        filled[tuple(holes[found].T)] = np.asarray(guesses)[found]
+    return filled
+
+
+def _predict_one(grid: FloatArray, row: int, col: int) -> FloatArray:
+    """Return the mean of what the best kind of neighbours says: both sides, a corner, or a straight line."""
+
+    def at(r: int, c: int) -> FloatArray:
+        inside = 0 <= r < grid.shape[0] and 0 <= c < grid.shape[1]
+        return grid[r, c] if inside else np.full(2, np.nan)
+
+    sides = ((1, 0), (-1, 0), (0, 1), (0, -1))
+    between = [(at(row + a, col + b) + at(row - a, col - b)) / 2 for a, b in sides[::2]]
+    corners = [at(row + a, col) + at(row, col + b) - at(row + a, col + b) for a in (-1, 1) for b in (-1, 1)]
+    onward = [2 * at(row + a, col + b) - at(row + 2 * a, col + 2 * b) for a, b in sides]
+    for guesses in (between, corners, onward):
+        usable = [guess for guess in guesses if np.isfinite(guess).all()]
+        if usable:
+            return np.mean(usable, axis=0)
+    return np.full(2, np.nan)
