@@ -1,0 +1,161 @@
+"""Opening and writing files safely: every failure is one `FormatError`, nothing is half-written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_petlut.errors import FormatError
+
+StrPath = str | os.PathLike[str]
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of a library's exception on one line of sensible length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+@contextmanager
+def _explained(path: StrPath, expected: str) -> Iterator[None]:
+    """Turn whatever the operating system says about a file into a `FormatError`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise FormatError(path, expected, "no such file", "check the name and the folder") from None
+    except PermissionError:
+        raise FormatError(path, expected, "a file that may not be read", "ask for read permission") from None
+    except (OSError, ValueError) as error:
+        raise FormatError(path, expected, f"an error ({one_line(error)})", "check the file") from None
+
+
+def file_size(path: StrPath, expected: str) -> int:
+    """Return the size of a regular file that is not empty.
+
+    Parameters
+    ----------
+    path : path-like
+    expected : str
+        What the caller wants to read, for the error line.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, a directory, a device or empty.
+    """
+    with _explained(path, expected):
+        status = os.stat(path)  # noqa: PTH116 - Path() would refuse some names with other errors
+    if stat.S_ISDIR(status.st_mode):
+        raise FormatError(path, expected, "a directory", "name a file inside it")
+    if not stat.S_ISREG(status.st_mode):
+        raise FormatError(path, expected, "a device or pipe", "copy its content into a file first")
+    if status.st_size == 0:
+        raise FormatError(path, expected, "an empty file", "copy or record the file again")
+    return status.st_size
+
+
+@contextmanager
+def open_binary(path: StrPath, expected: str) -> Iterator[BinaryIO]:
+    """Open a file for unbuffered reading, after the checks of `file_size`."""
+    file_size(path, expected)
+    with _explained(path, expected):
+        handle = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed below
+    with handle:
+        yield handle
+
+
+def read_bytes(path: StrPath, expected: str, *, limit: int | None = None) -> bytes:
+    """Return a file's content.
+
+    Parameters
+    ----------
+    path : path-like
+    expected : str
+        What the caller wants to read, for the error line.
+    limit : int, optional
+        More bytes than this cannot be such a file and are refused before they are read.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, a directory, not readable, empty or too large.
+    """
+    size = file_size(path, expected)
+    if limit is not None and size > limit:
+        raise FormatError(
+            path, expected, f"{size:,} bytes, more than {limit:,}", "check that it is the right file"
+        )
+    with _explained(path, expected):
+        return Path(path).read_bytes()
+
+
+def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, overwrite: bool = False) -> None:
+    """Write a file so that at any moment it is either absent, the old one, or the complete new one.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the name at last.
+
+    Parameters
+    ----------
+    path : path-like
+    data : bytes or callable
+        The content, or a function that writes it to the open binary file it is given.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    FormatError
+        If the file exists and `overwrite` is False, or it cannot be written.
+    """
+    expected = "a file that can be written"
+    # A link stays a link: the file it points to is replaced.
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise FormatError(path, expected, "a directory", "give a file name inside it")
+    if not overwrite and target.exists():
+        raise FormatError(
+            path, "a new file", "a file of this name", "choose another name or allow overwriting"
+        )
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as handle:  # noqa: PTH123 - keeps the person's umask
+            if callable(data):
+                data(handle)
+            else:
+                handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        _take_name(temporary, target, overwrite)
+    except FileExistsError:
+        raise FormatError(
+            path, "a new file", "a file of this name", "choose another name or allow overwriting"
+        ) from None
+    except FileNotFoundError:
+        raise FormatError(path, expected, "no such folder", f"create {target.parent} first") from None
+    except OSError as error:
+        raise FormatError(
+            path, expected, f"an error ({one_line(error)})", "check permission and free space"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _take_name(temporary: Path, target: Path, overwrite: bool) -> None:
+    if overwrite:
+        temporary.replace(target)
+        return
+    try:
+        # Unlike a rename, a hard link fails when somebody else made the file in the meantime.
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links.
+        if target.exists():
+            raise FileExistsError(target) from None
+        temporary.replace(target)

@@ -1,0 +1,159 @@
+"""Finding out what a LUT file of unknown layout or geometry holds; what is not clear is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_petlut.errors import FormatError, GeometryError
+from napari_petlut.formats import _lut_codes as codes
+from napari_petlut.formats._files import StrPath
+from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
+from napari_petlut.geometry import BlockGeometry
+
+_GIVE_ENCODING = "give the encoding"
+_GIVE_GEOMETRY = "give rows and cols"
+_MOST_CRYSTALS = 255 * 255
+
+
+def detect_encoding(
+    path: StrPath, data: memoryview, geometry: BlockGeometry | None
+) -> tuple[LUTEncoding, list[str]]:
+    """Return the one preset that a file of a single block fits, and what to tell about it.
+
+    Parameters
+    ----------
+    path : path-like
+        For errors.
+    data : memoryview
+        The whole file.
+    geometry : BlockGeometry, optional
+        Where known.
+
+    Raises
+    ------
+    FormatError
+        If no preset fits, or more than one: then it asks.
+    """
+    candidates = [preset for preset in LUT_PRESETS.values() if _size_fits(data, preset)]
+    if not candidates:
+        raise FormatError(
+            path, "a LUT of a known layout", f"{len(data):,} bytes", f"{_GIVE_ENCODING} if it is a LUT"
+        )
+    fitting = list(_fitting(data, candidates, geometry))
+    if not fitting:
+        what = "crystal numbers" if geometry is None else f"crystal numbers of a {geometry} block"
+        raise FormatError(path, what, "other values", "check the file, rows and cols, or give the encoding")
+    if len(fitting) > 1:
+        names = " or ".join(preset.name for preset in fitting)
+        raise FormatError(path, "one possible layout", names, f"{_GIVE_ENCODING}, one of these")
+    chosen = fitting[0]
+    if geometry is not None:
+        _check_first_id(path, data, chosen, geometry)
+    return chosen, [f"{chosen.code} ids in the layout {chosen.name!r}, found out from the values"]
+
+
+def _size_fits(data: memoryview, encoding: LUTEncoding) -> bool:
+    if encoding.codec == "rle":
+        try:
+            codes.from_run_lengths(data, encoding.shape)
+        except codes.CodeError:
+            return False
+        return True
+    return len(data) == encoding.header_bytes + encoding.block_bytes
+
+
+def _fitting(
+    data: memoryview, candidates: list[LUTEncoding], geometry: BlockGeometry | None
+) -> Iterator[LUTEncoding]:
+    for encoding in candidates:
+        seen = _values_seen(data[encoding.header_bytes :], encoding, geometry)
+        if len(seen) and _possible(seen, encoding, geometry):
+            yield encoding
+
+
+def _values_seen(body: memoryview, encoding: LUTEncoding, geometry: BlockGeometry | None) -> codes.Values:
+    """Return the different crystal values in a file, sorted."""
+    background = codes.background_of(encoding, geometry)
+    canvas = codes.canvas_of(body, encoding)
+    seen = np.unique(canvas).astype(np.int64)
+    return seen if background is None else seen[seen != background]
+
+
+def _possible(seen: codes.Values, encoding: LUTEncoding, geometry: BlockGeometry | None) -> bool:
+    """Say whether all values can be crystals of the block, or of any block where it is not known."""
+    if geometry is not None:
+        try:
+            return bool(np.isin(seen, codes.crystal_values(encoding, geometry)).all())
+        except codes.CodeError:
+            return False
+    if encoding.code == "packed":
+        return _packed_geometry(seen, encoding) is not None
+    count = int(seen[-1]) + 1 - encoding.first_id
+    return bool(seen[0] >= encoding.first_id and count <= _MOST_CRYSTALS and _dense(len(seen), count))
+
+
+def _dense(used: int, count: int) -> bool:
+    """Say whether enough of the crystals occur; values of another kind scatter over a large block."""
+    return 2 * used >= count
+
+
+def _packed_geometry(seen: codes.Values, encoding: LUTEncoding) -> BlockGeometry | None:
+    """Return the smallest block of packed values; None if they cannot be packed or leave most of it empty."""
+    high, low = np.divmod(seen, encoding.multiplier)
+    row, col = high - encoding.first_id, low - encoding.first_id
+    if encoding.order == "column-major":
+        row, col = col, row
+    if row.min() < 0 or col.min() < 0:
+        return None
+    rows, cols = int(row.max()) + 1, int(col.max()) + 1
+    if not _dense(len(seen), rows * cols):
+        return None
+    try:
+        return BlockGeometry(rows, cols)
+    except GeometryError:
+        return None
+
+
+def detect_geometry(path: StrPath, body: memoryview, encoding: LUTEncoding) -> tuple[BlockGeometry, str]:
+    """Return the geometry that packed values tell, and what to say about it; linear ones do not tell it.
+
+    Parameters
+    ----------
+    path : path-like
+        For errors.
+    body : memoryview
+        One block's bytes, without a header.
+    encoding : LUTEncoding
+
+    Raises
+    ------
+    FormatError
+        If the geometry is to be asked for.
+    """
+    if encoding.code == "linear":
+        found = "linear crystal numbers, which do not tell it"
+        raise FormatError(path, "the block's geometry", found, _GIVE_GEOMETRY)
+    try:
+        seen = _values_seen(body, encoding, None)
+    except codes.CodeError as error:
+        raise FormatError(path, error.expected, error.found, error.remedy) from None
+    geometry = _packed_geometry(seen, encoding) if len(seen) else None
+    if geometry is None:
+        found = "values that do not tell it" if len(seen) else "no crystal at all"
+        raise FormatError(path, f"{encoding.name} values of a block", found, _GIVE_GEOMETRY)
+    return geometry, f"{geometry} crystals from the largest row and column"
+
+
+def _check_first_id(path: StrPath, data: memoryview, encoding: LUTEncoding, geometry: BlockGeometry) -> None:
+    """Refuse ids that may count from 1 with 0 for no crystal, or from 0."""
+    if encoding.code != "linear" or encoding.first_id != 1 or encoding.background != 0:
+        return
+    if _values_seen(data[encoding.header_bytes :], encoding, geometry)[-1] < len(geometry):
+        raise FormatError(
+            path,
+            f"crystal {len(geometry)}, as in ids that begin with 1",
+            "no such one, so they may begin with 0",
+            "give the encoding ('linear' begins with 1)",
+        )

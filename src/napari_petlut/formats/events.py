@@ -1,0 +1,313 @@
+"""List-mode event files: one unsigned word per event, packed as an `EventFormat` says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary, read_bytes
+from napari_petlut.model import BitField, EventFormat
+
+__all__ = [
+    "CHUNK_EVENTS",
+    "TruncatedFileWarning",
+    "event_count",
+    "iter_words",
+    "load_event_format",
+    "pack_words",
+    "write_events",
+    "write_words",
+]
+
+CHUNK_EVENTS = 4_194_304
+"""Events read at once; 16 MiB of the lab's words."""
+
+Words = npt.NDArray[np.unsignedinteger[Any]]
+
+_FORMAT_KEYS = ("name", "dtype", "energy", "x", "y", "header_bytes", "full_scale")
+_WORD = re.compile(r"[<>|=]?u[1248]|uint(8|16|32|64)")
+_TOML_LIMIT = 65_536
+
+
+def event_count(path: StrPath, fmt: EventFormat = EventFormat()) -> int:  # noqa: B008 - frozen
+    """Return the number of complete events in a file, from its size alone.
+
+    Parameters
+    ----------
+    path : path-like
+    fmt : EventFormat
+        Layout of the file.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, not readable, or holds no complete event.
+    """
+    expected = f"list-mode events of {fmt.word_bytes} bytes"
+    size = file_size(path, expected)
+    count = max(size - fmt.header_bytes, 0) // fmt.word_bytes
+    if count == 0:
+        after = f" after a header of {fmt.header_bytes}" if fmt.header_bytes else ""
+        raise FormatError(path, f"{expected}{after}", f"{size} bytes", "check the file and the event format")
+    return count
+
+
+def iter_words(
+    path: StrPath,
+    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    *,
+    chunk_events: int = CHUNK_EVENTS,
+) -> Iterator[Words]:
+    """Read the event words of a file, some at a time.
+
+    The file is checked at the call, before the first chunk is asked for. Memory is that of the chunks the
+    caller keeps.
+
+    Parameters
+    ----------
+    path : path-like
+    fmt : EventFormat
+        Layout of the file.
+    chunk_events : int
+        Most events in a chunk.
+
+    Yields
+    ------
+    ndarray of unsigned int, shape (k,)
+        Words in the machine's byte order, 1 <= k <= `chunk_events`, in the order of the file.
+
+    Warns
+    -----
+    TruncatedFileWarning
+        If the file ends in the middle of an event; its complete events are used.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, not readable, or holds no complete event.
+    ParameterError
+        If `chunk_events` is below 1.
+    """
+    if chunk_events < 1:
+        raise ParameterError(f"chunk_events must be 1 or more, not {chunk_events}")
+    count = event_count(path, fmt)
+    # Opened here and not in the generator, so that a file that may not be read is known at the call.
+    with open_binary(path, "list-mode events"):
+        pass
+    return _words(path, fmt, count, chunk_events)
+
+
+def _words(path: StrPath, fmt: EventFormat, count: int, chunk_events: int) -> Iterator[Words]:
+    stored = np.dtype(fmt.dtype)
+    left_over = (file_size(path, "list-mode events") - fmt.header_bytes) % stored.itemsize
+    with open_binary(path, "list-mode events") as handle:
+        handle.seek(fmt.header_bytes)
+        done = 0
+        while done < count:
+            chunk = np.empty(min(chunk_events, count - done), stored)
+            filled = _read_into(handle, chunk)
+            complete, rest = divmod(filled, stored.itemsize)
+            if complete:
+                yield chunk[:complete].astype(stored.newbyteorder("="), copy=False)
+            done += complete
+            if complete < len(chunk):
+                # The file became shorter while it was read.
+                left_over = rest
+                count = done
+    if left_over:
+        warnings.warn(
+            f"{path}: the file ends {left_over} bytes into an event of {stored.itemsize} bytes; "
+            f"its {count:,} complete events are used",
+            TruncatedFileWarning,
+            stacklevel=2,
+        )
+
+
+def _read_into(handle: BinaryIO, chunk: npt.NDArray[Any]) -> int:
+    """Fill `chunk` from the file and return the bytes read; an unbuffered read may give less at once."""
+    view = chunk.view(np.uint8).data
+    filled = 0
+    while filled < len(view):
+        got = handle.readinto(view[filled:])  # type: ignore[attr-defined]
+        if not got:
+            break
+        filled += got
+    return filled
+
+
+def pack_words(
+    energy: npt.ArrayLike,
+    ex: npt.ArrayLike,
+    ey: npt.ArrayLike,
+    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+) -> Words:
+    """Pack event fields into words.
+
+    Parameters
+    ----------
+    energy, ex, ey : array_like of int, shape (n,)
+        E, Ex and Ey of each event, in ADC channels.
+    fmt : EventFormat
+        Layout of the words.
+
+    Returns
+    -------
+    ndarray of unsigned int, shape (n,)
+        In the machine's byte order.
+
+    Raises
+    ------
+    ParameterError
+        If a value does not fit into its field.
+
+    Examples
+    --------
+    >>> hex(int(pack_words([500], [250], [125])[0]))
+    '0x1f41f4fa'
+    """
+    word = np.dtype(fmt.dtype).newbyteorder("=")
+    packed: Words | None = None
+    for name, values, bits in (("E", energy, fmt.energy), ("Ex", ex, fmt.x), ("Ey", ey, fmt.y)):
+        array = np.asarray(values)
+        if array.size and (array.min() < 0 or array.max() > bits.mask):
+            raise ParameterError(
+                f"{name} runs from {array.min()} to {array.max()}; its {bits.bits} bits hold 0 to {bits.mask}"
+            )
+        part = array.astype(word) << word.type(bits.shift)
+        packed = part if packed is None else packed | part
+    assert packed is not None
+    return packed
+
+
+def write_events(
+    path: StrPath,
+    energy: npt.ArrayLike,
+    ex: npt.ArrayLike,
+    ey: npt.ArrayLike,
+    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a list-mode event file from the fields of its events.
+
+    Parameters
+    ----------
+    path : path-like
+    energy, ex, ey : array_like of int, shape (n,)
+        E, Ex and Ey of each event, in ADC channels.
+    fmt : EventFormat
+        Layout of the file; a header is written as zeros.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be written.
+    ParameterError
+        If a value does not fit into its field.
+    """
+    e, x, y = (np.asarray(values) for values in (energy, ex, ey))
+    chunks = (
+        pack_words(e[part], x[part], y[part], fmt)
+        for part in (slice(i, i + CHUNK_EVENTS) for i in range(0, len(e), CHUNK_EVENTS))
+    )
+    write_words(path, chunks, fmt, overwrite=overwrite)
+
+
+def write_words(
+    path: StrPath,
+    chunks: Iterable[npt.NDArray[Any]],
+    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a list-mode event file from packed words, the inverse of `iter_words`.
+
+    Parameters
+    ----------
+    path : path-like
+    chunks : iterable of ndarray of unsigned int
+        Words as `pack_words` gives them, some at a time.
+    fmt : EventFormat
+        Layout of the file; a header is written as zeros.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be written.
+    """
+    stored = np.dtype(fmt.dtype)
+
+    def write(handle: BinaryIO) -> None:
+        handle.write(bytes(fmt.header_bytes))
+        for chunk in chunks:
+            handle.write(np.ascontiguousarray(chunk, dtype=stored).view(np.uint8).data)
+
+    atomic_write(path, write, overwrite=overwrite)
+
+
+def load_event_format(path: StrPath) -> EventFormat:
+    """Read an event layout from a small TOML file.
+
+    Keys that are left out have the lab's values::
+
+        name = "our acquisition"
+        dtype = ">u8"
+        header_bytes = 128
+        full_scale = 256.0
+        energy = { shift = 40, bits = 16 }
+        x = { shift = 0, bits = 16 }
+        y = { shift = 20, bits = 16 }
+
+    Raises
+    ------
+    FormatError
+        If the file is no TOML, has unknown keys, or describes a layout that cannot be.
+    """
+    expected = "an event format in TOML"
+    data = read_bytes(path, expected, limit=_TOML_LIMIT)
+    try:
+        table = tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(path, expected, one_line(error), "correct the file") from None
+    unknown = sorted(set(table) - set(_FORMAT_KEYS))
+    if unknown:
+        raise FormatError(path, f"the keys {', '.join(_FORMAT_KEYS)}", repr(unknown[0]), "remove it")
+    try:
+        return EventFormat(**{key: _format_value(key, value) for key, value in table.items()})
+    except ParameterError as error:
+        raise FormatError(path, expected, one_line(error), "correct the value") from None
+
+
+def _format_value(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever TOML can hold
+    if key in ("energy", "x", "y"):
+        if not isinstance(value, dict) or set(value) != {"shift", "bits"}:
+            raise ParameterError(f"{key} needs shift and bits, as in {key} = {{ shift = 0, bits = 10 }}")
+        return BitField(**{part: _whole(f"{key}.{part}", number) for part, number in value.items()})
+    if key == "header_bytes":
+        return _whole(key, value)
+    if key == "full_scale":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e9:
+            raise ParameterError(f"full_scale is a positive number, not {value!r}")
+        return float(value)
+    if not isinstance(value, str):
+        raise ParameterError(f"{key} is a text in quotes, not {value!r}")
+    if key == "dtype" and not _WORD.fullmatch(value):
+        raise ParameterError(f"dtype is an unsigned word such as '<u4', not {value!r}")
+    return value
+
+
+def _whole(key: str, value: Any) -> int:  # noqa: ANN401 - whatever TOML can hold
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
+        raise ParameterError(f"{key} is a whole number, 0 or more, not {value!r}")
+    return value
