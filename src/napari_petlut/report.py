@@ -72,7 +72,12 @@ def brightest(counts: npt.NDArray[np.float64]) -> float:
 
 
 def draw_block(
-    flood: FloodMap, lattice: Lattice, labels: LabelArray, window: EnergyWindow | None = None, *, title: str = ""
+    flood: FloodMap,
+    lattice: Lattice,
+    labels: LabelArray,
+    window: EnergyWindow | None = None,
+    *,
+    title: str = "",
 ) -> Figure:
     """Draw a calibrated block: flood map, peaks, cell borders, crystal numbers, and the energy spectrum.
 
@@ -112,7 +117,9 @@ def draw_block(
 def _draw_map(axes: Axes, flood: FloodMap, labels: LabelArray) -> None:
     from matplotlib.collections import LineCollection
 
-    image = axes.imshow(flood.counts, cmap="inferno", vmin=0, vmax=brightest(flood.counts), interpolation="nearest")
+    image = axes.imshow(
+        flood.counts, cmap="inferno", vmin=0, vmax=brightest(flood.counts), interpolation="nearest"
+    )
     outlines = [segment[:, ::-1] for segment in cell_outlines(labels)]
     axes.add_collection(LineCollection(outlines, colors="#7fd1ff", linewidths=0.6, alpha=0.8))
     axes.set_xlabel("axis 1 (detector y), px")
@@ -128,14 +135,31 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
         if chosen.size:
             at = lattice.positions[chosen]
             axes.plot(
-                at[:, 1], at[:, 0], "+", color=colour, markersize=size, markeredgewidth=0.8, label=f"{status} {chosen.size}"
+                at[:, 1],
+                at[:, 0],
+                "+",
+                color=colour,
+                markersize=size,
+                markeredgewidth=0.8,
+                label=f"{status} {chosen.size}",
             )
             for crystal, (axis0, axis1) in zip(chosen.tolist(), at, strict=True):
                 axes.annotate(
-                    str(crystal), (axis1, axis0), xytext=(2, 2), textcoords="offset points", color=colour, fontsize=size * 0.62
+                    str(crystal),
+                    (axis1, axis0),
+                    xytext=(2, 2),
+                    textcoords="offset points",
+                    color=colour,
+                    fontsize=size * 0.62,
                 )
     if len(lattice.extra):
-        axes.plot(lattice.extra[:, 1], lattice.extra[:, 0], "x", color="#c77dff", label=f"extra {len(lattice.extra)}")
+        axes.plot(
+            lattice.extra[:, 1],
+            lattice.extra[:, 0],
+            "x",
+            color="#c77dff",
+            label=f"extra {len(lattice.extra)}",
+        )
     axes.set_xlim(-0.5, shape[1] - 0.5)
     axes.set_ylim(shape[0] - 0.5, -0.5)
     axes.legend(loc="upper right", fontsize=9, framealpha=0.7, facecolor="#333333", labelcolor="white")
@@ -148,7 +172,13 @@ def _draw_spectrum(axes: Axes, flood: FloodMap, window: EnergyWindow | None) -> 
     # The lowest channels hold noise that would flatten the rest.
     top = spectrum[min(50, last // 4) : last].max(initial=1)
     axes.step(np.arange(last), spectrum[:last], where="mid", color="#333333", linewidth=0.8)
-    axes.set(xlim=(0, last), ylim=(0, 1.15 * top), xlabel="energy, ADC channels", ylabel="events", title="Energy spectrum")
+    axes.set(
+        xlim=(0, last),
+        ylim=(0, 1.15 * top),
+        xlabel="energy, ADC channels",
+        ylabel="events",
+        title="Energy spectrum",
+    )
     if window is not None:
         axes.axvspan(window.low, window.high, color="#4cc9f0", alpha=0.25, label=str(window))
         axes.legend(loc="upper right", fontsize=9)

@@ -36,7 +36,7 @@ _WORD = re.compile(r"[<>|=]?u[1248]|uint(8|16|32|64)")
 _TOML_LIMIT = 65_536
 
 
-def event_count(path: StrPath, fmt: EventFormat = EventFormat()) -> int:  # noqa: B008 - frozen
+def event_count(path: StrPath, fmt: EventFormat = EventFormat()) -> int:
     """Return the number of complete events in a file, from its size alone.
 
     Parameters
@@ -61,7 +61,7 @@ def event_count(path: StrPath, fmt: EventFormat = EventFormat()) -> int:  # noqa
 
 def iter_words(
     path: StrPath,
-    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    fmt: EventFormat = EventFormat(),
     *,
     chunk_events: int = CHUNK_EVENTS,
 ) -> Iterator[Words]:
@@ -146,7 +146,7 @@ def pack_words(
     energy: npt.ArrayLike,
     ex: npt.ArrayLike,
     ey: npt.ArrayLike,
-    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    fmt: EventFormat = EventFormat(),
 ) -> Words:
     """Pack event fields into words.
 
@@ -165,25 +165,31 @@ def pack_words(
     Raises
     ------
     ParameterError
-        If a value does not fit into its field.
+        If a value does not fit into its field, or the arrays differ in length.
 
     Examples
     --------
     >>> hex(int(pack_words([500], [250], [125])[0]))
     '0x1f41f4fa'
     """
+    fields = _fields(energy, ex, ey)
     word = np.dtype(fmt.dtype).newbyteorder("=")
-    packed: Words | None = None
-    for name, values, bits in (("E", energy, fmt.energy), ("Ex", ex, fmt.x), ("Ey", ey, fmt.y)):
-        array = np.asarray(values)
+    packed = np.zeros(fields[0].shape, word)
+    for name, array, bits in zip(("E", "Ex", "Ey"), fields, (fmt.energy, fmt.x, fmt.y), strict=True):
         if array.size and (array.min() < 0 or array.max() > bits.mask):
             raise ParameterError(
                 f"{name} runs from {array.min()} to {array.max()}; its {bits.bits} bits hold 0 to {bits.mask}"
             )
-        part = array.astype(word) << word.type(bits.shift)
-        packed = part if packed is None else packed | part
-    assert packed is not None
+        packed |= array.astype(word) << word.type(bits.shift)
     return packed
+
+
+def _fields(*columns: npt.ArrayLike) -> list[npt.NDArray[Any]]:
+    arrays = [np.asarray(column) for column in columns]
+    if len({array.shape for array in arrays}) > 1 or arrays[0].ndim != 1:
+        lengths = ", ".join(str(array.shape) for array in arrays)
+        raise ParameterError(f"E, Ex and Ey need one value each for every event, not shapes {lengths}")
+    return arrays
 
 
 def write_events(
@@ -191,7 +197,7 @@ def write_events(
     energy: npt.ArrayLike,
     ex: npt.ArrayLike,
     ey: npt.ArrayLike,
-    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    fmt: EventFormat = EventFormat(),
     *,
     overwrite: bool = False,
 ) -> None:
@@ -212,9 +218,9 @@ def write_events(
     FormatError
         If the file cannot be written.
     ParameterError
-        If a value does not fit into its field.
+        If a value does not fit into its field, or the arrays differ in length.
     """
-    e, x, y = (np.asarray(values) for values in (energy, ex, ey))
+    e, x, y = _fields(energy, ex, ey)
     chunks = (
         pack_words(e[part], x[part], y[part], fmt)
         for part in (slice(i, i + CHUNK_EVENTS) for i in range(0, len(e), CHUNK_EVENTS))
@@ -225,7 +231,7 @@ def write_events(
 def write_words(
     path: StrPath,
     chunks: Iterable[npt.NDArray[Any]],
-    fmt: EventFormat = EventFormat(),  # noqa: B008 - frozen
+    fmt: EventFormat = EventFormat(),
     *,
     overwrite: bool = False,
 ) -> None:
