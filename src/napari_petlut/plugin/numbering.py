@@ -21,7 +21,7 @@ _SAME_PLACE = 1e-6
 _REACH = 0.75
 """A point takes the number of a crystal whose place is at most this many pitches away."""
 _KINK = 0.6
-"""A crystal this many pitches off the middle of its two neighbours counts as a kink."""
+"""A crystal this many pitches off the lines of its neighbours counts as a kink."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,10 @@ def pitch(grid: FloatArray) -> float:
 
 
 def kinks(grid: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return which crystals lie off the middle of their two neighbours in a row or column.
+    """Return which crystals lie off the lines of their neighbours.
+
+    A crystal must be off both its row and its column: where two rows nearly merge, all crystals of a column
+    are unevenly spaced, but each is still in line with its row.
 
     Parameters
     ----------
@@ -140,12 +143,20 @@ def kinks(grid: FloatArray) -> npt.NDArray[np.bool_]:
     -------
     ndarray of bool, shape (rows, cols)
     """
-    off = np.zeros(grid.shape[:2], bool)
-    limit = 2 * _KINK * pitch(grid)
+    off = np.fmin(_off_line(grid), _off_line(grid.swapaxes(0, 1)).T)
+    return np.asarray(off > _KINK * pitch(grid))
+
+
+def _off_line(grid: FloatArray) -> FloatArray:
+    """Return how far each crystal is from the middle of its neighbours along axis 0.
+
+    At the ends it is the distance from the straight line through the next two; NaN where they are absent.
+    """
+    off = np.full(grid.shape[:2], np.nan)
     if grid.shape[0] > 2:
-        off[1:-1] |= np.linalg.norm(grid[:-2] - 2 * grid[1:-1] + grid[2:], axis=-1) > limit
-    if grid.shape[1] > 2:
-        off[:, 1:-1] |= np.linalg.norm(grid[:, :-2] - 2 * grid[:, 1:-1] + grid[:, 2:], axis=-1) > limit
+        bend = np.linalg.norm(grid[:-2] - 2 * grid[1:-1] + grid[2:], axis=-1)
+        off[1:-1] = bend / 2
+        off[0], off[-1] = bend[0], bend[-1]
     return off
 
 

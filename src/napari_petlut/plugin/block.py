@@ -1,0 +1,342 @@
+"""One block in the viewer: its flood map, its peaks, and everything that keeps step with them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels, Points
+from psygnal import Signal
+
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.model import FloatArray, FloodMap, Peaks, PeakStatus
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.counting import PeakCount, count_peaks, show_count
+from napari_petlut.plugin.editing import PeakEditor
+from napari_petlut.plugin.live import draw_lines, redraw_cells
+from napari_petlut.plugin.navigation import fly_to
+from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
+from napari_petlut.plugin.suspects import (
+    ACCEPTED_REASON,
+    Suspect,
+    SuspectKind,
+    crystal_text,
+    list_suspects,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+DEFAULT_GEOMETRY = BlockGeometry(16, 16)
+
+
+class BlockController:
+    """Keeps the layers of one block in step while a person edits the peaks.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Held weakly.
+    flood : Image
+        The flood map; any 2-D image.
+
+    Attributes
+    ----------
+    changed : Signal
+        After every change of peaks, numbers, suspects or the place in their list.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, flood: Image) -> None:
+        self._viewer = weakref.ref(viewer)
+        self.flood_layer = flood
+        self.suspects: list[Suspect] = []
+        self._editor: PeakEditor | None = None
+        self._places = np.empty((0, 2))
+        self._visited: Suspect | None = None
+        self._snap = False
+        known = ly.info(flood)
+        known.setdefault("kind", ly.LayerKind.FLOOD.value)
+        known.setdefault("block", flood.name)
+        self.name: str = known["block"]
+        self._geometry = ly.geometry_of(flood) or DEFAULT_GEOMETRY
+        self._store_geometry()
+        existing = ly.find_layer(viewer, ly.LayerKind.PEAKS, self.name)
+        if isinstance(existing, Points):
+            self.attach(existing)
+
+    # -- what there is ------------------------------------------------------------------------------------
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer.
+
+        Raises
+        ------
+        RuntimeError
+            If it has been closed.
+        """
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("the viewer of this block has been closed")
+        return viewer
+
+    @property
+    def flood(self) -> FloodMap:
+        """The flood map as the layer shows it now."""
+        return ly.flood_from_layer(self.flood_layer)
+
+    @property
+    def peaks_layer(self) -> Points | None:
+        """The layer that the person edits, if there are peaks yet."""
+        return self._editor.layer if self._editor else None
+
+    @property
+    def cells_layer(self) -> Labels | None:
+        """The cells, if the block has been segmented."""
+        layer = ly.find_layer(self.viewer, ly.LayerKind.CELLS, self.name)
+        return layer if isinstance(layer, Labels) else None
+
+    @property
+    def editor(self) -> PeakEditor | None:
+        """What follows the peaks layer."""
+        return self._editor
+
+    @property
+    def peaks(self) -> Peaks:
+        """The peaks as they are now, none without a layer."""
+        return ly.peaks_from_layer(self._editor.layer) if self._editor else Peaks(np.empty((0, 2)))
+
+    @property
+    def places(self) -> FloatArray:
+        """Positions by crystal id, shape (rows * cols, 2); NaN where there is no peak."""
+        if self._editor is None:
+            return np.full((len(self._geometry), 2), np.nan)
+        numbering = self._editor.numbering
+        return np.where(numbering.occupied[:, None], numbering.places, np.nan)
+
+    @property
+    def count(self) -> PeakCount:
+        """How many peaks there are, and should be."""
+        if self._editor is None:
+            return PeakCount(0, len(self._geometry), 0)
+        return count_peaks(self._editor.features, self._geometry, len(self.suspects))
+
+    @property
+    def geometry(self) -> BlockGeometry:
+        """The crystal array; setting it numbers the peaks anew."""
+        return self._geometry
+
+    @geometry.setter
+    def geometry(self, geometry: BlockGeometry) -> None:
+        if geometry == self._geometry:
+            return
+        self._geometry = geometry
+        self._store_geometry()
+        if self._editor:
+            self._editor.geometry = geometry
+        else:
+            self.changed.emit()
+
+    def _store_geometry(self) -> None:
+        ly.info(self.flood_layer)["geometry"] = {"rows": self._geometry.rows, "cols": self._geometry.cols}
+
+    # -- peaks --------------------------------------------------------------------------------------------
+
+    def set_peaks(self, peaks: Peaks, reasons: list[str] | None = None) -> Points:
+        """Show peaks: in the layer that is there, as one step that can be undone, or in a new one."""
+        reasons = reasons or []
+        if self._editor is not None:
+            self._editor.replace(peaks, reasons, self._geometry)
+            return self._editor.layer
+        name = ly.layer_name(self.flood_layer.name, ly.LayerKind.PEAKS)
+        layer = ly.peaks_layer(peaks, name=name, block=self.name, geometry=self._geometry, reasons=reasons)
+        ly.show_layer(self.viewer, layer, like=self.flood_layer)
+        self.attach(layer)
+        return layer
+
+    def attach(self, layer: Points) -> None:
+        """Follow a Points layer, whatever made it, as the peaks of this block."""
+        if self._editor is not None and self._editor.layer is layer:
+            return
+        self.detach()
+        ly.adopt_points(layer, self.name, self._geometry)
+        self._editor = PeakEditor(layer, self._geometry, self._counts)
+        self._editor.snap = self._snap
+        self._editor.edited.connect(self._on_edited)
+        self._bind_keys(layer)
+        self._places = self.places
+        draw_lines(self.viewer, self.name, self._places, self._geometry)
+        self.refresh_suspects()
+
+    def detach(self) -> None:
+        """Let go of the peaks layer; it stays in the viewer as it is."""
+        if self._editor is None:
+            return
+        self._editor.edited.disconnect(self._on_edited)
+        self._editor.close()
+        for shortcut in SHORTCUTS:
+            if shortcut.scope is Scope.PEAKS:
+                self._editor.layer.bind_key(shortcut.key, None)
+        self._editor = None
+        self.suspects = []
+
+    def _counts(self) -> npt.NDArray[np.float64] | None:
+        return np.asarray(self.flood_layer.data)
+
+    def _bind_keys(self, layer: Points) -> None:
+        for shortcut in SHORTCUTS:
+            if shortcut.scope is Scope.PEAKS:
+                layer.bind_key(shortcut.key, _call_weakly(self, shortcut.action), overwrite=True)
+
+    def _on_edited(self) -> None:
+        """After an edit: lines, cells, suspects, count."""
+        if self._editor is None:
+            return
+        before, self._places = self._places, self.places
+        draw_lines(self.viewer, self.name, self._places, self._geometry)
+        cells = self.cells_layer
+        if cells is not None and not np.array_equal(before, self._places, equal_nan=True):
+            redraw_cells(cells, before, self._places, self._geometry)
+        self.refresh_suspects()
+
+    def refresh_suspects(self) -> None:
+        """Make the list of suspects and the count anew."""
+        if self._editor is not None:
+            self.suspects = list_suspects(
+                self._editor.positions, self._editor.features, self._editor.numbering, self._geometry
+            )
+        note = self._visited.text if self._visited in self.suspects and self._visited else ""
+        show_count(self.viewer, self.count, note)
+        self.changed.emit()
+
+    # -- actions of the keys; see shortcuts.py ------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take back the last edit of the peaks."""
+        if self._editor:
+            self._editor.undo()
+
+    def redo(self) -> None:
+        """Do the edit again that was taken back."""
+        if self._editor:
+            self._editor.redo()
+
+    @property
+    def snap(self) -> bool:
+        """Whether new and moved peaks jump to the local maximum."""
+        return self._snap
+
+    @snap.setter
+    def snap(self, on: bool) -> None:
+        self._snap = on
+        if self._editor:
+            self._editor.snap = on
+        self.changed.emit()
+
+    def toggle_snap(self) -> None:
+        """Turn snapping on or off."""
+        self.snap = not self.snap
+
+    def select_row(self) -> None:
+        """Select the peaks of all rows that the selected peaks are in."""
+        self._select_lines("row")
+
+    def select_col(self) -> None:
+        """Select the peaks of all columns that the selected peaks are in."""
+        self._select_lines("col")
+
+    def _select_lines(self, column: str) -> None:
+        layer = self.peaks_layer
+        if layer is None:
+            return
+        lines = layer.features[column].to_numpy()
+        chosen = {int(lines[point]) for point in layer.selected_data} - {NO_CRYSTAL}
+        if chosen:
+            layer.selected_data = {int(point) for point in np.flatnonzero(np.isin(lines, list(chosen)))}
+            layer.mode = "select"
+
+    def next_suspect(self) -> None:
+        """Fly to the next suspect."""
+        self._step_to(1)
+
+    def previous_suspect(self) -> None:
+        """Fly to the previous suspect."""
+        self._step_to(-1)
+
+    def _step_to(self, step: int) -> None:
+        if not self.suspects:
+            return
+        if self._visited in self.suspects and self._visited is not None:
+            index = self.suspects.index(self._visited) + step
+        else:
+            index = 0 if step > 0 else -1
+        self.visit(self.suspects[index % len(self.suspects)])
+
+    def visit(self, suspect: Suspect) -> None:
+        """Fly to a suspect and select its peak."""
+        self._visited = suspect
+        fly_to(self.viewer, self.flood_layer, suspect.position, self._places)
+        layer = self.peaks_layer
+        if layer is not None:
+            self.viewer.layers.selection.active = layer
+            layer.mode = "select"
+            layer.selected_data = {suspect.point} if suspect.point >= 0 else set()
+        self.refresh_suspects()
+
+    def accept_suspect(self) -> None:
+        """Settle the suspect last visited.
+
+        A doubtful peak is confirmed, a missing one placed where it should be, an extra one removed.
+        """
+        suspect, editor = self._visited, self._editor
+        if suspect is None or editor is None or suspect not in self.suspects:
+            return
+        index = self.suspects.index(suspect)
+        if suspect.kind in (SuspectKind.DOUBLED, SuspectKind.EXTRA):
+            editor.layer.remove([suspect.point])
+        elif suspect.point >= 0:
+            status = editor.features["status"][suspect.point]
+            kept = status if status == PeakStatus.MISSING else PeakStatus.MANUAL.value
+            editor.set_features(suspect.point, status=kept, confidence=1.0, reason=ACCEPTED_REASON)
+        elif np.isfinite(suspect.position).all():
+            editor.layer.add(suspect.position)
+        if self.suspects:
+            self.visit(self.suspects[min(index, len(self.suspects) - 1)])
+
+    # -- under the mouse ----------------------------------------------------------------------------------
+
+    def describe(self, world: tuple[float, ...]) -> str:
+        """Return the crystal under a world position in words: of its cell, else of the nearest peak."""
+        pixel = np.asarray(self.flood_layer.world_to_data(world[-2:]))
+        crystal = self._crystal_at(pixel)
+        return crystal_text(crystal, self._geometry) if crystal != NO_CRYSTAL else ""
+
+    def _crystal_at(self, pixel: FloatArray) -> int:
+        cells = self.cells_layer
+        index = tuple(np.rint(pixel).astype(int))
+        if cells is not None and cells.visible:
+            inside = all(0 <= i < n for i, n in zip(index, cells.data.shape, strict=True))
+            label = int(cells.data[index]) if inside else 0
+            return label - 1 if label <= len(self._geometry) else NO_CRYSTAL
+        if not np.isfinite(self._places).any():
+            return NO_CRYSTAL
+        distance = np.linalg.norm(self._places - pixel, axis=1)
+        nearest = int(np.nanargmin(distance))
+        return nearest if distance[nearest] < ly.PEAK_SIZE else NO_CRYSTAL
+
+
+def _call_weakly(owner: BlockController, action: str) -> Callable[[object], None]:
+    """Return a key handler that does not keep the controller alive."""
+    reference = weakref.ref(owner)
+
+    def handler(layer: object) -> None:
+        controller = reference()
+        if controller is not None:
+            getattr(controller, action)()
+
+    return handler

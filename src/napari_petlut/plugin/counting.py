@@ -1,0 +1,75 @@
+"""The live count of peaks, in words and on the canvas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import PeakStatus
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+OVERLAY_KEY = "petlut"
+_GOOD, _BAD = "#2ea55a", "#f08c00"
+
+
+@dataclass(frozen=True)
+class PeakCount:
+    """How many peaks there are, and should be.
+
+    Parameters
+    ----------
+    peaks : int
+        Peaks in the layer, without the places of missing crystals.
+    crystals : int
+        Crystals of the block.
+    suspects : int
+        Things to look at.
+    """
+
+    peaks: int
+    crystals: int
+    suspects: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is one peak per crystal and nothing to look at."""
+        return self.peaks == self.crystals and not self.suspects
+
+    def __str__(self) -> str:
+        return f"{self.peaks} / {self.crystals}"
+
+    @property
+    def sentence(self) -> str:
+        """The count and the number of suspects, in words."""
+        if not self.suspects:
+            return f"{self} peaks"
+        return f"{self} peaks, {self.suspects} suspect{'s' if self.suspects > 1 else ''}"
+
+
+def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) -> PeakCount:
+    """Count the rows of a features table whose status is not "missing"."""
+    present = int((features["status"] != PeakStatus.MISSING).sum())
+    return PeakCount(present, len(geometry), suspects)
+
+
+def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
+    """Write the count, and a note below it, on the canvas."""
+    from napari.components.overlays import TextOverlay
+
+    overlays = viewer.canvas.overlays
+    if OVERLAY_KEY not in overlays:
+        overlays[OVERLAY_KEY] = TextOverlay(position="top_right", font_size=13, visible=True)
+    overlay = overlays[OVERLAY_KEY]
+    overlay.color = _GOOD if count.complete else _BAD
+    overlay.text = f"{count.sentence}\n{note}" if note else count.sentence
+
+
+def hide_count(viewer: ViewerModel) -> None:
+    """Take the count off the canvas."""
+    if OVERLAY_KEY in viewer.canvas.overlays:
+        del viewer.canvas.overlays[OVERLAY_KEY]

@@ -1,0 +1,168 @@
+"""The blocks that are worked on in one viewer; all panels of the viewer share it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Points
+from psygnal import Signal
+
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.block import BlockController
+from napari_petlut.plugin.counting import hide_count
+from napari_petlut.plugin.hover import HoverStatus
+from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_BENCHES: dict[int, Workbench] = {}
+
+
+class Workbench:
+    """Knows the block that is worked on, and follows the viewer's layers.
+
+    Use `workbench_of` to get the one of a viewer.
+
+    Attributes
+    ----------
+    block_changed : Signal
+        After another block became the current one, or none.
+    layers_changed : Signal
+        After layers came, went or were renamed.
+    """
+
+    block_changed = Signal()
+    layers_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._blocks: dict[int, BlockController] = {}
+        self._current: BlockController | None = None
+        self._hover = HoverStatus(viewer, self._describe)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        for shortcut in SHORTCUTS:
+            if shortcut.scope is Scope.VIEWER:
+                viewer.bind_key(shortcut.key, _call_current(self, shortcut.action), overwrite=True)
+
+    @property
+    def viewer(self) -> ViewerModel | None:
+        """The viewer, or None after it has gone."""
+        return self._viewer()
+
+    @property
+    def current(self) -> BlockController | None:
+        """The block that is worked on."""
+        return self._current
+
+    @property
+    def floods(self) -> list[Image]:
+        """The layers that can serve as a flood map, bottom first: read ones before any other image."""
+        viewer = self._viewer()
+        images = [layer for layer in viewer.layers if ly.is_flood_candidate(layer)] if viewer else []
+        own = [layer for layer in images if ly.kind_of(layer) in (ly.LayerKind.FLOOD, None)]
+        return sorted(own, key=lambda layer: ly.kind_of(layer) is None)
+
+    def choose(self, flood: Image | None) -> BlockController | None:
+        """Make the block of a flood map the current one, and return its controller."""
+        block = None
+        viewer = self._viewer()
+        if flood is not None and viewer is not None:
+            block = self._blocks.get(id(flood))
+            if block is None:
+                self._make_unique(flood)
+                block = self._blocks[id(flood)] = BlockController(viewer, flood)
+                self._adopt_waiting(block)
+        if block is not self._current:
+            self._current = block
+            if block is not None:
+                block.refresh_suspects()
+            elif viewer is not None:
+                hide_count(viewer)
+            self.block_changed.emit()
+        return block
+
+    def choose_any(self) -> BlockController | None:
+        """Return the current block; without one, choose the first flood map there is."""
+        if self._current is None and self.floods:
+            self.choose(self.floods[0])
+        return self._current
+
+    def _make_unique(self, flood: Image) -> None:
+        """Give a second flood map with the same block name its layer name, which napari keeps unique."""
+        known = ly.info(flood)
+        taken = {block.name for block in self._blocks.values()}
+        if known.get("block") in taken:
+            known["block"] = flood.name
+
+    def _adopt_waiting(self, block: BlockController) -> None:
+        """Take over peaks that were opened without a block, if this is the only block."""
+        viewer = self._viewer()
+        if viewer is None or block.peaks_layer is not None or len(self._blocks) > 1:
+            return
+        for layer in viewer.layers:
+            if self._is_waiting(layer):
+                self._attach(block, layer)
+                return
+
+    @staticmethod
+    def _is_waiting(layer: object) -> bool:
+        return (
+            isinstance(layer, Points) and ly.kind_of(layer) is ly.LayerKind.PEAKS and not ly.block_of(layer)
+        )
+
+    @staticmethod
+    def _attach(block: BlockController, layer: Points) -> None:
+        geometry = ly.geometry_of(layer)
+        if geometry is not None:
+            block.geometry = geometry
+        block.attach(layer)
+
+    def _on_inserted(self, event: object) -> None:
+        layer = event.value  # type: ignore[attr-defined]
+        block = self._current
+        if block is not None and block.peaks_layer is None and self._is_waiting(layer):
+            self._attach(block, layer)
+        self.layers_changed.emit()
+
+    def _on_removed(self, event: object) -> None:
+        layer = event.value  # type: ignore[attr-defined]
+        gone = self._blocks.pop(id(layer), None)
+        if gone is not None:
+            gone.detach()
+            if gone is self._current:
+                self.choose(self.floods[0] if self.floods else None)
+        for block in self._blocks.values():
+            if block.peaks_layer is layer:
+                block.detach()
+                if block is self._current:
+                    block.refresh_suspects()
+        self.layers_changed.emit()
+
+    def _describe(self, world: tuple[float, ...]) -> str:
+        return self._current.describe(world) if self._current else ""
+
+
+def workbench_of(viewer: ViewerModel) -> Workbench:
+    """Return the workbench of a viewer, the same one each time."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # napari gives widgets a proxy
+    key = id(viewer)
+    if key not in _BENCHES:
+        _BENCHES[key] = Workbench(viewer)
+        weakref.finalize(viewer, _BENCHES.pop, key, None)
+    return _BENCHES[key]
+
+
+def _call_current(bench: Workbench, action: str) -> Callable[[object], None]:
+    reference = weakref.ref(bench)
+
+    def handler(viewer: object) -> None:
+        owner = reference()
+        block = owner.choose_any() if owner is not None else None
+        if block is not None:
+            getattr(block, action)()
+
+    return handler
