@@ -98,6 +98,20 @@ def measure_against(
     )
 
 
+# Linux hands the ru_maxrss of the parent on to its children, so the figure of the new process alone is read.
+_PEAK = """
+import pathlib, resource, sys
+
+def peak():
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():
+        kB = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]
+        return int(kB) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+"""
+
+
 def peak_memory(
     code: str, imports: str, *, environment: Mapping[str, str] | None = None
 ) -> tuple[float, float]:
@@ -105,12 +119,7 @@ def peak_memory(
 
     `imports` runs first and is what the first figure holds: the difference is what the work itself took.
     """
-    script = (
-        "import resource, sys\n"
-        "unit = 1 if sys.platform == 'darwin' else 1024\n"
-        "def peak():\n    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6\n"
-        f"{imports}\nbefore = peak()\n{code}\nprint('PEAK', before, peak())\n"
-    )
+    script = f"{_PEAK}\n{imports}\nbefore = peak()\n{code}\nprint('PEAK', before, peak())\n"
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

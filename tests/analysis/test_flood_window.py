@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from spectra import simulated_spectrum
 
 from napari_petlut.analysis.flood import suggest_window
+from spectra import simulated_spectrum
 
 
 def test_the_window_surrounds_the_photopeak_and_leaves_the_compton_edge_out():

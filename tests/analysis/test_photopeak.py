@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from spectra import simulated_spectrum
 
 from napari_petlut.analysis.photopeak import PhotopeakStatus, locate_photopeak
 from napari_petlut.errors import ParameterError
+from spectra import simulated_spectrum
 
 
 @pytest.mark.parametrize(

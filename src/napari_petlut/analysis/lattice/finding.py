@@ -20,7 +20,7 @@ from napari_petlut.model import Lattice, PeakStatus
 def find_lattice(
     counts: npt.ArrayLike,
     geometry: BlockGeometry | None,
-    params: LatticeParameters = LatticeParameters(),  # noqa: B008
+    params: LatticeParameters = LatticeParameters(),
     *,
     fixed: Mapping[int, tuple[float, float]] | None = None,
     prior: npt.NDArray[np.float64] | None = None,
