@@ -212,12 +212,15 @@ def test_removing_the_layers_ends_the_work(block, viewer):
     assert OVERLAY_KEY not in viewer.canvas.overlays
 
 
-def test_a_viewer_that_is_gone_is_forgotten(counts):
+def worked_with_viewer(counts):
     viewer = ViewerModel()
     viewer.add_image(counts)
-    reference = weakref.ref(workbench_of(viewer))
     workbench_of(viewer).choose_any().set_peaks(Peaks(np.array([[3.0, 4.0]])))
-    del viewer
+    return weakref.ref(workbench_of(viewer))
+
+
+def test_a_viewer_that_is_gone_is_forgotten(counts):
+    bench = worked_with_viewer(counts)
     gc.collect()  # frees the viewer, which lets go of its workbench
     gc.collect()
-    assert reference() is None
+    assert bench() is None
