@@ -470,4 +470,5 @@ class EnergyLUT:
     @property
     def gains(self) -> FloatArray:
         """Gain in keV per channel that puts each photopeak at 511 keV; NaN where it is not known."""
-        return PHOTOPEAK_KEV / self.photopeaks
+        with np.errstate(over="ignore"):
+            return PHOTOPEAK_KEV / self.photopeaks

@@ -177,7 +177,7 @@ def test_an_event_format_is_read_from_toml(tmp_path):
         ("x = { shift = 0 }", "needs shift and bits"),
         ("x = { shift = true, bits = 10 }", "x.shift is a whole number"),
         ("x = { shift = 15, bits = 10 }", "overlaps"),
-        ("dtype = '<i4'", "unsigned word"),
+        ("dtype = '<i4'", "unsigned integer"),
         ("dtype = 4", "text in quotes"),
         ("full_scale = nan", "full_scale"),
         ("full_scale = '512'", "full_scale"),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.formats.lut_encoding import LUTEncoding
-from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.formats.lut_encoding import Corner, LUTEncoding, Order
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry, IntArray
 
 Values = npt.NDArray[np.int64]
 
@@ -28,16 +28,22 @@ def background_of(encoding: LUTEncoding, geometry: BlockGeometry | None) -> int 
     return encoding.background
 
 
+def counted_from(geometry: BlockGeometry, origin: Corner, order: Order) -> tuple[IntArray, IntArray, int]:
+    """Return row and column of each crystal as a file counts them, and how many crystals its row has.
+
+    Linear numbers from 0 are ``row * cols + col`` of what is returned.
+    """
+    row, col = geometry.row_col(np.arange(len(geometry)))
+    if origin.startswith("bottom"):
+        row = geometry.rows - 1 - row
+    if origin.endswith("right"):
+        col = geometry.cols - 1 - col
+    return (row, col, geometry.cols) if order == "row-major" else (col, row, geometry.rows)
+
+
 def crystal_values(encoding: LUTEncoding, geometry: BlockGeometry) -> Values:
     """Return the stored value of each crystal, by id."""
-    row, col = geometry.row_col(np.arange(len(geometry)))
-    if encoding.origin.startswith("bottom"):
-        row = geometry.rows - 1 - row
-    if encoding.origin.endswith("right"):
-        col = geometry.cols - 1 - col
-    rows, cols = geometry.shape
-    if encoding.order == "column-major":
-        row, col, cols = col, row, rows
+    row, col, cols = counted_from(geometry, encoding.origin, encoding.order)
     if encoding.code == "linear":
         return (row * cols + col + encoding.first_id).astype(np.int64)
     if cols - 1 + encoding.first_id >= encoding.multiplier:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
-from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary, read_bytes
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary
+from napari_petlut.formats._settings import positive, read_settings, text, whole
 from napari_petlut.model import BitField, EventFormat
 
 __all__ = [
@@ -30,10 +29,6 @@ CHUNK_EVENTS = 4_194_304
 """Events read at once; 16 MiB of the lab's words."""
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
-
-_FORMAT_KEYS = ("name", "dtype", "energy", "x", "y", "header_bytes", "full_scale")
-_WORD = re.compile(r"[<>|=]?u[1248]|uint(8|16|32|64)")
-_TOML_LIMIT = 65_536
 
 
 def event_count(path: StrPath, fmt: EventFormat = EventFormat()) -> int:
@@ -281,39 +276,25 @@ def load_event_format(path: StrPath) -> EventFormat:
         If the file is no TOML, has unknown keys, or describes a layout that cannot be.
     """
     expected = "an event format in TOML"
-    data = read_bytes(path, expected, limit=_TOML_LIMIT)
+    table = read_settings(path, _SETTINGS, expected)
     try:
-        table = tomllib.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(path, expected, one_line(error), "correct the file") from None
-    unknown = sorted(set(table) - set(_FORMAT_KEYS))
-    if unknown:
-        raise FormatError(path, f"the keys {', '.join(_FORMAT_KEYS)}", repr(unknown[0]), "remove it")
-    try:
-        return EventFormat(**{key: _format_value(key, value) for key, value in table.items()})
+        return EventFormat(**{key: _SETTINGS[key](key, value) for key, value in table.items()})
     except ParameterError as error:
         raise FormatError(path, expected, one_line(error), "correct the value") from None
 
 
-def _format_value(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever TOML can hold
-    if key in ("energy", "x", "y"):
-        if not isinstance(value, dict) or set(value) != {"shift", "bits"}:
-            raise ParameterError(f"{key} needs shift and bits, as in {key} = {{ shift = 0, bits = 10 }}")
-        return BitField(**{part: _whole(f"{key}.{part}", number) for part, number in value.items()})
-    if key == "header_bytes":
-        return _whole(key, value)
-    if key == "full_scale":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e9:
-            raise ParameterError(f"full_scale is a positive number, not {value!r}")
-        return float(value)
-    if not isinstance(value, str):
-        raise ParameterError(f"{key} is a text in quotes, not {value!r}")
-    if key == "dtype" and not _WORD.fullmatch(value):
-        raise ParameterError(f"dtype is an unsigned word such as '<u4', not {value!r}")
-    return value
+def _bit_field(key: str, value: Any) -> BitField:  # noqa: ANN401 - whatever TOML can hold
+    if not isinstance(value, dict) or set(value) != {"shift", "bits"}:
+        raise ParameterError(f"{key} needs shift and bits, as in {key} = {{ shift = 0, bits = 10 }}")
+    return BitField(**{part: whole(f"{key}.{part}", number) for part, number in value.items()})
 
 
-def _whole(key: str, value: Any) -> int:  # noqa: ANN401 - whatever TOML can hold
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
-        raise ParameterError(f"{key} is a whole number, 0 or more, not {value!r}")
-    return value
+_SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
+    "name": text,
+    "dtype": text,
+    "energy": _bit_field,
+    "x": _bit_field,
+    "y": _bit_field,
+    "header_bytes": whole,
+    "full_scale": positive,
+}

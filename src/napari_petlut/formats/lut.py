@@ -9,7 +9,7 @@ from napari_petlut.errors import FormatError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
 from napari_petlut.formats._lut_detection import detect_encoding, detect_geometry
-from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding, lut_encoding
+from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding, load_lut_encoding, lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
 
@@ -19,6 +19,7 @@ __all__ = [
     "LUTFile",
     "decode_lut",
     "encode_lut",
+    "load_lut_encoding",
     "lut_encoding",
     "read_lut",
     "write_lut",

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_petlut.errors import ParameterError
+from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats._files import StrPath, one_line
+from napari_petlut.formats._settings import pair, read_settings, text, truth, whole
 
-__all__ = ["LUT_PRESETS", "LUTEncoding", "lut_encoding"]
+__all__ = ["LUT_PRESETS", "LUTEncoding", "load_lut_encoding", "lut_encoding"]
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+Order = Literal["row-major", "column-major"]
 
 _CHOICES = {
     "code": ("packed", "linear"),
     "codec": ("plain", "rle"),
-    "origin": ("top-left", "top-right", "bottom-left", "bottom-right"),
-    "order": ("row-major", "column-major"),
+    "origin": get_args(Corner),
+    "order": get_args(Order),
 }
 
 
@@ -80,7 +83,7 @@ class LUTEncoding:
     first_id: int = 1
     multiplier: int = 256
     origin: Corner = "top-left"
-    order: Literal["row-major", "column-major"] = "row-major"
+    order: Order = "row-major"
     transposed: bool = False
     flip_axis_0: bool = False
     flip_axis_1: bool = False
@@ -196,18 +199,80 @@ that are named in the comments, which leave some details open."""
 
 
 def lut_encoding(encoding: LUTEncoding | str) -> LUTEncoding:
-    """Return a LUT encoding by name, or as it is.
+    """Return a LUT encoding by the name of a preset or of a TOML file, or as it is.
 
     Raises
     ------
     ParameterError
-        If there is no such name.
+        If there is no such preset.
+    FormatError
+        As `load_lut_encoding`, if the name ends in ``.toml``.
     """
     if isinstance(encoding, LUTEncoding):
         return encoding
-    try:
-        return LUT_PRESETS[encoding]
-    except KeyError:
+    if encoding.lower().endswith(".toml"):
+        return load_lut_encoding(encoding)
+    if encoding not in LUT_PRESETS:
         raise ParameterError(
-            f"there is no LUT encoding {encoding!r}; known are {', '.join(LUT_PRESETS)}"
-        ) from None
+            f"there is no LUT encoding {encoding!r}; known are {', '.join(LUT_PRESETS)}, "
+            "or name a .toml file that describes one"
+        )
+    return LUT_PRESETS[encoding]
+
+
+def load_lut_encoding(path: StrPath) -> LUTEncoding:
+    """Read a LUT encoding from a small TOML file.
+
+    The keys are the parameters of `LUTEncoding`; those that are left out have the values of "packed". Where
+    None is meant, write ``background = "none"`` and ``blocks = "any"``::
+
+        name = "our electronics"
+        code = "linear"
+        dtype = "<u2"
+        shape = [512, 512]
+        background = 65535
+        first_id = 0
+
+    Raises
+    ------
+    FormatError
+        If the file is no TOML, has unknown keys, or describes an encoding that cannot be.
+    """
+    expected = "a LUT encoding in TOML"
+    table = read_settings(path, _SETTINGS, expected)
+    if "shape" in table:
+        table.setdefault("region", table["shape"])
+    try:
+        return LUTEncoding(**{key: _SETTINGS[key](key, value) for key, value in table.items()})
+    except ParameterError as error:
+        raise FormatError(path, expected, one_line(error), "correct the value") from None
+
+
+def _background(key: str, value: Any) -> int | str | None:  # noqa: ANN401 - whatever TOML can hold
+    if value in ("none", "crystals"):
+        return None if value == "none" else "crystals"
+    return whole(key, value)
+
+
+def _blocks(key: str, value: Any) -> int | None:  # noqa: ANN401
+    return None if value == "any" else whole(key, value)
+
+
+_SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
+    "name": text,
+    "code": text,
+    "dtype": text,
+    "shape": pair,
+    "region": pair,
+    "header_bytes": whole,
+    "background": _background,
+    "first_id": whole,
+    "multiplier": whole,
+    "origin": text,
+    "order": text,
+    "transposed": truth,
+    "flip_axis_0": truth,
+    "flip_axis_1": truth,
+    "codec": text,
+    "blocks": _blocks,
+}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
-from itertools import islice
 
 import numpy as np
 
-from napari_petlut.errors import FormatError, GeometryError, ParameterError
-from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
+from napari_petlut.errors import GeometryError
+from napari_petlut.formats._files import StrPath, atomic_write
+from napari_petlut.formats._tables import Entry, read_table
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import Peaks, PeakStatus
 
@@ -21,8 +20,6 @@ PEAK_COLUMNS = ("index", "axis-0", "axis-1", "crystal", "row", "col", "status", 
 """Columns of a peak table; napari's own point columns come first."""
 
 _EXPECTED = "a peak table (CSV with columns axis-0 and axis-1)"
-_LIMIT = 2**26
-_MAX_CRYSTALS = 255 * 255
 
 
 def write_peaks(
@@ -76,101 +73,44 @@ def read_peaks(path: StrPath) -> Peaks:
     FormatError
         If the file is no such table, or holds values that cannot be.
     """
-    data = read_bytes(path, _EXPECTED, limit=_LIMIT)
     positions, crystals, statuses, confidences = [], [], [], []
     cols: int | None = None
-    try:
-        for entry in _entries(path, data):
-            positions.append([entry.number("axis-0"), entry.number("axis-1")])
-            crystals.append(entry.whole("crystal"))
-            statuses.append(entry.status())
-            confidences.append(entry.confidence())
-            cols = entry.check_place(cols)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise FormatError(path, _EXPECTED, f"an error ({one_line(error)})", "correct the file") from None
-    try:
-        return Peaks(
-            np.array(positions, dtype=np.float64).reshape(-1, 2),
-            np.array(crystals, dtype=np.intp),
-            np.array(statuses, dtype="<U8"),
-            np.array(confidences, dtype=np.float64),
-        )
-    except ParameterError as error:
-        raise FormatError(path, _EXPECTED, one_line(error), "correct the file") from None
+    for entry in read_table(path, {"axis-0", "axis-1"}, _EXPECTED):
+        positions.append(_position(entry))
+        crystals.append(entry.crystal_number("crystal"))
+        statuses.append(_status(entry))
+        confidences.append(_confidence(entry))
+        cols = entry.check_place(cols)
+    return Peaks(
+        np.array(positions, dtype=np.float64).reshape(-1, 2),
+        np.array(crystals, dtype=np.intp),
+        np.array(statuses, dtype="<U8"),
+        np.array(confidences, dtype=np.float64),
+    )
 
 
-def _entries(path: StrPath, data: bytes) -> Iterator[_Entry]:
-    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-    header = [name.strip() for name in islice(next(reader, []), 1000)]
-    if not {"axis-0", "axis-1"} <= set(header):
-        found = one_line(ValueError(", ".join(header) or "no header"))
-        raise FormatError(path, _EXPECTED, found, "name the columns in the first line")
-    if "axis-2" in header:
-        raise FormatError(path, "points in 2 dimensions", "a column axis-2", "save the points of one map")
-    for line, fields in enumerate(reader, start=2):
-        if fields:
-            if len(fields) != len(header):
-                found = f"{len(fields)} fields in line {line}"
-                raise FormatError(path, f"{len(header)} fields in each line", found, "correct the line")
-            yield _Entry(path, line, dict(zip(header, fields, strict=True)))
+def _position(entry: Entry) -> list[float]:
+    if entry.text("axis-2"):
+        raise entry.refuse("axis-2", "points in 2 dimensions")
+    position = []
+    for name in ("axis-0", "axis-1"):
+        value = entry.number(name, "a position")
+        if math.isnan(value):
+            raise entry.refuse(name, "a position")
+        position.append(value)
+    return position
 
 
-class _Entry:
-    """One line of a peak table, and the checks of its fields."""
+def _status(entry: Entry) -> str:
+    word = entry.text("status") or PeakStatus.FOUND
+    if word not in set(PeakStatus):
+        raise entry.refuse("status", f"one of {', '.join(PeakStatus)}")
+    return word
 
-    def __init__(self, path: StrPath, line: int, fields: Mapping[str, str]) -> None:
-        self._path, self._line, self._fields = path, line, fields
 
-    def _refuse(self, name: str, expected: str) -> FormatError:
-        found = f"{one_line(ValueError(repr(self._fields.get(name, ''))))} in column {name}"
-        return FormatError(self._path, f"{expected} in line {self._line}", found, "correct the line")
-
-    def number(self, name: str) -> float:
-        try:
-            value = float(self._fields[name])
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self._refuse(name, "a position")
-        return value
-
-    def whole(self, name: str) -> int:
-        """Return an id, row or column; napari may have made a float of it."""
-        text = self._fields.get(name, "").strip()
-        if text.lower() in ("", "nan"):
-            return NO_CRYSTAL
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if value != value // 1 or not NO_CRYSTAL <= value < _MAX_CRYSTALS:
-            raise self._refuse(name, "a whole number, -1 for no crystal,")
-        return int(value)
-
-    def status(self) -> str:
-        word = self._fields.get("status", "").strip() or PeakStatus.FOUND
-        if word not in set(PeakStatus):
-            raise self._refuse("status", f"one of {', '.join(PeakStatus)}")
-        return word
-
-    def confidence(self) -> float:
-        text = self._fields.get("confidence", "").strip()
-        try:
-            value = float(text) if text else math.nan
-        except ValueError:
-            value = math.inf
-        if not (math.isnan(value) or 0 <= value <= 1):
-            raise self._refuse("confidence", "a probability from 0 to 1 or nan")
-        return value
-
-    def check_place(self, cols: int | None) -> int | None:
-        """Check that crystal = row * cols + col with the same cols in every line; return cols once known."""
-        crystal, row, col = (self.whole(name) for name in ("crystal", "row", "col"))
-        if crystal < 0 or row < 0 or col < 0:
-            return cols
-        rest = crystal - col
-        if row > 0 and cols is None:
-            cols = rest // row
-        if rest != row * (cols or 0) or (cols is not None and col >= cols):
-            raise self._refuse("crystal", f"crystal = row * columns + col, of row {row} and col {col},")
-        return cols
+def _confidence(entry: Entry) -> float:
+    expected = "a probability from 0 to 1 or nan"
+    value = entry.number("confidence", expected)
+    if value < 0 or value > 1:
+        raise entry.refuse("confidence", expected)
+    return value
