@@ -132,10 +132,11 @@ def peak_memory(
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, core count, system and library versions that figures depend on."""
+    """Return the processor, cores, load by others, system and versions that figures depend on."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load average": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{library: _version(library) for library in LIBRARIES},

@@ -20,7 +20,7 @@ Words = npt.NDArray[np.unsignedinteger[Any]]
 Layout = tuple[Any, Any, Any, Any, Any, Any]
 
 _MAX_PART_BYTES = 2**26
-_MIN_WORDS_PER_THREAD = 65_536
+_BLOCK_WORDS = 131_072
 
 
 def watched(
@@ -49,7 +49,7 @@ def watched(
 
 
 class Workers:
-    """Runs a function over equal parts of an array of words, on threads where that pays.
+    """Runs a function over an array of words block by block, on all cores.
 
     Parameters
     ----------
@@ -73,18 +73,26 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, function: Callable[[int, Words, int], None], words: Words) -> None:
-        """Call ``function(thread, part, start)`` for as many parts as pay; `start` is the part's place."""
-        parts = max(1, min(self.count, words.size // _MIN_WORDS_PER_THREAD))
-        if parts == 1:
-            function(0, words, 0)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="petlut")
-        bounds = [words.size * part // parts for part in range(parts + 1)]
-        futures = [
-            self._pool.submit(function, part, words[bounds[part] : bounds[part + 1]], bounds[part])
-            for part in range(parts)
-        ]
+        """Call ``function(thread, block, start)`` for all blocks of `words`; `start` is the block's place.
+
+        A thread takes the next block when it is done with one, so that a core busy with something else holds
+        nothing up; calls with the same `thread` never overlap.
+        """
+        starts = list(range(0, words.size, _BLOCK_WORDS))
+
+        def work(thread: int) -> None:
+            while starts:
+                try:
+                    start = starts.pop()
+                except IndexError:
+                    return
+                function(thread, words[start : start + _BLOCK_WORDS], start)
+
+        helpers = min(self.count, len(starts)) - 1
+        if helpers > 0 and self._pool is None:
+            self._pool = ThreadPoolExecutor(self.count - 1, thread_name_prefix="petlut")
+        futures = [self._pool.submit(work, 1 + helper) for helper in range(helpers)] if self._pool else []
+        work(0)
         for future in futures:
             future.result()
 
