@@ -97,7 +97,7 @@ def test_cells_of_another_method_change_only_where_the_nearest_peak_changes(bloc
     special = cells.data.copy()
     special[-1, :] = 1  # what nearest-peak cells would never say
     special[0, 0] = 0
-    cells.data = special
+    cells.data = special.copy()
     ly.info(cells)["computed"] = special.copy()
     drag(block.peaks_layer, [0], (3.0, 2.0))
     assert (cells.data[-1] == 1).all()

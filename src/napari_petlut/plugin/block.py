@@ -195,7 +195,7 @@ class BlockController:
 
     def _on_edited(self) -> None:
         """After an edit: lines, cells, suspects, count."""
-        if self._editor is None:
+        if self._editor is None or self._viewer() is None:
             return
         before, self._places = self._places, self.places
         draw_lines(self.viewer, self.name, self._places, self._geometry)

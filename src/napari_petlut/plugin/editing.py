@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from napari.layers import Points
 from napari.layers.base import ActionType
+from napari.utils.events import Event
 from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -32,6 +34,7 @@ from napari_petlut.plugin.numbering import Numbering, number_points, numbering_o
 from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
 
 _BEGINNING = (ActionType.ADDING, ActionType.REMOVING, ActionType.CHANGING)
+Columns = dict[str, npt.NDArray[Any]]
 EXTRA_REASON = "belongs to no crystal"
 
 
@@ -98,7 +101,7 @@ class PeakEditor:
         layer.events.data.connect(self._on_data)
         layer.events.set_data.connect(self._on_set_data)
         if (self._last.features["crystal"] == NO_CRYSTAL).all():
-            self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+            self._number_anew(self._last)
 
     def close(self) -> None:
         """Let go of the layer."""
@@ -117,7 +120,7 @@ class PeakEditor:
         if geometry == self._geometry:
             return
         self._geometry = geometry
-        self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+        self._number_anew(self._last)
 
     @property
     def numbering(self) -> Numbering:
@@ -164,14 +167,14 @@ class PeakEditor:
     def renumber(self) -> None:
         """Give all points new numbers, from the points alone; one step of the history."""
         self.history.push(self._last)
-        self._renumber(np.full(len(self._last.positions), NO_CRYSTAL, np.intp))
+        self._number_anew(self._last)
 
     # -- edits by the person ------------------------------------------------------------------------------
 
-    def _on_data(self, event: object) -> None:
+    def _on_data(self, event: Event) -> None:
         if self._busy:
             return
-        self._pending = event.action in _BEGINNING  # type: ignore[attr-defined]
+        self._pending = event.action in _BEGINNING
         if not self._pending:
             self._commit()
 
@@ -189,10 +192,9 @@ class PeakEditor:
         touched = unmatched_rows(before.positions, positions)
         if self.snap and touched.any():
             positions = self._snapped(positions, touched)
-        features = _carried_over(before, positions, touched)
+        columns = _carried_over(before, positions, touched)
         self.history.push(before)
-        self._last = PeakState(positions, features, self._geometry)
-        self._renumber(features["crystal"].to_numpy().astype(np.intp))
+        self._renumber(positions, columns, columns["crystal"].astype(np.intp))
 
     def _snapped(self, positions: FloatArray, touched: npt.NDArray[np.bool_]) -> FloatArray:
         counts = self._counts()
@@ -214,21 +216,25 @@ class PeakEditor:
         crystal = self._last.features["crystal"].to_numpy().astype(np.intp)
         return numbering_of(crystal, self._last.positions, self._geometry)
 
-    def _renumber(self, previous: IntArray) -> None:
-        features = self._last.features.copy()
-        self._numbering = number_points(self._last.positions, self._geometry, previous)
+    def _number_anew(self, state: PeakState) -> None:
+        """Give all points new numbers, whatever they had."""
+        none = np.full(len(state.positions), NO_CRYSTAL, np.intp)
+        self._renumber(state.positions, _columns(state.features), none)
+
+    def _renumber(self, positions: FloatArray, columns: Columns, previous: IntArray) -> None:
+        self._numbering = number_points(positions, self._geometry, previous)
         crystal = self._numbering.crystal
-        features["crystal"] = crystal.astype(np.int64)
-        features["row"], features["col"] = (a.astype(np.int64) for a in self._geometry.row_col(crystal))
-        features["reason"] = _reasons(features, crystal)
-        self._write(PeakState(self._last.positions, features, self._geometry), numbered=True)
+        row, col = self._geometry.row_col(crystal)
+        numbers = {"crystal": crystal, "row": row, "col": col}
+        columns |= {name: values.astype(np.int64) for name, values in numbers.items()}
+        columns["reason"] = _reasons(columns["reason"], crystal)
+        self._write(PeakState(positions, pd.DataFrame(columns), self._geometry), numbered=True)
 
     def _restore(self, state: PeakState | None) -> bool:
         if state is None:
             return False
         if state.geometry != self._geometry:
-            self._last = state
-            self._renumber(np.full(len(state.positions), NO_CRYSTAL, np.intp))
+            self._number_anew(state)
         else:
             self._write(state)
         return True
@@ -257,25 +263,32 @@ class PeakEditor:
             layer.features = state.features.copy()
 
 
-def _carried_over(before: PeakState, after: FloatArray, touched: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def _columns(features: pd.DataFrame) -> Columns:
+    """Return copies of a table's columns: many changes to them cost less than to the table."""
+    return {name: features[name].to_numpy(copy=True) for name in features.columns}
+
+
+def _carried_over(before: PeakState, after: FloatArray, touched: npt.NDArray[np.bool_]) -> Columns:
     """Return the features for `after`: untouched points keep theirs, touched ones become manual.
 
     A moved point keeps its number; a new one has none yet. napari's own table is of no use here, because a
     new point copies the features of another.
     """
-    columns = before.features.columns
-    if len(after) == len(before.positions):
-        features = before.features.copy()
-    else:
+    columns = _columns(before.features)
+    if len(after) != len(before.positions):
         rows = _rows_before(before.positions, after, touched)
-        features = before.features.reindex(rows).reset_index(drop=True)
-        features.loc[touched, "crystal"] = NO_CRYSTAL
-    features.loc[touched, ["row", "col"]] = NO_CRYSTAL
-    features.loc[touched, "status"] = PeakStatus.MANUAL.value
-    features.loc[touched, "confidence"] = 1.0
-    features.loc[touched, "reason"] = ""
-    kinds = {"crystal": np.int64, "row": np.int64, "col": np.int64, "confidence": np.float64}
-    return features[list(columns)].astype({k: v for k, v in kinds.items() if k in columns})
+        # Touched points are filled below; any row serves them until then, and an empty table has none.
+        columns = {
+            name: values[rows] if len(values) else np.zeros(len(after), values.dtype)
+            for name, values in columns.items()
+        }
+        columns["crystal"][touched] = NO_CRYSTAL
+    columns["status"] = columns["status"].astype(object)
+    columns["status"][touched] = PeakStatus.MANUAL.value
+    columns["confidence"][touched] = 1.0
+    columns["reason"] = columns["reason"].astype(object)
+    columns["reason"][touched] = ""
+    return columns
 
 
 def _rows_before(before: FloatArray, after: FloatArray, touched: npt.NDArray[np.bool_]) -> IntArray:
@@ -290,8 +303,7 @@ def _rows_before(before: FloatArray, after: FloatArray, touched: npt.NDArray[np.
     return np.array(rows, np.intp)
 
 
-def _reasons(features: pd.DataFrame, crystal: IntArray) -> npt.NDArray[np.object_]:
+def _reasons(reasons: npt.NDArray[Any], crystal: IntArray) -> npt.NDArray[np.object_]:
     """Return the reasons with "belongs to no crystal" where, and only where, that is now true."""
-    reasons = features["reason"].astype(str).to_numpy(dtype=object)
-    reasons = np.where(reasons == EXTRA_REASON, "", reasons)
-    return np.where(crystal == NO_CRYSTAL, EXTRA_REASON, reasons)
+    known = np.where(reasons == EXTRA_REASON, "", reasons.astype(object))
+    return np.where(crystal == NO_CRYSTAL, EXTRA_REASON, known).astype(object)

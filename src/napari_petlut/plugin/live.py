@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
+import numpy.typing as npt
+from napari.layers import Labels, Layer
 
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import FloatArray, LabelArray
+from napari_petlut.model import FloatArray
 from napari_petlut.plugin import layers as ly
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 NEAREST = "nearest"
+LabelValues = npt.NDArray[Any]
 
 
 def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: BlockGeometry) -> None:
@@ -32,9 +34,11 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
     if layer is None:
         return
     vectors, along = ly.lattice_segments(places.reshape(*geometry.shape, 2))
-    recolour = len(vectors) != len(layer.data) or ly.geometry_of(layer) != geometry
+    if len(vectors) == len(layer.data) and ly.geometry_of(layer) == geometry:
+        _overwrite(layer, vectors)
+        return
     layer.data = vectors
-    if recolour and len(vectors):
+    if len(vectors):
         layer.edge_color = ly.line_colors(along)
     ly.info(layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
 
@@ -58,9 +62,9 @@ def redraw_cells(layer: Labels, before: FloatArray, after: FloatArray, geometry:
     if not np.isfinite(after).all(axis=1).any():
         return
     known = ly.info(layer)
-    computed: LabelArray = known.get("computed", np.asarray(layer.data))
+    computed = known.get("computed", np.asarray(layer.data))
     by_hand = ly.painted(layer)
-    new = _nearest(computed.shape, after, known) + 1
+    new = _nearest(computed.shape, after, known)
     if known.get("method", NEAREST) != NEAREST:
         new = _patched(computed, new, before, known)
         known["stale"] = True
@@ -69,24 +73,35 @@ def redraw_cells(layer: Labels, before: FloatArray, after: FloatArray, geometry:
     shown = new.copy()
     if by_hand.any():
         shown[by_hand] = np.asarray(layer.data)[by_hand]
-    layer.data = shown
+    _overwrite(layer, shown)
 
 
-def _nearest(shape: tuple[int, ...], places: FloatArray, known: dict[str, object]) -> LabelArray:
+def _overwrite(layer: Layer, values: npt.NDArray[Any]) -> None:
+    """Put new values into a layer's array: faster than a new array, and keeps the layer's undo history."""
+    if isinstance(layer.data, np.ndarray) and layer.data.shape == values.shape and layer.data.flags.writeable:
+        layer.data[...] = values
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+    else:
+        layer.data = values
+
+
+def _nearest(shape: tuple[int, ...], places: FloatArray, known: dict[str, object]) -> LabelValues:
+    """Return label values, id + 1, of the nearest-peak cells."""
     from napari_petlut.analysis.segmentation import nearest_peak_cells
 
     bound = known.get("max_distance")
-    return nearest_peak_cells(
+    ids = nearest_peak_cells(
         (shape[0], shape[1]), places, float(bound) if isinstance(bound, (int, float)) else None
     )
+    return (ids + 1).astype(ly.LABEL_DTYPE)
 
 
 def _patched(
-    computed: LabelArray, new: LabelArray, before: FloatArray, known: dict[str, object]
-) -> LabelArray:
+    computed: LabelValues, new: LabelValues, before: FloatArray, known: dict[str, object]
+) -> LabelValues:
     """Return `computed` with the pixels whose nearest peak has changed given to their new one."""
     if not np.isfinite(before).all(axis=1).any():
         return new
-    old = _nearest(computed.shape, before, known) + 1
+    old = _nearest(computed.shape, before, known)
     changed = (old != new) & (computed > 0)
-    return np.where(changed, new, computed).astype(np.int32)
+    return np.where(changed, new, computed)
