@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.simulation.optics import neighbour_pairs
-from napari_petlut.simulation.parameters import BlockSimulation
+from napari_petlut.simulation.parameters import BlockSimulation, Stream
 
 BoolArray = npt.NDArray[np.bool_]
 RunKind = Literal["row", "col", "edge", "corner", "run"]
@@ -41,7 +41,7 @@ def choose_faults(params: BlockSimulation) -> Faults:
     ParameterError
         If no crystal would be live, or more merged pairs are asked for than there is room for.
     """
-    rng = params.rng(3)
+    rng = params.rng(Stream.FAULTS)
     n = len(params.geometry)
     dead = _choose(params.dead, np.ones(n, np.bool_), rng, "dead")
     dim = _choose(params.dim, ~dead, rng, "dim") & ~dead

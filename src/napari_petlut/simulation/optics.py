@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_petlut.model import FloatArray
-from napari_petlut.simulation.parameters import BlockSimulation
+from napari_petlut.simulation.parameters import BlockSimulation, Stream
 
 FULL_SCALE = 512.0
 """Pixels of the map and size of the position scale."""
@@ -24,6 +24,8 @@ SWIRL_ORDER = 3
 STRETCH = 0.15
 """Strength of waves that only stretch the rows or columns apart, against those that bend them: the makers of
 a block even out its mean spacing, but not its swirls."""
+CORNER_CALM = 0.7
+"""How much less the corners swirl: right above a sensor, a crystal's light has no other way to go."""
 SWIRL_STEPS = 4
 """The displacement is made in steps, each small enough never to fold the map over."""
 MERGED_REST = 0.06
@@ -49,7 +51,7 @@ def crystal_places(params: BlockSimulation, merged: list[tuple[int, int]]) -> Fl
         _walled(r, params.rows, params.walls[:2]),
         _walled(c, params.cols, params.walls[2:]),
     ]
-    rng = params.rng(1)
+    rng = params.rng(Stream.PLACES)
     pitch = 2.0 / np.array([params.rows, params.cols])
     places = np.stack(axes, axis=-1).reshape(-1, 2)
     places = places + rng.standard_normal(places.shape) * pitch * params.jitter
@@ -86,7 +88,7 @@ def _swirled(places: FloatArray, params: BlockSimulation) -> FloatArray:
     """Return the places moved by a smooth random field whose typical bending is `distortion`."""
     if params.distortion == 0:
         return places
-    rng = params.rng(2)
+    rng = params.rng(Stream.SWIRL)
     waves = [
         (p, q) for p in range(SWIRL_ORDER + 1) for q in range(SWIRL_ORDER + 1) if 1 <= p + q <= SWIRL_ORDER
     ]
@@ -101,14 +103,15 @@ def _swirled(places: FloatArray, params: BlockSimulation) -> FloatArray:
     coefficients *= 2 * params.distortion / bending / SWIRL_STEPS
     for _ in range(SWIRL_STEPS):
         places = places + _field(places, waves, coefficients)
-    return places
+    return np.asarray(places, np.float64)
 
 
 def _field(places: FloatArray, waves: list[tuple[int, int]], coefficients: FloatArray) -> FloatArray:
     """Return the displacement at each place: a sum of cosines that are flat at the block's sides."""
     phase = np.pi / 2 * (places + 1)
     basis = np.stack([np.cos(p * phase[:, 0]) * np.cos(q * phase[:, 1]) for p, q in waves], axis=-1)
-    return np.asarray(basis @ coefficients)
+    over_sensor = 1 - CORNER_CALM * np.clip(np.prod(places**2, axis=1), 0, 1)
+    return np.asarray((basis @ coefficients) * over_sensor[:, None])
 
 
 def light_shares(places: FloatArray, params: BlockSimulation) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,19 @@ from napari_petlut.model import EnergyWindow
 MAX_CRYSTALS_PER_AXIS = 40
 
 Pairs = tuple[tuple[int, int], ...]
+
+
+class Stream(IntEnum):
+    """What random numbers are for; each purpose has its own, so that turning one knob leaves the rest."""
+
+    PLACES = 1
+    SWIRL = 2
+    FAULTS = 3
+    CRYSTALS = 4
+    COUNTS = 5
+    HOT = 6
+    LINES = 7
+    EVENTS = 8
 
 
 @dataclass(frozen=True)
@@ -100,26 +114,26 @@ class BlockSimulation:
     rows: int = 16
     cols: int = 16
     counts_per_crystal: float = 139_000.0
-    resolution: float = 1.33
+    resolution: float = 1.36
     seed: int = 0
-    distortion: float = 0.09
-    light_spread: float = 0.40
-    sensor_radius: float = 1.05
+    distortion: float = 0.075
+    light_spread: float = 0.47
+    sensor_radius: float = 0.78
     gains: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     turn: float = 0.0
     shear: float = 0.0
     mirror: bool = False
     walls: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    jitter: float = 0.06
+    jitter: float = 0.065
     yield_spread: float = 0.05
-    sensitivity_spread: float = 0.08
-    spot_spread: float = 0.06
+    sensitivity_spread: float = 0.14
+    spot_spread: float = 0.07
     dead: int | tuple[int, ...] = 0
     dim: int | tuple[int, ...] = 0
     dim_level: float = 0.25
     merged: int | Pairs = 0
-    scatter: float = 0.20
-    background: float = 0.06
+    scatter: float = 0.14
+    background: float = 0.05
     comb: bool = True
     hot_bins: int = 0
     hot_level: float = 4.0
@@ -153,9 +167,9 @@ class BlockSimulation:
         """The crystal array."""
         return BlockGeometry(int(self.rows), int(self.cols))
 
-    def rng(self, purpose: int) -> np.random.Generator:
-        """Return the random numbers for one purpose, so that turning one knob leaves the rest as it was."""
-        return np.random.default_rng(np.random.SeedSequence([int(self.seed), purpose]))
+    def rng(self, purpose: Stream, *more: int) -> np.random.Generator:
+        """Return the random numbers for one purpose, or for one part of it."""
+        return np.random.default_rng(np.random.SeedSequence([int(self.seed), int(purpose), *more]))
 
     def scaled(self, events: float) -> Self:
         """Return the same block with `events` in the window altogether, all crystals being live."""
@@ -170,7 +184,7 @@ _RANGES = (
     ("seed", 0, 2**63),
     ("distortion", 0, 0.3),
     ("light_spread", 0.1, 2),
-    ("sensor_radius", 0.5, 2),
+    ("sensor_radius", 0, 2),
     ("turn", -45, 45),
     ("shear", -30, 30),
     ("jitter", 0, 0.4),

@@ -16,7 +16,11 @@ COMPTON_EDGE = 2.0 / 3.0
 """Largest energy a 511 keV gamma leaves in one Compton scatter, relative to 511 keV: 1 / (1 + 1/2)."""
 BACKSCATTER = 1.0 / 3.0
 """Energy of a gamma that comes back from a Compton scatter by 180 degrees, relative to 511 keV."""
-FULL_ENERGY_SHARE = 0.635
+NOISE_SHARE = 0.012
+"""Triggers of the electronics alone, as a share of all events."""
+NOISE_ENERGY = 0.02
+"""Mean of their energy, relative to the photopeak."""
+FULL_ENERGY_SHARE = 0.577
 """Share of the crystals' events that leave all their energy; with it 57 % of all events lie in the window
 400 to 800 of a photopeak at 520, as measured (35.6 of 62.58 million)."""
 
@@ -78,25 +82,40 @@ def inverse_energy(spectrum: FloatArray, photopeak: FloatArray, window: EnergyWi
     return np.asarray((inside / e).sum(axis=1) / np.maximum(inside.sum(axis=1), 1e-300))
 
 
-@lru_cache(maxsize=4)
-def comb(low: float, high: float, photopeak: float, resolution: float) -> FloatArray:
+def comb(weights: FloatArray, window: EnergyWindow) -> FloatArray:
     """Return what the integer ratio ``Ex / E`` does to each pixel of the map, as a factor.
 
     A position from whole numbers hits some pixels more often than others: at 256 = 512 / 2 every even energy
     has an Ex that falls exactly there. For an energy E, an Ex stands for 512 / E pixels of the position
     scale, so that a pixel that n values of Ex fall into gets n * 512 / E of its fair share.
 
+    Parameters
+    ----------
+    weights : ndarray of float64
+        Share of the events at each of `window_energies`; they sum to 1.
+    window : EnergyWindow
+
     Returns
     -------
     ndarray of float64, shape (512, 512)
     """
-    energy = np.arange(int(np.floor(low)) + 1, int(np.ceil(high)))
+    factor = _comb_factors(window)
+    return np.asarray((factor * weights[:, None]).T @ factor)
+
+
+def window_energies(window: EnergyWindow) -> FloatArray:
+    """Return the whole-number energies in a window."""
+    return np.arange(np.floor(window.low) + 1, np.ceil(window.high))
+
+
+@lru_cache(maxsize=4)
+def _comb_factors(window: EnergyWindow) -> FloatArray:
+    """Return how much of its fair share each pixel gets, for each energy, shape (energies, 512)."""
     size = int(FULL_SCALE)
-    factor = np.zeros((len(energy), size))
-    for row, e in zip(factor, energy.tolist(), strict=True):
+    energies = window_energies(window)
+    factor = np.zeros((len(energies), size))
+    for row, e in zip(factor, energies.astype(np.intp).tolist(), strict=True):
         x = (1 - np.arange(1, e + 1) / e) * FULL_SCALE
         row += np.bincount(x.astype(np.intp), minlength=size)[:size] * FULL_SCALE / e
-    weight = np.interp(energy / photopeak, RELATIVE_ENERGY, full_energy(resolution) + 0.02 * STEP)
-    out = np.asarray((factor * (weight / weight.sum())[:, None]).T @ factor)
-    out.setflags(write=False)
-    return out
+    factor.setflags(write=False)
+    return factor

@@ -1,0 +1,183 @@
+"""What each crystal of a block does: where its spot lies, how wide it is, how many events it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_petlut.model import FloatArray
+from napari_petlut.simulation import spectrum
+from napari_petlut.simulation.density import Spots
+from napari_petlut.simulation.faults import Faults, choose_faults
+from napari_petlut.simulation.optics import (
+    crystal_places,
+    lattice_spread,
+    light_shares,
+    photon_covariances,
+    resolutions,
+    spot_centres,
+)
+from napari_petlut.simulation.parameters import BlockSimulation, Stream
+
+HALO_SPREAD = 0.30
+"""Variance of the halo of scattered events, in units of the squared lattice vectors."""
+BACKGROUND_SPREAD = 0.25
+"""Variance of one crystal's part of the background, in the same units: enough to leave no spots in it."""
+DEPTH_SHARE = 0.6
+"""Share of a typical spot's variance that comes from where in the crystal the gamma interacts; it goes with
+the local pitch. The photon statistics give the rest."""
+SPREAD_CUT = 2.7
+"""Crystal-to-crystal variations are cut at so many standard deviations."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockResponse:
+    """What each crystal of a block does, one row per crystal by id.
+
+    Parameters
+    ----------
+    params : BlockSimulation
+    centres : ndarray of float64, shape (n, 2)
+        Mean positions of the spots in map pixels, pixel centres at integers.
+    covariances : ndarray of float64, shape (n, 2, 2)
+        Of the spots, at the photopeak, in pixels squared; they go with 1 / E.
+    spread : ndarray of float64, shape (n, 2, 2)
+        Sum of the squared lattice vectors, the scale of halos and background.
+    activity : ndarray of float64, shape (n,)
+        Relative number of events of each crystal; 0 for dead ones.
+    photopeak : ndarray of float64, shape (n,)
+        Channel of each crystal's photopeak.
+    faults : Faults
+    """
+
+    params: BlockSimulation
+    centres: FloatArray
+    covariances: FloatArray
+    spread: FloatArray
+    activity: FloatArray
+    photopeak: FloatArray
+    faults: Faults
+
+
+def block_response(params: BlockSimulation) -> BlockResponse:
+    """Return what each crystal does: the optics, the variations and the faults put together."""
+    faults = choose_faults(params)
+    shares = light_shares(crystal_places(params, faults.merged), params)
+    centres = spot_centres(shares, params.gains)
+    spread = lattice_spread(centres, params.rows, params.cols)
+    photons = photon_covariances(shares, params.gains)
+    photons *= (1 - DEPTH_SHARE) / _typical_variance(photons)
+    covariances = photons + spread * DEPTH_SHARE / _typical_variance(spread)
+    k = resolutions(centres, covariances, params.rows, params.cols)
+    covariances *= (np.median(k) / params.resolution) ** 2
+    normal = params.rng(Stream.CRYSTALS).standard_normal((3, len(params.geometry)))
+    light, sensitivity, size = np.clip(normal, -SPREAD_CUT, SPREAD_CUT)
+    covariances *= np.exp(2 * params.spot_spread * size)[:, None, None]
+    activity = 1 + params.sensitivity_spread * sensitivity
+    activity[faults.dim] *= params.dim_level
+    activity[faults.dead] = 0
+    photopeak = params.photopeak * (1 + params.yield_spread * light)
+    return BlockResponse(params, centres, covariances, spread, activity, photopeak, faults)
+
+
+def _typical_variance(covariances: FloatArray) -> float:
+    """Return the median over crystals of a spot's mean variance."""
+    return float(np.median(np.trace(covariances, axis1=1, axis2=2))) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class EventRates:
+    """Expected events of all energies, in a map with the parameters' counts.
+
+    Parameters
+    ----------
+    full, partial : ndarray of float64, shape (n,)
+        Events of each crystal that leave all their energy, or a part.
+    background : ndarray of float64, shape (n,)
+        Events around each crystal that belong to none.
+    noise : float
+        Triggers of the electronics alone.
+    """
+
+    full: FloatArray
+    partial: FloatArray
+    background: FloatArray
+    noise: float
+
+
+def event_rates(response: BlockResponse) -> EventRates:
+    """Return how many events of which kind there are, by the shares in the window that are asked for."""
+    p = response.params
+    full, partial = _window_shares(response)
+    inside = response.activity * (full + partial)
+    live = response.activity > 0
+    events = p.counts_per_crystal * np.count_nonzero(live)
+    crystals = response.activity * (1 - p.background) * events / inside.sum()
+    seen = spectrum.window_share(spectrum.background_energy(), p.photopeak, p.window)
+    background = live * p.background * p.counts_per_crystal / seen
+    noise = spectrum.NOISE_SHARE * (crystals.sum() + background.sum())
+    return EventRates(
+        spectrum.FULL_ENERGY_SHARE * crystals,
+        (1 - spectrum.FULL_ENERGY_SHARE) * crystals,
+        background,
+        float(noise),
+    )
+
+
+def _window_shares(response: BlockResponse) -> tuple[FloatArray, FloatArray]:
+    """Return each crystal's share of events in the window with all their energy, and with a part of it."""
+    p = response.params
+    shares = (
+        (spectrum.full_energy(p.energy_resolution), spectrum.FULL_ENERGY_SHARE),
+        (spectrum.partial_energy(p.energy_resolution), 1 - spectrum.FULL_ENERGY_SHARE),
+    )
+    full, partial = (s * spectrum.window_share(e, response.photopeak, p.window) for e, s in shares)
+    return full, partial
+
+
+def window_spots(response: BlockResponse) -> tuple[Spots, Spots, Spots]:
+    """Return the spots of the events in the window: cores, halos of scattered events, background."""
+    p = response.params
+    rates = event_rates(response)
+    full, partial = _window_shares(response)
+    seen = (rates.full + rates.partial) * (full + partial)
+    wider = (
+        full
+        * spectrum.inverse_energy(spectrum.full_energy(p.energy_resolution), response.photopeak, p.window)
+        + partial
+        * spectrum.inverse_energy(spectrum.partial_energy(p.energy_resolution), response.photopeak, p.window)
+    ) / (full + partial)
+    core = response.covariances * wider[:, None, None]
+    diffuse = spectrum.background_energy()
+    average = np.array([p.photopeak])
+    background = rates.background * spectrum.window_share(diffuse, p.photopeak, p.window)
+    wide = response.covariances * spectrum.inverse_energy(diffuse, average, p.window)
+    return (
+        Spots(response.centres, core, seen * (1 - p.scatter)),
+        Spots(response.centres, core + HALO_SPREAD * response.spread, seen * p.scatter),
+        Spots(response.centres, wide + BACKGROUND_SPREAD * response.spread, background),
+    )
+
+
+def energy_weights(response: BlockResponse) -> FloatArray:
+    """Return the share of the window's events at each of its whole-number energies, over the whole block."""
+    p = response.params
+    rates = event_rates(response)
+    energies = spectrum.window_energies(p.window)
+    total = np.zeros(len(energies))
+    for rate, shape, photopeak in (
+        (rates.full, spectrum.full_energy(p.energy_resolution), response.photopeak),
+        (rates.partial, spectrum.partial_energy(p.energy_resolution), response.photopeak),
+        (rates.background, spectrum.background_energy(), np.full(len(rates.background), p.photopeak)),
+    ):
+        relative = energies[None] / photopeak[:, None]
+        total += (rate / photopeak) @ np.interp(relative, spectrum.RELATIVE_ENERGY, shape)
+    return np.asarray(total / total.sum())
+
+
+def hot_rate(response: BlockResponse) -> float:
+    """Return the expected counts of a hot pixel: `hot_level` times the peak of a typical spot."""
+    core, _, _ = window_spots(response)
+    height = core.weights / (2 * np.pi * np.sqrt(np.linalg.det(core.covariances)))
+    return response.params.hot_level * float(np.median(height[height > 0]))
