@@ -134,8 +134,8 @@ def _tiff_problem(tiff: Any, page: Any, data: bytes) -> str | None:  # noqa: ANN
         return None if page.nbytes <= len(data) else f"{len(data):,} of {page.nbytes:,} bytes"
     if page.compression not in _DEFLATE:
         return f"compression {page.compression}"
-    # The whole page, and then some for a tile that reaches over the edge.
-    room = 4 * page.nbytes + 2**20
+    # The whole page, and then some for tiles that reach over the edge.
+    room = 2 * page.nbytes + 2**22
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True):
         room -= len(zlib.decompressobj().decompress(data[offset : offset + size], room + 1))
         if room < 0:

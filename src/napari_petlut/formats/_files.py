@@ -113,8 +113,9 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
         If the file exists and `overwrite` is False, or it cannot be written.
     """
     expected = "a file that can be written"
-    # A link stays a link: the file it points to is replaced.
-    target = Path(os.path.realpath(path))
+    with _explained(path, expected):
+        # A link stays a link: the file it points to is replaced.
+        target = Path(os.path.realpath(path))
     if target.is_dir():
         raise FormatError(path, expected, "a directory", "give a file name inside it")
     if not overwrite and target.exists():
