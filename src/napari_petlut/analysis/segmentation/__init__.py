@@ -1,6 +1,33 @@
 """Segmentation: which flood-map pixels belong to which crystal."""
 
+from napari_petlut.analysis.segmentation._neighbours import local_pitch
 from napari_petlut.analysis.segmentation.borders import cell_borders
+from napari_petlut.analysis.segmentation.dispatch import segment
+from napari_petlut.analysis.segmentation.kmeans import (
+    KMeansModel,
+    KMeansParameters,
+    fit_kmeans,
+    uniform_grid,
+)
+from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters, fit_mixture
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells
+from napari_petlut.analysis.segmentation.parameters import Method, SegmentationParameters
+from napari_petlut.analysis.segmentation.watershed import WatershedParameters, watershed_cells
 
-__all__ = ["cell_borders", "nearest_peak_cells"]
+__all__ = [
+    "KMeansModel",
+    "KMeansParameters",
+    "Method",
+    "Mixture",
+    "MixtureParameters",
+    "SegmentationParameters",
+    "WatershedParameters",
+    "cell_borders",
+    "fit_kmeans",
+    "fit_mixture",
+    "local_pitch",
+    "nearest_peak_cells",
+    "segment",
+    "uniform_grid",
+    "watershed_cells",
+]

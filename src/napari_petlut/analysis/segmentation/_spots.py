@@ -1,0 +1,100 @@
+"""Compiled loops over Gaussian spots on a pixel grid.
+
+A spot is evaluated in a window around its mean. Along a row of pixels the exponent is a quadratic in the
+column, so the next value follows from the last by two multiplications instead of an exponential.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from napari_petlut.model import FloatArray, LabelArray
+
+WindowArray = npt.NDArray[np.int64]
+
+
+def windows(shape: tuple[int, int], means: FloatArray, half_widths: FloatArray) -> WindowArray:
+    """Return start and stop along each axis of the window of each spot, clipped to the map, shape (n, 4)."""
+    low = np.floor(means - half_widths).astype(np.int64)
+    high = np.ceil(means + half_widths).astype(np.int64) + 1
+    low, high = np.maximum(low, 0), np.minimum(high, np.array(shape, np.int64))
+    return np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)
+
+
+@njit(cache=True)
+def add_spots(
+    total: FloatArray, means: FloatArray, precision: FloatArray, amplitude: FloatArray, window: WindowArray
+) -> None:
+    """Add ``amplitude * exp(-e / 2)`` of each spot to `total`; `precision` holds (p00, p01, p11)."""
+    for k in range(means.shape[0]):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        curve = np.exp(-p11)
+        for i in range(window[k, 0], window[k, 1]):
+            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
+            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            for j in range(window[k, 2], window[k, 3]):
+                total[i, j] += value
+                value *= step
+                step *= curve
+
+
+@njit(cache=True)
+def spot_moments(
+    ratio: FloatArray, means: FloatArray, precision: FloatArray, amplitude: FloatArray, window: WindowArray
+) -> FloatArray:
+    """Return sum, first and second moments about the mean of each spot times `ratio`.
+
+    Columns are (1, d0, d1, d0 d0, d0 d1, d1 d1).
+    """
+    moments = np.zeros((means.shape[0], 6))
+    for k in range(means.shape[0]):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        curve = np.exp(-p11)
+        for i in range(window[k, 0], window[k, 1]):
+            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
+            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            row, row_1, row_11 = 0.0, 0.0, 0.0
+            for j in range(window[k, 2], window[k, 3]):
+                d1 = j - means[k, 1]
+                share = value * ratio[i, j]
+                row += share
+                row_1 += share * d1
+                row_11 += share * d1 * d1
+                value *= step
+                step *= curve
+            moments[k, 0] += row
+            moments[k, 1] += row * d0
+            moments[k, 2] += row_1
+            moments[k, 3] += row * d0 * d0
+            moments[k, 4] += row_1 * d0
+            moments[k, 5] += row_11
+    return moments
+
+
+@njit(cache=True)
+def strongest_spot(
+    labels: LabelArray,
+    best: FloatArray,
+    means: FloatArray,
+    precision: FloatArray,
+    amplitude: FloatArray,
+    window: WindowArray,
+) -> None:
+    """Write into `labels` the spot of highest density at each pixel, and that density into `best`."""
+    for k in range(means.shape[0]):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        curve = np.exp(-p11)
+        for i in range(window[k, 0], window[k, 1]):
+            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
+            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            for j in range(window[k, 2], window[k, 3]):
+                if value > best[i, j]:
+                    best[i, j] = value
+                    labels[i, j] = k
+                value *= step
+                step *= curve
