@@ -96,7 +96,7 @@ def test_centres_that_leave_their_peaks_are_reported(spots):
 
 def test_dead_crystals_are_reported_by_number(spots):
     dark = (2, 5, 9, 12, 15, 19, 22, 25, 28)
-    block = spots(weights={crystal: 0.0 for crystal in dark}, background=1.0)
+    block = spots(weights=dict.fromkeys(dark, 0.0), background=1.0)
     (line,) = segment(block.counts, block.centres).warnings
     assert "no cell: crystals 2, 5, 9, 12, 15, 19, 22, 25 and 1 more" in line
 

@@ -100,7 +100,8 @@ def test_merged_crystals_share_their_spot(spots):
     density = block.expected - spots(noise=False, weights={8: 0.0}).expected
     shift = np.rint(moved[8] - block.centres[8]).astype(int)
     counts = block.expected - density + np.roll(density, shift, axis=(0, 1))
-    fit = fit_mixture(counts, np.where(np.arange(len(moved))[:, None] == 9, block.centres + [0, 1], moved))
+    moved[9, 1] += 1
+    fit = fit_mixture(counts, moved)
     labels = fit.labels()
     held = [counts[labels == crystal].sum() for crystal in (8, 9)]
     assert 0.5 < held[0] / held[1] < 2
@@ -154,7 +155,7 @@ def test_saved_arrays_give_the_same_model(spots):
     )
     with pytest.raises(ParameterError, match="means"):
         Mixture.from_arrays({name: array for name, array in arrays.items() if name != "means"})
-    with pytest.raises(ParameterError, match="weights|means"):
+    with pytest.raises(ParameterError, match="shape"):
         Mixture.from_arrays({**arrays, "weights": np.ones(3)})
 
 
