@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.session import Session, SessionLayer, is_session, read_session, write_session
+from napari_petlut.formats.sniff import FileKind, describe, identify
 
 
 def a_session():
@@ -60,6 +61,8 @@ def test_the_same_session_gives_the_same_bytes_and_is_known_by_its_beginning(tmp
         write_session(tmp_path / name, a_session())
     assert (tmp_path / "a.petlut").read_bytes() == (tmp_path / "b.petlut").read_bytes()
     assert is_session(tmp_path / "a.petlut")
+    assert identify(tmp_path / "a.petlut") is FileKind.SESSION
+    assert describe(tmp_path / "a.petlut")["layers"] == ["b", "b - peaks"]
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "x")
     assert not is_session(tmp_path / "other.zip")

@@ -20,6 +20,7 @@ from napari_petlut.formats.maps import MAP_BYTES, read_flood, read_map
 from napari_petlut.formats.models import load_model
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.record import plain, read_record
+from napari_petlut.formats.session import is_session, read_session
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat
 
@@ -114,11 +115,9 @@ def _reads(reader: Callable[[StrPath], Any], path: StrPath) -> bool:
 
 
 def _archive_kind(path: StrPath) -> FileKind:
-    try:
-        name = load_model(path).name
-    except FormatError:
-        return FileKind.UNKNOWN
-    return FileKind.SESSION if name == FileKind.SESSION else FileKind.MODEL
+    if is_session(path):
+        return FileKind.SESSION
+    return FileKind.MODEL if _reads(load_model, path) else FileKind.UNKNOWN
 
 
 def _as_text(head: bytes) -> str | None:
@@ -137,11 +136,7 @@ def _as_text(head: bytes) -> str | None:
 
 def _text_kind(path: StrPath, text: str) -> FileKind:
     if text.lstrip().startswith("{"):
-        try:
-            record = read_record(path)
-        except FormatError:
-            return FileKind.UNKNOWN
-        return FileKind.SESSION if record.get("kind") == FileKind.SESSION else FileKind.RECORD
+        return FileKind.RECORD if _reads(read_record, path) else FileKind.UNKNOWN
     first = next((line for line in text.splitlines() if line.strip()), "")
     columns = {name.strip(' "') for name in first.split(",")}
     if {"axis-0", "axis-1"} <= columns:
@@ -267,6 +262,10 @@ def _record_facts(path: StrPath) -> dict[str, Any]:
     return {"keys": sorted(read_record(path))}
 
 
+def _session_facts(path: StrPath) -> dict[str, Any]:
+    return {"layers": [layer.name for layer in read_session(path).layers]}
+
+
 def _model_facts(path: StrPath) -> dict[str, Any]:
     model = load_model(path)
     return {"name": model.name, "arrays": {key: array.shape for key, array in model.arrays.items()}}
@@ -278,4 +277,5 @@ _FACTS: dict[FileKind, Callable[[StrPath], dict[str, Any]]] = {
     FileKind.PEAKS: _peaks_facts,
     FileKind.RECORD: _record_facts,
     FileKind.MODEL: _model_facts,
+    FileKind.SESSION: _session_facts,
 }
