@@ -14,9 +14,9 @@ PRESETS: Mapping[str, BlockSimulation] = MappingProxyType(
             resolution=2.2, counts_per_crystal=30_000, distortion=0.05, scatter=0.15, background=0.04
         ),
         "hard": BlockSimulation(
-            resolution=1.15,
+            resolution=1.25,
             counts_per_crystal=20_000,
-            distortion=0.13,
+            distortion=0.09,
             turn=4,
             gains=(1.0, 1.15, 0.9, 1.25),
             dead=3,
