@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
-from napari_petlut.analysis.lattice.numbering import number_peaks
+from napari_petlut.analysis.lattice import verdict
+from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.editing import checked_fixed, place_fixed
+from napari_petlut.analysis.lattice.geometry_proposal import propose_geometry
+from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
+from napari_petlut.analysis.lattice.search import search
 from napari_petlut.analysis.lattice.spots import find_spots
-from napari_petlut.errors import Cancelled, GeometryError
+from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, MixtureSchedule, fit_mixture
+from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import Lattice, PeakStatus
+from napari_petlut.model import FloatArray, Lattice
+
+FINAL_BINS = 9.0
+"""Bins per pitch of the last fit, which places the crystals between pixels."""
+FINAL_SCHEDULE = MixtureSchedule(iterations=15, stiffness_start=0.06, stiffness_end=0.02)
+"""The last fit starts where the ranking ended and lets the lines go a little further."""
 
 
 def find_lattice(
@@ -27,20 +39,141 @@ def find_lattice(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Lattice:
-    """Find and number every crystal of a flood map."""
-    counts = np.asarray(counts, dtype=np.float64)
+    """Find and number every crystal of a flood map.
+
+    Spots are found and joined to a grid; where that is complete, it is fitted and done. Otherwise lattices
+    compete: spots and counts are spread evenly by optimal transport, lines are traced through the rectified
+    map, every lattice is fitted as a mixture of tied Gaussians, shifted, traced anew and repaired, and the
+    one that explains the map best wins. What it wins against says how sure it is.
+
+    Parameters
+    ----------
+    counts : array_like of float, shape (n0, n1)
+        Flood map, counts per pixel.
+    geometry : BlockGeometry or None
+        None proposes the number of rows and columns from the map.
+    params : LatticeParameters
+    fixed : mapping of int to (float, float), optional
+        Crystals that a person placed: id to (axis 0, axis 1) in pixels. They stay, the rest is solved
+        around them.
+    prior : ndarray of float64, shape (rows, cols, 2), optional
+        Lattice of a block of the same design, in pixels of this map. Decides what the map leaves open.
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
+    cancelled : callable, optional
+        Asked now and then; the search stops when it returns True.
+
+    Returns
+    -------
+    Lattice
+
+    Raises
+    ------
+    GeometryError
+        If a fixed crystal or the prior does not fit the geometry, or no grid is seen where it is not given.
+    ParameterError
+        If the map is no 2-D array of counts.
+    Cancelled
+        If `cancelled` returned True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> place = np.arange(80)
+    >>> row = sum(np.exp(-((place - c) ** 2) / 8) for c in (15, 30, 45, 60))
+    >>> lattice = find_lattice(100 * np.outer(row, row), BlockGeometry(4, 4))
+    >>> lattice.grid[1, 2].round().tolist()
+    [30.0, 45.0]
+    """
+    counts = checked_counts(counts)
+    notes: list[str] = []
     if geometry is None:
-        raise GeometryError("the number of rows and columns is needed")
-    if cancelled is not None and cancelled():
-        raise Cancelled("lattice search cancelled")
-    ready = prepare_map(counts, geometry)
-    points, _ = find_spots(ready.counts, ready.support, ready.pitch)
-    lattice = number_peaks(points + ready.origin, geometry)
-    if fixed:
-        positions, status = lattice.positions.copy(), lattice.status.copy()
-        for crystal, place in fixed.items():
-            positions[crystal], status[crystal] = place, PeakStatus.MANUAL
-        lattice = replace(lattice, positions=positions, status=status)
-    if progress is not None:
-        progress(1.0)
-    return lattice
+        proposal = propose_geometry(counts)[0]
+        geometry = proposal.geometry
+        notes.append(f"the geometry {geometry} was proposed from the map: {proposal.reason}")
+    places = checked_fixed(fixed, geometry)
+    expected = checked_prior(prior, geometry)
+    report = progress if progress is not None else _ignore
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        ready = prepare_map(counts, geometry)
+        spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
+        contest = Contest(ready, geometry, params.max_hypotheses, spots, cancelled)
+        if expected is not None:
+            contest.expect(expected - ready.origin)
+        if places:
+            contest.fix({k: np.asarray(p) - ready.origin for k, p in places.items()})
+        report(0.1)
+        best = search(contest, report)
+        grid = refined(contest, best)
+        report(0.95)
+        features = crystal_features(contest, best)
+    sure = confidence(features)
+    dark = verdict.dark_crystals(best.fit.weight, params.missing_share)
+    status = verdict.statuses(features, sure, dark, params)
+    rivals = verdict.competitors(contest, best, params.max_alternatives)
+    shown = verdict.alternatives(rivals, best.grid, ready.origin)
+    notes += [
+        f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
+        for a in shown
+        if a.plausibility >= verdict.OPEN
+    ]
+    lattice = Lattice(
+        geometry=geometry,
+        positions=(grid + ready.origin).reshape(-1, 2),
+        status=status.ravel(),
+        confidence=sure.ravel(),
+        reasons=verdict.reasons(features, status, grid),
+        doubts=tuple(notes),
+        extra=verdict.unused_spots(grid, spots, strength) + ready.origin,
+        alternatives=shown,
+    )
+    report(1.0)
+    return place_fixed(lattice, places)
+
+
+def _ignore(_: float) -> None:
+    """Take no notice of progress."""
+
+
+def checked_counts(counts: npt.ArrayLike) -> FloatArray:
+    """Return a flood map's counts as an array, checked.
+
+    Raises
+    ------
+    ParameterError
+        If it is no 2-D array of finite counts, not negative and not all zero.
+    """
+    array = np.ascontiguousarray(counts, dtype=np.float64)
+    if array.ndim != 2 or min(array.shape) < 8:
+        raise ParameterError(f"a flood map is a 2-D array of at least 8 x 8 pixels, not {array.shape}")
+    if not np.isfinite(array).all() or array.min() < 0:
+        raise ParameterError("a flood map holds counts: finite and not negative")
+    if array.max() <= 0:
+        raise ParameterError("the flood map holds no counts")
+    return array
+
+
+def checked_prior(prior: npt.NDArray[np.float64] | None, geometry: BlockGeometry) -> FloatArray | None:
+    """Return the prior lattice as (rows, cols, 2), checked.
+
+    Raises
+    ------
+    GeometryError
+        If it has another shape or is not finite.
+    """
+    if prior is None:
+        return None
+    array = np.asarray(prior, dtype=np.float64)
+    if array.size != 2 * len(geometry) or not np.isfinite(array).all():
+        raise GeometryError(
+            f"a prior lattice of {geometry} is an array of shape {(*geometry.shape, 2)}, not {array.shape}"
+        )
+    return array.reshape(*geometry.shape, 2)
+
+
+def refined(contest: Contest, best: Hypothesis) -> FloatArray:
+    """Return the chosen lattice fitted on a finer map; crystals that would leave their place stay."""
+    scene = MixtureMap.from_counts(contest.ready.counts, contest.ready.pitch, FINAL_BINS)
+    fit = fit_mixture(best.grid, scene, FINAL_SCHEDULE, contest.pinned)
+    away = node_distance(fit.grid, best.grid) > SAME
+    return np.where(away[..., None], best.grid, fit.grid)

@@ -83,8 +83,9 @@ def _first_steps(points: FloatArray, tree: cKDTree, seed: int) -> FloatArray | N
             if len(points) < 5:
                 continue
             return None
-        length = np.where(fits, along + 1.5 * across, np.inf)
-        pick = offset[int(np.argmin(length))]
+        # In lattice units a step is about 1; the nearest point may be a spot seen twice.
+        misfit = np.abs(np.log(np.maximum(along, 1e-9))) + 1.5 * across / np.maximum(along, 1e-9)
+        pick = offset[int(np.argmin(np.where(fits, misfit, np.inf)))]
         steps[axis] = pick * np.sign(pick[axis])
     return steps
 
@@ -111,13 +112,24 @@ def _best_window(real: BoolArray, shape: tuple[int, int]) -> tuple[int, int, int
     return a, b, int(held[a, b]), equal
 
 
-def match_grid(points: FloatArray, geometry: BlockGeometry) -> GridMatch | None:
-    """Grow a grid over the points and cut it to the geometry; None where no grid can be grown."""
+def match_grid(
+    points: FloatArray, geometry: BlockGeometry, places: FloatArray | None = None
+) -> GridMatch | None:
+    """Grow a grid over the points and cut it to the geometry; None where no grid can be grown.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        In pixels.
+    geometry : BlockGeometry
+    places : ndarray of float64, shape (n, 2), optional
+        The same points in rough lattice units; by default they are scaled by their extent.
+    """
     points = np.asarray(points, float).reshape(-1, 2)
     rows, cols = geometry.shape
     if len(points) < 2:
         return None
-    scaled = points / _scales(points, geometry)
+    scaled = points / _scales(points, geometry) if places is None else np.ascontiguousarray(places)
     tree = cKDTree(scaled)
     middle = np.median(scaled, axis=0)
     order = np.argsort(((scaled - middle) ** 2).sum(1), kind="stable")
@@ -131,9 +143,7 @@ def match_grid(points: FloatArray, geometry: BlockGeometry) -> GridMatch | None:
         a, b, held, equal = _best_window(real, (rows, cols))
         cut = owner[a : a + rows, b : b + cols]
         known = cut >= 0
-        if found is not None and held <= found[0]:
-            continue
-        if not _spans(known):
+        if (found is not None and held <= found[0]) or not _spans(known):
             continue
         grid = np.where(known[..., None], points[np.maximum(cut, 0)], 0.0)
         grid = fill_holes(grid, ~known)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
+from napari_petlut.analysis.lattice.grids import local_pitch, steps
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
@@ -16,7 +19,35 @@ IRREGULARITY, INCONSISTENCY, UNEVENNESS = 5.0, 60.0, 30.0
 """Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of local variance of the
 log-weights against the log of the deviance: true lattices are regular, consistent and even."""
 
-TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness")
+SPOTLESS = 5.0
+"""Weight of the share of crystals without a spot of their own."""
+OWN_SPOT = 0.4
+"""A spot this close to a crystal, in local pitches, is its own."""
+
+TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness", "spotless")
+WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, SPOTLESS])
+
+
+def own_spots(grid: FloatArray, spots: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return how far each crystal is from its nearest spot, and whether that is its own.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    spots : ndarray of float64, shape (n, 2)
+
+    Returns
+    -------
+    distance : ndarray of float64, shape (rows, cols)
+        In local pitches; 9 where no spot is nearest to the crystal.
+    own : ndarray of bool, shape (rows, cols)
+    """
+    distance = np.full(grid.shape[:2], 9.0)
+    if len(spots):
+        pitch = np.maximum(local_pitch(grid), 1e-9).ravel()
+        far, node = cKDTree(grid.reshape(-1, 2)).query(spots)
+        np.minimum.at(distance.ravel(), node, far / pitch[node])
+    return distance, distance < OWN_SPOT
 
 
 def log_weight(fit: MixtureFit) -> FloatArray:
@@ -35,13 +66,13 @@ def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     return out[0], out[1]
 
 
-def terms(fit: MixtureFit) -> FloatArray:
+def terms(fit: MixtureFit, spots: FloatArray) -> FloatArray:
     """Return the terms of the objective, in the order of `TERMS`."""
     grid, weight = fit.grid, log_weight(fit)
     irregularity, inconsistency = 0.0, 0.0
     gaps = log_gaps(grid)
     for axis in (0, 1):
-        pitch = np.abs(np.gradient(grid[..., axis], axis=axis)) if grid.shape[axis] > 1 else np.ones(grid.shape[:2])
+        pitch = np.abs(steps(grid)[axis][..., axis])
         pitch = 0.5 * (pitch + max(float(np.median(pitch)), 1e-9))
         if grid.shape[axis] > 2:
             bend = np.diff(grid[..., axis], 2, axis=axis)
@@ -52,12 +83,12 @@ def terms(fit: MixtureFit) -> FloatArray:
             inconsistency += float(np.minimum(step**2, 2 * CAP).mean())
     uneven = weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")
     unevenness = float(np.minimum(uneven**2, CAP).mean())
-    return np.array([np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness])
+    _, own = own_spots(grid, spots)
+    return np.array(
+        [np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness, float((~own).mean())]
+    )
 
 
-WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS])
-
-
-def objective(fit: MixtureFit) -> float:
+def objective(fit: MixtureFit, spots: FloatArray) -> float:
     """Return the objective of a fitted lattice; smaller is better."""
-    return float(terms(fit) @ WEIGHTS)
+    return float(terms(fit, spots) @ WEIGHTS)

@@ -24,7 +24,9 @@ def extend(grid: FloatArray, lines: int) -> FloatArray:
     """Return the grid with `lines` more lines on each side, straight on at the pitch of the outermost two."""
     for _ in range(lines):
         grid = np.concatenate([2 * grid[:1] - grid[1:2], grid, 2 * grid[-1:] - grid[-2:-1]], axis=0)
-        grid = np.concatenate([2 * grid[:, :1] - grid[:, 1:2], grid, 2 * grid[:, -1:] - grid[:, -2:-1]], axis=1)
+        grid = np.concatenate(
+            [2 * grid[:, :1] - grid[:, 1:2], grid, 2 * grid[:, -1:] - grid[:, -2:-1]], axis=1
+        )
     return grid
 
 

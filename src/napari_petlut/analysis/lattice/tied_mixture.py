@@ -122,6 +122,8 @@ class MixtureFit:
         Expected counts per bin.
     deviance : float
         Half the Poisson deviance per count.
+    bin_pixels : int
+        Pixels per bin.
     """
 
     grid: FloatArray
@@ -130,11 +132,17 @@ class MixtureFit:
     background: float
     model: FloatArray
     deviance: float
+    bin_pixels: int
 
 
 @njit(cache=True, fastmath=True)
 def expected_counts(
-    mean: FloatArray, cov: FloatArray, weight: FloatArray, window: FloatArray, box: npt.NDArray[np.int64], out: FloatArray
+    mean: FloatArray,
+    cov: FloatArray,
+    weight: FloatArray,
+    window: FloatArray,
+    box: npt.NDArray[np.int64],
+    out: FloatArray,
 ) -> None:
     """Add every spot to `out`, and keep its values in `window` and its bounds in `box` for `moments`."""
     height, width = out.shape
@@ -207,8 +215,7 @@ def solve_line(diagonal: FloatArray, stiffness: float, right: FloatArray, out: F
             main += 4.0 if start == i - 1 else 1.0
         one = 0.0
         if i >= 1:
-            for start in range(max(0, i - 2), min(i - 1, n - 3) + 1):
-                one -= 2.0
+            one = -2.0 * max(0, min(i - 1, n - 3) + 1 - max(0, i - 2))
         two = 1.0 if i >= 2 else 0.0
         a2 = stiffness * two / low[i - 2, 0] if i >= 2 else 0.0
         a1 = 0.0
@@ -280,9 +287,7 @@ def mean_of_neighbours(values: FloatArray, out: FloatArray) -> None:
 
 
 @njit(cache=True)
-def _update_spread(
-    own: FloatArray, evidence: FloatArray, limit: FloatArray, cov: FloatArray
-) -> None:
+def _update_spread(own: FloatArray, evidence: FloatArray, limit: FloatArray, cov: FloatArray) -> None:
     """Shrink covariances (rows, cols, 3) towards their neighbourhood and keep them within bounds."""
     rows, cols = evidence.shape
     weighted, mean = np.zeros((rows, cols, 4)), np.zeros((rows, cols, 4))
@@ -375,7 +380,7 @@ def _run(
 def fit_mixture(
     grid: FloatArray,
     scene: MixtureMap,
-    schedule: MixtureSchedule = MixtureSchedule(),  # noqa: B008
+    schedule: MixtureSchedule = MixtureSchedule(),
     pinned: npt.NDArray[np.bool_] | None = None,
 ) -> MixtureFit:
     """Fit the tied mixture to a map, starting from a lattice.
@@ -408,7 +413,13 @@ def fit_mixture(
     fixed = np.zeros((rows, cols), bool) if pinned is None else np.ascontiguousarray(pinned)
     weight, background, model = _run(scene.counts, scene.background, mean, cov, stiffness, limit, fixed)
     return MixtureFit(
-        scene.to_pixels(mean), cov, weight, float(background), model, half_deviance(scene.counts, model)
+        scene.to_pixels(mean),
+        cov,
+        weight,
+        float(background),
+        model,
+        half_deviance(scene.counts, model),
+        scene.factor,
     )
 
 

@@ -43,7 +43,19 @@ SLOPE = 0.5
 LEAN = 0.2
 """Weight of the prediction against the traced place while growing."""
 
+TABLE_STEPS, TABLE_END = 50, 5
+"""The penalty on counts between lines is tabled in steps of 1/50 line, up to 5 lines."""
+
 _NEVER = -1e18
+
+
+def mass_penalty() -> FloatArray:
+    """Return the squared log of the counts between neighbouring lines against one line's, tabled."""
+    mass = (np.arange(TABLE_STEPS * TABLE_END) + 0.5) / TABLE_STEPS
+    return np.asarray(np.log((mass + MASS_FLOOR) / (1 + MASS_FLOOR)) ** 2)
+
+
+_EMPTINESS = mass_penalty()
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class LineImage:
     @property
     def lines(self) -> int:
         """Number of lines that are traced through it."""
-        return (self.ridge.shape[1] - 1) // SAMPLES + 1 - 2 * MARGIN
+        return int((self.ridge.shape[1] - 1) // SAMPLES + 1 - 2 * MARGIN)
 
 
 def line_image(image: FloatArray, strip: float) -> LineImage:
@@ -126,6 +138,7 @@ def place_lines(
     gaps: FloatArray,
     anchor: FloatArray,
     weights: FloatArray,
+    emptiness: FloatArray,
     table: tuple[FloatArray, npt.NDArray[np.int64]],
     out: FloatArray,
 ) -> float:
@@ -142,6 +155,8 @@ def place_lines(
         Even places in samples.
     weights : ndarray, shape (4,)
         Anchor, coupling, spacing, mass.
+    emptiness : ndarray
+        From `mass_penalty`.
     table : tuple of ndarray, shape (lines, samples) each
         Working memory.
     out : ndarray, shape (lines,)
@@ -175,8 +190,8 @@ def place_lines(
                 if score[i - 1, j] <= _NEVER:
                     continue
                 off = (k - j) / SAMPLES - gaps[i - 1]
-                between = np.log((max(mass[k] - mass[j], 0.0) + MASS_FLOOR) / (1 + MASS_FLOOR))
-                value = score[i - 1, j] - spacing * off * off - mass_weight * between * between
+                between = min(max(int((mass[k] - mass[j]) * TABLE_STEPS), 0), len(emptiness) - 1)
+                value = score[i - 1, j] - spacing * off * off - mass_weight * emptiness[between]
                 if value > best:
                     best, best_at = value, j
             if best_at >= 0:
@@ -191,7 +206,7 @@ def place_lines(
     for i in range(lines - 1, -1, -1):
         out[i] = k
         k = origin[i, k]
-    return best
+    return float(best)
 
 
 @njit(cache=True)
@@ -203,12 +218,18 @@ def _top(ridge: FloatArray, place: float) -> float:
     curve = ridge[k - 1] - 2 * ridge[k] + ridge[k + 1]
     if curve > -1e-9:
         return float(k)
-    return k + min(0.5, max(-0.5, 0.5 * (ridge[k - 1] - ridge[k + 1]) / curve))
+    return float(k + min(0.5, max(-0.5, 0.5 * (ridge[k - 1] - ridge[k + 1]) / curve)))
 
 
 @njit(cache=True)
 def trace(
-    ridge: FloatArray, mass: FloatArray, seed: int, sweeps: int, weights: FloatArray, places: FloatArray
+    ridge: FloatArray,
+    mass: FloatArray,
+    seed: int,
+    sweeps: int,
+    weights: FloatArray,
+    emptiness: FloatArray,
+    places: FloatArray,
 ) -> float:
     """Trace all lines from position `seed` outwards, then relax; `seed` < 0 only relaxes what `places` holds.
 
@@ -220,6 +241,8 @@ def trace(
     sweeps : int
         Rounds in which every position is placed again between its neighbours.
     weights : ndarray, shape (4,)
+    emptiness : ndarray
+        From `mass_penalty`.
     places : ndarray, shape (lines, length)
         In samples; filled.
 
@@ -232,11 +255,12 @@ def trace(
     lines = places.shape[0]
     table = (np.full((lines, samples), _NEVER), np.zeros((lines, samples), np.int64))
     anchor = (np.arange(lines) + MARGIN) * float(SAMPLES)
-    out, wanted, gaps = np.zeros(lines), np.zeros(lines), np.ones(max(lines - 1, 0))
+    out, wanted, gaps = np.zeros(lines), np.zeros(lines), np.zeros(max(lines - 1, 0))
+    gaps[:] = 1.0
     if seed >= 0:
         free = weights.copy()
         free[1] = 0.0
-        place_lines(ridge[seed], mass[seed], wanted, gaps, anchor, free, table, out)
+        place_lines(ridge[seed], mass[seed], wanted, gaps, anchor, free, emptiness, table, out)
         for i in range(lines):
             places[i, seed] = _top(ridge[seed], out[i])
         for way in (1, -1):
@@ -249,7 +273,7 @@ def trace(
                     wanted[i] = places[i, c - way] + SLOPE * slope
                 for i in range(lines - 1):
                     gaps[i] = (wanted[i + 1] - wanted[i]) / SAMPLES
-                place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, table, out)
+                place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, emptiness, table, out)
                 for i in range(lines):
                     places[i, c] = (1 - LEAN) * _top(ridge[c], out[i]) + LEAN * wanted[i]
                 c += way
@@ -269,7 +293,7 @@ def trace(
                     wanted[i] = 0.5 * (places[i, c - 1] + places[i, c + 1])
             for i in range(lines - 1):
                 gaps[i] = (wanted[i + 1] - wanted[i]) / SAMPLES
-            total += place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, table, out)
+            total += place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, emptiness, table, out)
             for i in range(lines):
                 places[i, c] = _top(ridge[c], out[i])
     return total
@@ -306,7 +330,7 @@ def trace_lines(
     even = np.repeat(np.arange(lines, dtype=np.float64)[:, None], length, axis=1)
     places = np.ascontiguousarray(((even if start is None else start) + MARGIN) * SAMPLES)
     packed = np.array([weights.anchor, weights.coupling, weights.spacing, weights.mass])
-    value = trace(image.ridge, image.mass, seed, sweeps, packed, places)
+    value = trace(image.ridge, image.mass, seed, sweeps, packed, _EMPTINESS, places)
     return places / SAMPLES - MARGIN, value / (lines * length)
 
 

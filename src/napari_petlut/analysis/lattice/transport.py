@@ -7,15 +7,19 @@ would shift an equal-count map by about a pitch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
-CELLS = 48
-"""Cells per side; a pitch is 1.5 cells for 32 crystals, finer maps show nothing that survives the blur."""
-BLUR = 0.5
+RIM = 0.6
+"""The outer spots lie this much less than half a pitch inside the square, in pitches: edges crowd."""
+CELLS = 64
+"""Cells per side; a pitch is 2 cells for 32 crystals, finer maps show nothing that survives the blur."""
+BLUR = 0.3
 """Blur of the spot density in pitches: single spots become an even density."""
 BLUR_START = 0.02
 """First regularisation, in squared block sides; it is lowered geometrically to the final one."""
@@ -27,8 +31,24 @@ TINY = 1e-40
 """Kernel values below this are zero: denormal numbers would make it a hundred times slower."""
 
 
-def spread_spots(spots: FloatArray, weights: FloatArray, geometry: BlockGeometry) -> FloatArray:
-    """Return the lattice that optimal transport of the spot density to an even density gives.
+@dataclass(frozen=True, eq=False)
+class Spreading:
+    """Both directions of a transport between spots and an even square.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+        Where the crystals of the even square come from, in pixels; good to about a pitch.
+    places : ndarray of float64, shape (n, 2)
+        Where the spots go, in index space: crystal (r, c) of the even square is (r, c).
+    """
+
+    grid: FloatArray
+    places: FloatArray
+
+
+def spread_spots(spots: FloatArray, weights: FloatArray, geometry: BlockGeometry) -> Spreading:
+    """Spread spots evenly over the crystals' square by optimal transport.
 
     Parameters
     ----------
@@ -40,28 +60,33 @@ def spread_spots(spots: FloatArray, weights: FloatArray, geometry: BlockGeometry
 
     Returns
     -------
-    ndarray of float64, shape (rows, cols, 2)
-        In pixels. Good to about a pitch.
+    Spreading
     """
     shape = np.array(geometry.shape)
     low, high = spots.min(axis=0), spots.max(axis=0)
-    side = np.maximum(high - low, 1.0) * (shape + 0.6) / np.maximum(shape - 1 + 0.6, 1)
+    side = np.maximum(high - low, 1.0) * (shape + RIM) / np.maximum(shape - 1 + RIM, 1)
     corner = (low + high - side) / 2
-    mass, _, _ = np.histogram2d(
-        *((spots - corner) / side).T, bins=CELLS, range=[[0, 1], [0, 1]], weights=weights
-    )
-    blur = BLUR * CELLS / shape
-    mass = ndimage.gaussian_filter(mass, blur, mode="constant")
+    unit = (spots - corner) / side
+    edges = np.linspace(0.0, 1.0, CELLS + 1)
+    mass = np.histogram2d(unit[:, 0], unit[:, 1], bins=(edges, edges), weights=weights)[0]
+    mass = ndimage.gaussian_filter(mass, BLUR * CELLS / shape, mode="constant")
     mass = np.maximum(mass / mass.sum(), 1e-12)
-    place0, place1 = _sinkhorn(mass, REGULARISATION / float(shape.max()))
-    at = [(np.arange(n) + 0.5) / n * CELLS - 0.5 for n in geometry.shape]
-    where = np.meshgrid(*at, indexing="ij")
-    unit = [ndimage.map_coordinates(p, where, order=1, mode="nearest") for p in (place0, place1)]
-    return corner + np.stack(unit, axis=-1) * side
+    back, forth = _sinkhorn(mass, REGULARISATION / float(shape.max()))
+    crystals = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n for n in shape], indexing="ij"))
+    return Spreading(
+        corner + np.moveaxis(_read(back, crystals), 0, -1) * side,
+        _read(forth, unit.T).T * shape - 0.5,
+    )
+
+
+def _read(field: FloatArray, places: FloatArray) -> FloatArray:
+    """Both coordinates of a field on the cells at places of the unit square, (2, ...)."""
+    at = places * CELLS - 0.5
+    return np.stack([ndimage.map_coordinates(f, at, order=1, mode="nearest") for f in field])
 
 
 def _sinkhorn(mass: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
-    """Where each cell of the even square comes from: both coordinates, (CELLS, CELLS) each, in unit sides."""
+    """Where each even cell comes from and where each cell of `mass` goes, (2, CELLS, CELLS) each."""
     centre = (np.arange(CELLS) + 0.5) / CELLS
     distance = (centre[:, None] - centre[None]) ** 2
     even = np.full((CELLS, CELLS), 1.0 / CELLS**2)
@@ -77,7 +102,15 @@ def _sinkhorn(mass: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
             left = mass / np.maximum(kernel @ right @ kernel, 1e-290)
         source = amount * np.log(np.maximum(left, 1e-290))
         target = amount * np.log(np.maximum(right, 1e-290))
-    norm = np.maximum(kernel @ left @ kernel, 1e-290)
-    place0 = kernel @ (left * centre[:, None]) @ kernel / norm
-    place1 = kernel @ (left * centre[None, :]) @ kernel / norm
-    return np.asarray(place0), np.asarray(place1)
+    return _barycentres(kernel, left, centre), _barycentres(kernel, right, centre)
+
+
+def _barycentres(kernel: FloatArray, scaling: FloatArray, centre: FloatArray) -> FloatArray:
+    """Mean place of the partners of every cell, (2, CELLS, CELLS)."""
+    norm = np.maximum(kernel @ scaling @ kernel, 1e-290)
+    return np.stack(
+        [
+            kernel @ (scaling * centre[:, None]) @ kernel / norm,
+            kernel @ (scaling * centre[None, :]) @ kernel / norm,
+        ]
+    )

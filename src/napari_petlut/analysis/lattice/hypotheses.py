@@ -1,0 +1,193 @@
+"""Lattices that compete for one map, and the moves that make new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.grids import (
+    BoolArray,
+    node_distance,
+    smooth_grid,
+)
+from napari_petlut.analysis.lattice.objective import objective
+from napari_petlut.analysis.lattice.prepare import PreparedMap
+from napari_petlut.analysis.lattice.rectified import IndexSpace
+from napari_petlut.analysis.lattice.spots import PIXELS_PER_PITCH, bin_map
+from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureMap, fit_mixture
+from napari_petlut.analysis.lattice.tracing import TracingWeights, intersect, line_image, trace_lines
+from napari_petlut.errors import Cancelled
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import FloatArray
+
+RANKING_BINS = 6.5
+"""Bins per pitch of the maps on which hypotheses are compared."""
+SAME = 0.4
+"""Two lattices with no crystal further apart than this, in local pitches, are the same."""
+ROUGH_SMOOTHING, LOCK_SMOOTHING, MOVE_SMOOTHING = 2.0, 0.6, 0.3
+"""How much a lattice is straightened before the map is rectified along it: a first guess much."""
+SEED_WEIGHTS = TracingWeights(strip=0.5, anchor=0.05, coupling=0.35, spacing=0.8, mass=1.2)
+"""For lines grown anew in the space of a rough lattice."""
+LOCK_WEIGHTS = (
+    TracingWeights(strip=0.5, anchor=0.02, coupling=0.6, spacing=0.8, mass=0.4),
+    TracingWeights(strip=0.3, anchor=0.02, coupling=0.6, spacing=0.8, mass=0.4),
+)
+"""For locking a lattice that is about right."""
+MISPLACED = 0.5
+"""Added to the objective per local pitch that a crystal is away from the place a person gave it."""
+UNEXPECTED = 2.0
+"""Weight of the mean squared distance from the prior lattice, in squared pitches, capped at one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """One lattice, fitted and judged.
+
+    Parameters
+    ----------
+    fit : MixtureFit
+    score : float
+        Objective, smaller is better.
+    origin : str
+        Where it comes from, in words.
+    """
+
+    fit: MixtureFit
+    score: float
+    origin: str
+
+    @property
+    def grid(self) -> FloatArray:
+        """Centres in pixels of the prepared map, shape (rows, cols, 2)."""
+        return self.fit.grid
+
+
+@dataclass(eq=False)
+class Contest:
+    """All hypotheses about one map.
+
+    Parameters
+    ----------
+    ready : PreparedMap
+    geometry : BlockGeometry
+    budget : int
+        Mixtures that may still be fitted.
+    spots : ndarray of float64, shape (n, 2)
+        Detected spots in pixels of the prepared map.
+    cancelled : callable, optional
+        Asked before every fit.
+    """
+
+    ready: PreparedMap
+    geometry: BlockGeometry
+    budget: int
+    spots: FloatArray
+    cancelled: Callable[[], bool] | None = None
+    pool: list[Hypothesis] = field(default_factory=list)
+    pinned: BoolArray | None = None
+    expected: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        self._places = np.zeros((*self.geometry.shape, 2))
+        self.scene = MixtureMap.from_counts(self.ready.counts, self.ready.pitch, RANKING_BINS)
+        self.factor = max(1, int(self.ready.pitch / PIXELS_PER_PITCH))
+        self.binned = bin_map(self.ready.counts, self.factor)
+
+    @property
+    def best(self) -> Hypothesis:
+        """The hypothesis with the smallest objective."""
+        return min(self.pool, key=lambda h: h.score)
+
+    def fix(self, places: Mapping[int, FloatArray]) -> None:
+        """Pin crystals to places in pixels of the prepared map."""
+        self.pinned = np.zeros(self.geometry.shape, bool)
+        for crystal, place in places.items():
+            self.pinned.flat[crystal] = True
+            self._places.reshape(-1, 2)[crystal] = place
+
+    def expect(self, grid: FloatArray) -> None:
+        """Expect the lattice near that of a block of the same design, in pixels of the prepared map."""
+        self.expected = grid
+
+    def judge(self, grid: FloatArray, origin: str) -> Hypothesis | None:
+        """Fit and judge a lattice; None when the budget is spent or it leaves the map."""
+        if self.budget <= 0 or not np.isfinite(grid).all():
+            return None
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the search for the lattice was stopped")
+        self.budget -= 1
+        size = np.array(self.ready.counts.shape) - 1.0
+        grid = np.clip(grid, 0.0, size)
+        price = 0.0
+        if self.pinned is not None:
+            off = node_distance(grid, np.where(self.pinned[..., None], self._places, grid))
+            price += MISPLACED * float(np.minimum(off, 1.0).sum())
+            grid = np.where(self.pinned[..., None], self._places, grid)
+        fit = fit_mixture(grid, self.scene, pinned=self.pinned)
+        if not np.isfinite(fit.grid).all():
+            return None
+        if self.expected is not None:
+            price += UNEXPECTED * float(np.minimum(node_distance(fit.grid, self.expected) ** 2, 1.0).mean())
+        hypothesis = Hypothesis(fit, objective(fit, self.spots) + price, origin)
+        self.pool.append(hypothesis)
+        return hypothesis
+
+    def image(self, grid: FloatArray) -> tuple[IndexSpace, FloatArray]:
+        """Rectify the map along a grid."""
+        space = IndexSpace(grid)
+        return space, space.image(self.binned, self.factor)
+
+    def lock(self, grid: FloatArray, weights: tuple[TracingWeights, ...] = LOCK_WEIGHTS) -> FloatArray:
+        """Return the lattice put onto the ridges that it is next to."""
+        for w in weights:
+            space, image = self.image(smooth_grid(grid, LOCK_SMOOTHING))
+            rows, _ = trace_lines(line_image(image, w.strip), w)
+            cols, _ = trace_lines(line_image(np.ascontiguousarray(image.T), w.strip), w)
+            grid = space.to_pixels(*intersect(rows, cols))
+        return grid
+
+    def grow(self, grid: FloatArray, origin: str, most: int = 3) -> None:
+        """Trace lines anew in the space of a rough lattice, and judge the best combinations."""
+        space, image = self.image(smooth_grid(grid, ROUGH_SMOOTHING))
+        rows = distinct_traces(image, SEED_WEIGHTS, most)
+        cols = distinct_traces(np.ascontiguousarray(image.T), SEED_WEIGHTS, most)
+        best: tuple[float, FloatArray] | None = None
+        for row in rows:
+            judged = self.judge(space.to_pixels(*intersect(row, cols[0])), origin)
+            if judged is not None and (best is None or judged.score < best[0]):
+                best = judged.score, row
+        for col in cols[1:]:
+            if best is not None:
+                self.judge(space.to_pixels(*intersect(best[1], col)), origin)
+
+    def distinct(self, most: int) -> list[Hypothesis]:
+        """Return the best hypotheses that differ from each other, best first."""
+        out: list[Hypothesis] = []
+        for h in sorted(self.pool, key=lambda h: h.score):
+            if all(node_distance(h.grid, k.grid).max() > SAME for k in out):
+                out.append(h)
+            if len(out) == most:
+                break
+        return out
+
+
+def seeds(length: int, number: int = 5) -> list[int]:
+    """Return positions along the lines to start from, the outer tenths left out."""
+    return sorted({int(x) for x in np.clip(np.linspace(0.1 * length, 0.9 * length, number), 0, length - 1)})
+
+
+def distinct_traces(image: FloatArray, weights: TracingWeights, most: int) -> list[FloatArray]:
+    """Return the best distinct ways to trace the rows of a rectified map, best first."""
+    lines = line_image(image, weights.strip)
+    found: list[tuple[float, FloatArray]] = []
+    for seed in [-1, *seeds(lines.ridge.shape[0])]:
+        places, value = trace_lines(lines, weights, seed=seed, sweeps=3 if seed < 0 else 2)
+        same = next((k for k, (_, p) in enumerate(found) if np.abs(p - places).max() < 0.45), None)
+        if same is None:
+            found.append((value, places))
+        elif value > found[same][0]:
+            found[same] = value, places
+    found.sort(key=lambda f: -f[0])
+    return [places for _, places in found[:most]]

@@ -1,0 +1,113 @@
+"""The search: from a prepared map to a ranked pool of lattices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.grids import folded_cells
+from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
+from napari_petlut.analysis.lattice.moves import (
+    fusion_moves,
+    line_moves,
+    repair_moves,
+    shift_moves,
+)
+from napari_petlut.analysis.lattice.numbering import GridMatch, match_grid
+from napari_petlut.analysis.lattice.spots import bin_map
+from napari_petlut.analysis.lattice.transport import spread_spots
+from napari_petlut.model import FloatArray
+
+GAIN = 0.003
+"""Smallest gain of the objective that counts as one."""
+ROUNDS = 3
+"""Most rounds of moves; a round without a gain is the last."""
+TRACES = 3
+"""Ways to trace the lines of a rough lattice that are tried."""
+FUSIONS, REPAIRS = 8, 6
+"""Regions of competitors and bad patches tried per round."""
+STRAY = 0.02
+"""Spots without a crystal that a complete grid may leave, as a share of the crystals."""
+COUNT_CELLS = 6
+"""Cells per pitch of the map of counts that is spread evenly."""
+
+
+def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
+    """Search the best lattice of a map; the pool of the contest holds what it won against.
+
+    Raises
+    ------
+    Cancelled
+        If the contest is cancelled.
+    """
+    if contest.expected is not None:
+        contest.judge(contest.expected, "the prior lattice")
+        contest.judge(contest.lock(contest.expected), "the prior lattice, put onto the ridges")
+    match = spot_grid(contest)
+    if match is not None and complete(match, contest):
+        contest.judge(match.grid, "spots joined to a grid")
+        if contest.expected is None and contest.pinned is None:
+            return contest.best
+    for grid in rough_grids(contest):
+        contest.grow(grid, "lines traced", TRACES)
+    progress(0.3)
+    for h in contest.distinct(3):
+        contest.judge(contest.lock(h.grid), h.origin)
+    for number in range(ROUNDS):
+        before = contest.best
+        improve(contest)
+        progress(0.3 + 0.6 * (number + 1) / ROUNDS)
+        if contest.best.score > before.score - GAIN:
+            break
+        contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
+    return contest.best
+
+
+def improve(contest: Contest) -> None:
+    """Do one round of moves from the best lattice."""
+    _try(contest, shift_moves(contest, contest.best))
+    _try(contest, line_moves(contest, contest.best))
+    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+    _try(contest, islice(repair_moves(contest.best), REPAIRS), lock=True)
+
+
+def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: bool = False) -> None:
+    """Judge the lattices that moves make."""
+    for grid, origin in moves:
+        contest.judge(contest.lock(grid, LOCK_WEIGHTS[1:]) if lock else grid, origin)
+
+
+def spot_grid(contest: Contest) -> GridMatch | None:
+    """Join the spots to a grid, in the space where they are spread evenly."""
+    if len(contest.spots) < 4:
+        return None
+    spread = spread_spots(contest.spots, np.ones(len(contest.spots)), contest.geometry)
+    return match_grid(contest.spots, contest.geometry, spread.places)
+
+
+def complete(match: GridMatch, contest: Contest) -> bool:
+    """Whether every crystal has its spot, hardly any spot is left over, and no lines cross."""
+    n = len(contest.geometry)
+    stray = len(contest.spots) - n
+    return bool(
+        (match.owner >= 0).all()
+        and match.outside == 0
+        and stray <= STRAY * n
+        and not folded_cells(match.grid).any()
+    )
+
+
+def rough_grids(contest: Contest) -> list[FloatArray]:
+    """Return the first rough lattices: counts spread evenly, spots spread evenly."""
+    ready, geometry = contest.ready, contest.geometry
+    step = max(1, int(ready.pitch / COUNT_CELLS))
+    mass = bin_map(np.where(ready.support, ready.counts, 0.0), step)
+    place = np.argwhere(mass > 0)
+    out = [
+        spread_spots(np.asarray((place + 0.5) * step - 0.5, np.float64), mass[tuple(place.T)], geometry).grid
+    ]
+    if len(contest.spots) >= 4:
+        out.append(spread_spots(contest.spots, np.ones(len(contest.spots)), geometry).grid)
+    return out

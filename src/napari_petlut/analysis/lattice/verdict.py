@@ -1,0 +1,137 @@
+"""Say what was found: statuses, reasons in words, block doubts and competing lattices."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from napari_petlut.analysis.lattice.confidence import FEATURES, GAP_SCALE, GLOBAL_SHARE
+from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps, touching
+from napari_petlut.analysis.lattice.grids import folded_cells as crossed_cells
+from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.model import FloatArray, LatticeAlternative, PeakStatus, StatusArray
+
+OPEN = 0.05
+"""A competitor of the whole block is reported when it is at least this plausible."""
+WORTH_SHOWING = 0.01
+"""A competitor is kept as an alternative when it is at least this plausible."""
+
+RIVAL_WORDS, DIM_WORDS, BRIGHT_WORDS = 0.3, -0.7, 0.5
+MERGED_WORDS, BAD_WORDS, SPOT_WORDS = 0.85, 0.5, 0.3
+"""Values of the features from which they are named as a reason."""
+
+
+def dark_crystals(weight: FloatArray, missing_share: float) -> BoolArray:
+    """Return the crystals that have less than a share of the counts of the crystals around them."""
+    level = ndimage.median_filter(weight, size=5, mode="nearest")
+    level = np.maximum(level, 0.5 * np.median(weight))
+    return np.asarray(weight < missing_share * level)
+
+
+def statuses(
+    features: FloatArray, sure: FloatArray, dark: BoolArray, params: LatticeParameters
+) -> StatusArray:
+    """Return the status of every crystal, shape (rows, cols)."""
+    no_spot = features[..., FEATURES.index("no spot")] > 0
+    out = np.full(sure.shape, PeakStatus.FOUND, dtype="<U8")
+    out[no_spot] = PeakStatus.INFERRED
+    out[sure < params.suspect_below] = PeakStatus.SUSPECT
+    out[dark] = PeakStatus.MISSING
+    return out
+
+
+def reasons(features: FloatArray, status: StatusArray, grid: FloatArray) -> tuple[str, ...]:
+    """Return why each crystal is doubted, by id; empty where it is not."""
+    value = {name: features[..., k].ravel() for k, name in enumerate(FEATURES)}
+    crossed = (
+        touching(crossed_cells(grid)).ravel() if min(grid.shape[:2]) > 1 else np.zeros(status.size, bool)
+    )
+    words = (
+        (crossed, "lines cross here"),
+        (value["rival"] > RIVAL_WORDS, "another lattice puts it elsewhere"),
+        (value["no spot"] > 0, "no spot of its own"),
+        (value["resolution"] < MERGED_WORDS, "merged with a neighbour"),
+        (value["dim"] < DIM_WORDS, "few counts"),
+        (value["bright"] > BRIGHT_WORDS, "more counts than its neighbours"),
+        (value["badness"] > BAD_WORDS, "uneven pitch around it"),
+        (
+            (value["spot distance"] > SPOT_WORDS) & (value["no spot"] == 0),
+            "off the spot that is nearest to it",
+        ),
+    )
+    out = []
+    for k, word in enumerate(status.ravel()):
+        if word == PeakStatus.MISSING:
+            out.append("almost no counts: a dead crystal?")
+        elif word == PeakStatus.FOUND:
+            out.append("")
+        elif word == PeakStatus.INFERRED:
+            out.append("no spot of its own; placed by its neighbours and the counts around it")
+        else:
+            told = [text for which, text in words if which[k]]
+            out.append("; ".join(told) if told else "the evidence around it is weak")
+    return tuple(out)
+
+
+def describe_difference(grid: FloatArray, best: FloatArray) -> str:
+    """Return in words how a lattice differs from the chosen one."""
+    moved = node_distance(grid, best) > SAME
+    down, right = steps(best)
+    det = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
+    det = np.where(np.abs(det) < 1e-9, 1e-9, det)
+    offset = grid - best
+    along0 = (offset[..., 0] * right[..., 1] - offset[..., 1] * right[..., 0]) / det
+    along1 = (down[..., 0] * offset[..., 1] - down[..., 1] * offset[..., 0]) / det
+    axis = 0 if np.abs(along0[moved]).mean() > np.abs(along1[moved]).mean() else 1
+    name = ("rows", "columns")[axis]
+    typical = float(np.median((along0, along1)[axis][moved]))
+    way = (("down", "right") if typical > 0 else ("up", "left"))[axis]
+    if moved.mean() > 0.6:
+        return f"{name} shifted {way} by about {abs(typical):.1f}"
+    return f"{int(moved.sum())} crystals {where(moved)} moved {way} by about {abs(typical):.1f} {name}"
+
+
+def where(mask: BoolArray) -> str:
+    """Return in words in which part of the block marked crystals lie."""
+    rows, cols = mask.shape
+    place = np.argwhere(mask).mean(axis=0) / np.maximum(np.array([rows, cols]) - 1, 1)
+    vertical = "top" if place[0] < 0.35 else "bottom" if place[0] > 0.65 else ""
+    level = "left" if place[1] < 0.35 else "right" if place[1] > 0.65 else ""
+    return f"at the {' '.join(w for w in (vertical, level) if w)}" if vertical or level else "in the middle"
+
+
+def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hypothesis, float]]:
+    """Return the best distinct competitors of the block and their plausibility against the best."""
+    out: list[tuple[Hypothesis, float]] = []
+    kept = [best]
+    for h in sorted(contest.pool, key=lambda h: h.score):
+        plausible = float(np.exp(-max(h.score - best.score, 0.0) / GAP_SCALE))
+        plausible = plausible / (1 + plausible)
+        if len(out) == most or plausible < WORTH_SHOWING:
+            break
+        if all((node_distance(h.grid, k.grid) > SAME).mean() > GLOBAL_SHARE for k in kept):
+            kept.append(h)
+            out.append((h, plausible))
+    return out
+
+
+def alternatives(
+    rivals: list[tuple[Hypothesis, float]], best: FloatArray, origin: FloatArray
+) -> tuple[LatticeAlternative, ...]:
+    """Return the competitors as alternatives in pixels of the original map."""
+    return tuple(
+        LatticeAlternative((h.grid + origin).reshape(-1, 2), describe_difference(h.grid, best), plausible)
+        for h, plausible in rivals
+    )
+
+
+def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> FloatArray:
+    """Return the clear spots that are no crystal's own, shape (k, 2)."""
+    if not len(spots):
+        return np.empty((0, 2))
+    flat, pitch = grid.reshape(-1, 2), local_pitch(grid).ravel()
+    distance = np.linalg.norm(spots[:, None] - flat[None], axis=-1)
+    near = distance.argmin(axis=1)
+    far = distance[np.arange(len(spots)), near] > 0.6 * pitch[near]
+    return np.asarray(spots[far & (strength > 0.5)])
