@@ -254,7 +254,8 @@ def trace(
     length, samples = ridge.shape
     lines = places.shape[0]
     table = (np.full((lines, samples), _NEVER), np.zeros((lines, samples), np.int64))
-    anchor = (np.arange(lines) + MARGIN) * float(SAMPLES)
+    anchor = np.zeros(lines)
+    anchor[:] = (np.arange(lines) + MARGIN) * float(SAMPLES)
     out, wanted, gaps = np.zeros(lines), np.zeros(lines), np.zeros(max(lines - 1, 0))
     gaps[:] = 1.0
     if seed >= 0:
