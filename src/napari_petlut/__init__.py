@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_petlut.calibration import Calibration, CalibrationParameters
     from napari_petlut.errors import FormatError, PetlutError
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.model import (
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # Where each public name lives; the heavy rooms load when one of their names is first used.
 _HOMES = {
     "BlockGeometry": "geometry",
+    "Calibration": "calibration",
+    "CalibrationParameters": "calibration",
     "CrystalLUT": "model",
     "EnergyWindow": "model",
     "EventFormat": "model",
@@ -31,10 +34,14 @@ _HOMES = {
     "Peaks": "model",
     "PetlutError": "errors",
     "Segmentation": "model",
+    "calibrate": "pipeline",
+    "recalibrate": "pipeline",
 }
 
 __all__ = [
     "BlockGeometry",
+    "Calibration",
+    "CalibrationParameters",
     "CrystalLUT",
     "EnergyWindow",
     "EventFormat",
@@ -44,6 +51,8 @@ __all__ = [
     "Peaks",
     "PetlutError",
     "Segmentation",
+    "calibrate",
+    "recalibrate",
 ]
 
 

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_petlut.formats._files import atomic_write
 from napari_petlut.model import PeakStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from napari_petlut.calibration import Calibration
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.model import EnergyWindow, FloodMap, LabelArray, Lattice
 
@@ -26,7 +30,7 @@ STATUS_COLOURS: dict[str, str] = {
 """One colour per status, legible on the dark and on the bright end of the colour map."""
 
 BRIGHTEST_PERCENTILE = 99.7
-"""Counts above this percentile of the filled pixels share the brightest colour, so that hot pixels darken nothing."""
+"""Counts above this percentile of the filled pixels share the brightest colour: hot pixels darken nothing."""
 
 
 def cell_outlines(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -117,9 +121,8 @@ def draw_block(
 def _draw_map(axes: Axes, flood: FloodMap, labels: LabelArray) -> None:
     from matplotlib.collections import LineCollection
 
-    image = axes.imshow(
-        flood.counts, cmap="inferno", vmin=0, vmax=brightest(flood.counts), interpolation="nearest"
-    )
+    end = brightest(flood.counts)
+    image = axes.imshow(flood.counts, cmap="inferno", vmin=0, vmax=end, interpolation="nearest")
     outlines = [segment[:, ::-1] for segment in cell_outlines(labels)]
     axes.add_collection(LineCollection(outlines, colors="#7fd1ff", linewidths=0.6, alpha=0.8))
     axes.set_xlabel("axis 1 (detector y), px")
@@ -153,13 +156,8 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
                     fontsize=size * 0.62,
                 )
     if len(lattice.extra):
-        axes.plot(
-            lattice.extra[:, 1],
-            lattice.extra[:, 0],
-            "x",
-            color="#c77dff",
-            label=f"extra {len(lattice.extra)}",
-        )
+        at = lattice.extra
+        axes.plot(at[:, 1], at[:, 0], "x", color="#c77dff", label=f"extra {len(at)}")
     axes.set_xlim(-0.5, shape[1] - 0.5)
     axes.set_ylim(shape[0] - 0.5, -0.5)
     axes.legend(loc="upper right", fontsize=9, framealpha=0.7, facecolor="#333333", labelcolor="white")
@@ -172,16 +170,29 @@ def _draw_spectrum(axes: Axes, flood: FloodMap, window: EnergyWindow | None) -> 
     # The lowest channels hold noise that would flatten the rest.
     top = spectrum[min(50, last // 4) : last].max(initial=1)
     axes.step(np.arange(last), spectrum[:last], where="mid", color="#333333", linewidth=0.8)
-    axes.set(
-        xlim=(0, last),
-        ylim=(0, 1.15 * top),
-        xlabel="energy, ADC channels",
-        ylabel="events",
-        title="Energy spectrum",
-    )
+    axes.set(xlim=(0, last), ylim=(0, 1.15 * top), title="Energy spectrum")
+    axes.set(xlabel="energy, ADC channels", ylabel="events")
     if window is not None:
         axes.axvspan(window.low, window.high, color="#4cc9f0", alpha=0.25, label=str(window))
         axes.legend(loc="upper right", fontsize=9)
+
+
+def write_picture(path: Path, result: Calibration, *, overwrite: bool = False) -> None:
+    """Draw a calibration into a PNG file; the same calibration gives the same bytes.
+
+    Raises
+    ------
+    FormatError
+        If the file exists and `overwrite` is off, or cannot be written.
+    """
+    title = block_title(result.geometry, result.lattice, result.stem)
+    figure = draw_block(result.flood, result.lattice, result.lut.ids, result.flood.window, title=title)
+    # The default metadata names the drawing library's version and would change with it.
+    atomic_write(
+        path,
+        lambda file: figure.savefig(file, format="png", dpi=100, metadata={"Software": None}),
+        overwrite=overwrite,
+    )
 
 
 def block_title(geometry: BlockGeometry, lattice: Lattice, source: str) -> str:

@@ -134,7 +134,7 @@ def _geometry(rng: np.random.Generator, low: int, high: int) -> tuple[int, int]:
 
 
 def _resolution(rng: np.random.Generator, rows: int, cols: int) -> float:
-    """Return k: it goes with the pitch, though less than in proportion, as denser designs have sharper spots."""
+    """Return k: it goes with the pitch, less than in proportion, as denser designs have sharper spots."""
     side = np.sqrt(rows * cols)
     return float(np.clip(1.36 * (REFERENCE_SIDE / side) ** 0.7, 1.05, 2.8) * _between(rng, 0.94, 1.1))
 

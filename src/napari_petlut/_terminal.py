@@ -1,0 +1,108 @@
+"""What the command line shows: errors in one line, progress bars, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from napari_petlut.errors import Cancelled, PetlutError
+
+EXIT_ERROR = 1
+"""A file, a parameter or the map cannot be used; the last line says why."""
+EXIT_DOUBT = 3
+"""All was written, but ``--strict`` found something that a person should look at."""
+EXIT_INTERRUPTED = 130
+"""Stopped with Ctrl-C; no file was written after that."""
+
+messages = Console(stderr=True, soft_wrap=True, highlight=False)
+answers = Console(soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Turn every expected error into one line and an exit code, and warnings into one line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except Cancelled as error:
+            raise typer.Exit(EXIT_INTERRUPTED) from error
+        except KeyboardInterrupt as error:
+            messages.print("stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from error
+        except PetlutError as error:
+            messages.print(f"[bold red]error:[/] {escape(str(error))}")
+            raise typer.Exit(EXIT_ERROR) from error
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401 - as warnings calls it
+    warn(str(message))
+
+
+def warn(text: str) -> None:
+    """Print one warning line to standard error."""
+    messages.print(f"[yellow]warning:[/] {escape(text)}")
+
+
+class StepProgress:
+    """A progress bar per step on standard error; silent where that is no terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, fraction: float) -> None:
+        """Show that `fraction` (0 to 1) of `step` is done."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=1.0)
+        self._progress.update(self._tasks[step], completed=fraction)
+
+
+@contextmanager
+def step_progress(*, quiet: bool = False) -> Iterator[StepProgress]:
+    """Show progress bars while the block runs."""
+    columns = (TextColumn("{task.description:14}"), BarColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=messages, transient=True, disable=quiet or not messages.is_terminal
+    ) as progress:
+        yield StepProgress(progress)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object to standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table to standard output; numbers stand to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(escape(_shown(value)) for value in row))
+    answers.print(table)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Print names and values, one pair a line, to standard output."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in facts.items():
+        table.add_row(escape(name), escape(_shown(value)))
+    answers.print(table)

@@ -1,0 +1,254 @@
+"""The result of calibrating a block: its parts, its files, and the record that repeats it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.analysis.lattice import LatticeParameters
+from napari_petlut.analysis.segmentation import SegmentationParameters
+from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.lut import LUTEncoding, lut_encoding, write_lut
+from napari_petlut.formats.peaks import write_peaks
+from napari_petlut.formats.record import sha256_of, write_record
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import CrystalLUT, EventFormat, FloodMap, Lattice, PeakStatus, Segmentation
+
+RECORDED_PACKAGES = ("napari-petlut", "numpy", "scipy", "scikit-image", "scikit-learn", "numba")
+"""Packages whose version can change a result."""
+
+
+@dataclass(frozen=True)
+class CalibrationParameters:
+    """Everything that decides the result of `calibrate`, besides the input and the geometry.
+
+    Parameters
+    ----------
+    flood : FloodParameters
+        From events to the flood map; used for raw event files only.
+    lattice : LatticeParameters
+        From the flood map to numbered peaks.
+    segmentation : SegmentationParameters
+        From peaks to cells.
+    event_format : EventFormat
+        How a raw event file packs its events.
+    """
+
+    flood: FloodParameters = field(default_factory=FloodParameters)
+    lattice: LatticeParameters = field(default_factory=LatticeParameters)
+    segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
+    event_format: EventFormat = field(default_factory=EventFormat)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values for a record."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CalibrationParameters:
+        """Return the parameters that `to_dict` wrote.
+
+        Raises
+        ------
+        ParameterError
+            If a value is missing, unknown, of the wrong kind or out of range.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            parameters = TypeAdapter(cls).validate_python(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ParameterError(f"parameters: {place}: {first['msg']}") from error
+        unknown = _unknown_keys(values, parameters.to_dict())
+        if unknown:
+            raise ParameterError(f"parameters: {', '.join(unknown)}: unknown to this version")
+        return parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What `calibrate` found, and what it found it from.
+
+    Parameters
+    ----------
+    flood : FloodMap
+    lattice : Lattice
+    segmentation : Segmentation
+    lut : CrystalLUT
+        The cells of the segmentation; those of missing crystals belong to nobody.
+    parameters : CalibrationParameters
+        As used: an automatic energy window is filled in.
+    inputs : mapping of str to path
+        Files read, by their role: "source", "prior".
+    fixed : mapping of int to (float, float)
+        Peaks that a person placed, by crystal id.
+    seconds : mapping of str to float
+        Wall time of each step.
+    warnings : tuple of str
+        What a person should know, one line each.
+    """
+
+    flood: FloodMap
+    lattice: Lattice
+    segmentation: Segmentation
+    lut: CrystalLUT
+    parameters: CalibrationParameters
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    fixed: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def geometry(self) -> BlockGeometry:
+        """The crystal array."""
+        return self.lattice.geometry
+
+    @property
+    def stem(self) -> str:
+        """Name of the source without its ending; "block" for a map that came from no file."""
+        return self.inputs["source"].stem if "source" in self.inputs else "block"
+
+    def summary(self) -> dict[str, Any]:
+        """Return the outcome in plain values: crystals per status, doubts, reasons, warnings."""
+        lattice = self.lattice
+        doubted = [
+            {
+                "crystal": i,
+                "status": str(lattice.status[i]),
+                "confidence": round(float(lattice.confidence[i]), 6),
+                "reason": lattice.reasons[i],
+            }
+            for i in range(len(self.geometry))
+            if lattice.doubtful[i] or lattice.reasons[i]
+        ]
+        return {
+            "rows": self.geometry.rows,
+            "cols": self.geometry.cols,
+            "crystals": len(self.geometry),
+            "status": {str(s): int((self.lattice.status == s).sum()) for s in PeakStatus},
+            "extra_peaks": len(self.lattice.extra),
+            "block_doubts": list(self.lattice.doubts),
+            "doubted_crystals": doubted,
+            "alternatives": [
+                {"description": a.description, "plausibility": round(a.plausibility, 6)}
+                for a in self.lattice.alternatives
+            ],
+            "warnings": list(self.warnings),
+        }
+
+    def record(self, directory: Path | None = None, encoding: LUTEncoding | None = None) -> dict[str, Any]:
+        """Return everything needed to repeat and to judge this result, in plain values.
+
+        Parameters
+        ----------
+        directory : Path, optional
+            Where the record will lie; input paths are given relative to it, so that a folder can move.
+        encoding : LUTEncoding, optional
+            How the LUT was written.
+        """
+        return {
+            "record": "napari-petlut calibration",
+            "record_version": 1,
+            "versions": {"python": platform.python_version()} | {p: version(p) for p in RECORDED_PACKAGES},
+            "inputs": {role: _input_entry(path, directory) for role, path in sorted(self.inputs.items())},
+            "geometry": asdict(self.geometry),
+            "parameters": self.parameters.to_dict(),
+            "fixed_peaks": {str(i): list(map(float, at)) for i, at in sorted(self.fixed.items())},
+            "lut_encoding": asdict(encoding) if encoding else None,
+            "result": self.summary(),
+        }
+
+    def write(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        stem: str | None = None,
+        encoding: str | LUTEncoding = "packed",
+        overwrite: bool = False,
+    ) -> dict[str, Path]:
+        """Write ``STEM.lut``, ``STEM_peaks.csv`` and ``STEM_record.json``.
+
+        Parameters
+        ----------
+        directory : path-like
+            Made if it does not exist.
+        stem : str, optional
+            Beginning of the file names; the source's name without its ending by default.
+        encoding : str or LUTEncoding
+            How the LUT file codes a crystal; a preset's name or a value.
+        overwrite : bool
+            Whether files of these names may be replaced.
+
+        Returns
+        -------
+        dict of str to Path
+            Written files by kind: "lut", "peaks", "record".
+
+        Raises
+        ------
+        FormatError
+            If a file exists and `overwrite` is off (then nothing is written), or cannot be written.
+        """
+        directory, stem = Path(directory), stem or self.stem
+        chosen = lut_encoding(encoding)
+        paths = output_paths(directory, stem)
+        if not overwrite:
+            refuse_existing(paths.values())
+        make_directory(directory)
+        write_lut(paths["lut"], self.lut, chosen, overwrite=overwrite)
+        write_peaks(paths["peaks"], self.lattice.to_peaks(), self.geometry, overwrite=overwrite)
+        record = self.record(directory, chosen)
+        record["outputs"] = {
+            kind: {"name": paths[kind].name, "sha256": sha256_of(paths[kind])} for kind in ("lut", "peaks")
+        }
+        write_record(paths["record"], record, overwrite=overwrite)
+        return paths
+
+
+def output_paths(directory: Path, stem: str) -> dict[str, Path]:
+    """Return where the files of a calibrated block go."""
+    return {
+        "lut": directory / f"{stem}.lut",
+        "peaks": directory / f"{stem}_peaks.csv",
+        "record": directory / f"{stem}_record.json",
+    }
+
+
+def make_directory(directory: Path) -> None:
+    """Make `directory` with its parents; a `FormatError` says why it cannot be made."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(
+            directory, "a directory to write into", str(error.strerror), "choose another one"
+        ) from error
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raise `FormatError` for the first of `paths` that exists."""
+    for path in paths:
+        if path.exists():
+            raise FormatError(
+                path, "no file of this name", "one", "choose another place or allow overwriting"
+            )
+
+
+def _input_entry(path: Path, directory: Path | None) -> dict[str, Any]:
+    shown = path if directory is None else Path(os.path.relpath(path.resolve(), directory.resolve()))
+    return {"path": shown.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _unknown_keys(given: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> list[str]:
+    """Return the dotted names in `given` that `known` does not have."""
+    names = [above + key for key in given if key not in known]
+    for key in given.keys() & known.keys():
+        if isinstance(given[key], Mapping) and isinstance(known[key], Mapping):
+            names += _unknown_keys(given[key], known[key], f"{above}{key}.")
+    return sorted(names)

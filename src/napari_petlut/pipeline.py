@@ -1,0 +1,190 @@
+"""One block from start to end: `calibrate`, and `recalibrate` from a record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.analysis.lattice import find_lattice
+from napari_petlut.analysis.segmentation import segment
+from napari_petlut.calibration import Calibration, CalibrationParameters
+from napari_petlut.errors import FormatError
+from napari_petlut.formats.record import read_record, sha256_of
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import CrystalLUT, FloodMap, PeakStatus
+from napari_petlut.sources import Source, load_flood, load_prior
+
+Progress = Callable[[str, float], None]
+"""Called with the name of the step and the fraction of it that is done, 0 to 1."""
+
+
+def calibrate(
+    source: Source,
+    geometry: BlockGeometry | None = None,
+    parameters: CalibrationParameters | None = None,
+    *,
+    prior: str | os.PathLike[str] | npt.NDArray[np.float64] | None = None,
+    fixed: Mapping[int, tuple[float, float]] | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Calibration:
+    """Turn one block's file or flood map into a numbered crystal LUT.
+
+    Parameters
+    ----------
+    source : path, FloodMap or ndarray
+        A raw event file, a map file, a plain 2-D array file, or a flood map in memory.
+    geometry : BlockGeometry, optional
+        The crystal array; proposed from the map when left out.
+    parameters : CalibrationParameters, optional
+    prior : path or ndarray of shape (rows, cols, 2), optional
+        Lattice of a block of the same design: a peaks CSV, a .npy array, or positions as (axis 0, axis 1).
+    fixed : mapping of int to (float, float), optional
+        Peaks that a person placed or confirmed, by crystal id.
+    progress : callable, optional
+        Called with the step's name and the fraction of it that is done.
+    cancelled : callable, optional
+        Asked now and then; when it returns True the work stops with `Cancelled`.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    FormatError
+        If a file cannot be used.
+    GeometryError, ParameterError
+        If geometry, parameters and map do not fit together.
+    Cancelled
+        If `cancelled` said so.
+
+    Examples
+    --------
+    >>> from napari_petlut import BlockGeometry, calibrate
+    >>> from napari_petlut.simulation import BlockSimulation, simulate_block
+    >>> block = simulate_block(BlockSimulation(rows=4, cols=4, resolution=2.5))
+    >>> calibrate(block.flood, BlockGeometry(4, 4)).lut.shape
+    (512, 512)
+    """
+    parameters = parameters or CalibrationParameters()
+    clock = _Clock(progress)
+    inputs = {} if isinstance(source, (FloodMap, np.ndarray)) else {"source": Path(source)}
+    with clock.step("flood map") as report:
+        flood, used, warnings = load_flood(
+            source, parameters.flood, parameters.event_format, progress=report, cancelled=cancelled
+        )
+        parameters = replace(parameters, flood=used)
+    prior_positions = None
+    if prior is not None:
+        if not isinstance(prior, np.ndarray):
+            inputs["prior"] = Path(prior)
+        prior_positions = load_prior(prior, geometry)
+    with clock.step("lattice") as report:
+        lattice = find_lattice(
+            flood.counts,
+            geometry,
+            parameters.lattice,
+            fixed=fixed,
+            prior=prior_positions,
+            progress=report,
+            cancelled=cancelled,
+        )
+    with clock.step("segmentation") as report:
+        cells = segment(
+            flood.counts, lattice.positions, parameters.segmentation, progress=report, cancelled=cancelled
+        )
+    missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
+    return Calibration(
+        flood=flood,
+        lattice=lattice,
+        segmentation=cells,
+        lut=CrystalLUT(cells.labels, lattice.geometry).without(missing),
+        parameters=parameters,
+        inputs=inputs,
+        fixed=dict(fixed or {}),
+        seconds=clock.seconds,
+        warnings=(*warnings, *lattice.doubts, *cells.warnings),
+    )
+
+
+def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = None) -> Calibration:
+    """Repeat a calibration from its record.
+
+    Parameters
+    ----------
+    record : path-like
+        A ``STEM_record.json``.
+    progress : callable, optional
+        As in `calibrate`.
+
+    Raises
+    ------
+    FormatError
+        If the file is no such record, or an input is gone or has changed since.
+    """
+    path = Path(record)
+    content = read_record(path)
+    if content.get("record") != "napari-petlut calibration":
+        raise FormatError(path, "a record of a calibration", "another JSON file", "choose a STEM_record.json")
+    try:
+        named, fixed = dict(content["inputs"]), content["fixed_peaks"]
+        geometry, parameters = BlockGeometry(**content["geometry"]), content["parameters"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(
+            path, "a complete record", f"a problem with {error}", "repeat it by hand"
+        ) from error
+    inputs = {role: _checked_input(path, entry) for role, entry in named.items()}
+    if "source" not in inputs:
+        raise FormatError(path, "a record with a source file", "a map in memory", "repeat it in Python")
+    return calibrate(
+        inputs["source"],
+        geometry,
+        CalibrationParameters.from_dict(parameters),
+        prior=inputs.get("prior"),
+        fixed={int(i): (at[0], at[1]) for i, at in fixed.items()},
+        progress=progress,
+    )
+
+
+class _Clock:
+    """Times named steps and passes their progress on."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[float], None]]:
+        def report(fraction: float) -> None:
+            if self._progress is not None:
+                self._progress(name, fraction)
+
+        begin = perf_counter()
+        report(0.0)
+        yield report
+        report(1.0)
+        self.seconds[name] = perf_counter() - begin
+
+
+def _checked_input(record: Path, entry: Mapping[str, Any]) -> Path:
+    """Return the input of a record's entry, after checking that it is still the same file."""
+    path = record.parent / str(entry["path"])
+    if not path.is_file():
+        raise FormatError(path, "the input that the record names", "no file", "put it back beside the record")
+    if sha256_of(path) != entry["sha256"]:
+        raise FormatError(
+            path,
+            f"SHA-256 {entry['sha256'][:12]}…",
+            "another content",
+            "use the file the record was made from",
+        )
+    return path

@@ -1,0 +1,149 @@
+"""From whatever a person has - a file of any known kind, or an array - to a flood map and a prior lattice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
+from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.events import event_count, iter_words, load_event_format
+from napari_petlut.formats.maps import read_flood
+from napari_petlut.formats.peaks import read_peaks
+from napari_petlut.formats.sniff import FileKind, identify
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import EventFormat, FloodMap
+
+Source = str | os.PathLike[str] | FloodMap | npt.NDArray[Any]
+
+
+def load_flood(
+    source: Source,
+    parameters: FloodParameters,
+    event_format: EventFormat,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[FloodMap, FloodParameters, tuple[str, ...]]:
+    """Return the flood map of a source: made from raw events, read from a map file, or the array itself.
+
+    Parameters
+    ----------
+    source : path, FloodMap or ndarray
+    parameters : FloodParameters
+        Used for raw events only. A window left open is taken from their spectrum.
+    event_format : EventFormat
+        How a raw event file packs its events.
+    progress, cancelled : callable, optional
+        Hooks, as in `napari_petlut.pipeline.calibrate`.
+
+    Returns
+    -------
+    flood : FloodMap
+    parameters : FloodParameters
+        With the window that was used.
+    warnings : tuple of str
+        What a person should know of the window.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be used.
+    """
+    if isinstance(source, FloodMap):
+        return source, parameters, ()
+    if isinstance(source, np.ndarray):
+        return FloodMap(source.astype(np.float64)), parameters, ()
+    path = Path(source)
+    if identify(path) is not FileKind.EVENTS:
+        return read_flood(path), parameters, ()
+    return flood_of_events(path, parameters, event_format, progress=progress, cancelled=cancelled)
+
+
+def event_layout(path: str | os.PathLike[str] | None) -> EventFormat:
+    """Return the event layout of a TOML file, or the lab's without one."""
+    return EventFormat() if path is None else load_event_format(path)
+
+
+def flood_of_events(
+    path: str | os.PathLike[str],
+    parameters: FloodParameters,
+    event_format: EventFormat,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[FloodMap, FloodParameters, tuple[str, ...]]:
+    """Return the flood map of a raw event file, what `load_flood` does for one."""
+    path = Path(path)
+    events = event_count(path, event_format)
+    warnings: tuple[str, ...] = ()
+    if parameters.window is None:
+        chunks = iter_words(path, event_format)
+        suggestion = suggest_window(energy_spectrum(chunks, event_format, events=events, cancelled=cancelled))
+        parameters = replace(parameters, window=suggestion.window)
+        if suggestion.window is None:
+            warnings = (f"no photopeak found ({suggestion.reason}): all energies are kept; give the window",)
+        elif suggestion.reason:
+            warnings = (f"the energy window {suggestion.window} is uncertain: {suggestion.reason}",)
+    flood = flood_from_words(
+        iter_words(path, event_format),
+        event_format,
+        parameters,
+        events=events,
+        source=path.name,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    if not flood.counts.any():
+        raise FormatError(path, f"events in the window {parameters.window}", "none", "choose another window")
+    return flood, parameters, warnings
+
+
+def load_prior(
+    prior: str | os.PathLike[str] | npt.NDArray[np.float64], geometry: BlockGeometry | None
+) -> npt.NDArray[np.float64]:
+    """Return a prior lattice as positions of shape (rows, cols, 2).
+
+    Parameters
+    ----------
+    prior : path or ndarray
+        A peaks CSV, a .npy array, or an array of (axis 0, axis 1) positions by row and column.
+    geometry : BlockGeometry or None
+        The crystal array the prior must fill.
+
+    Raises
+    ------
+    ParameterError
+        If no geometry is given, or the prior has no position for some crystal of it.
+    FormatError
+        If the file cannot be read.
+    """
+    if geometry is None:
+        raise ParameterError("a prior lattice needs the number of rows and columns; give both")
+    positions = prior if isinstance(prior, np.ndarray) else _prior_of_file(Path(prior), geometry)
+    if positions.size != 2 * len(geometry) or not np.isfinite(positions).all():
+        raise ParameterError(
+            f"the prior must place every crystal of a {geometry} block; give one of the same design"
+        )
+    return np.asarray(positions, np.float64).reshape(*geometry.shape, 2)
+
+
+def _prior_of_file(path: Path, geometry: BlockGeometry) -> npt.NDArray[np.float64]:
+    if path.suffix.lower() != ".npy":
+        peaks = read_peaks(path)
+        positions = np.full((len(geometry), 2), np.nan)
+        numbered = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))
+        positions[peaks.crystal[numbered]] = peaks.positions[numbered]
+        return positions
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            path, "a .npy array of positions", str(error).splitlines()[0], "give a peaks CSV"
+        ) from error

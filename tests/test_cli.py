@@ -1,0 +1,203 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_petlut.cli import app
+from napari_petlut.simulation import BlockSimulation, simulate_block
+
+run = CliRunner()
+
+
+def petlut(*words, code=0):
+    result = run.invoke(app, [str(w) for w in words])
+    assert result.exit_code == code, f"{result.output}\n{result.stderr}\n{result.exception!r}"
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A simulated 5 x 6 block as raw events, map and truth."""
+    folder = tmp_path_factory.mktemp("simulated")
+    kind = ("--preset", "easy", "--rows", 5, "--cols", 6, "--events", 300_000, "--seed", 3)
+    petlut("simulate", "--out", folder, "--stem", "b", *kind)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calibrated(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    result = petlut("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out", out, "--json")
+    return out, json.loads(result.stdout)
+
+
+def test_simulate_writes_the_lab_formats(folder):
+    assert (folder / "b_raw.dat").stat().st_size == 4 * 300_000
+    assert (folder / "b_map.dat").stat().st_size == 4 * 4096 + 4 * 1024 * 1024
+    with np.load(folder / "b_truth.npz") as truth:
+        assert truth["centres"].shape == (30, 2)
+        assert len(truth["event_crystal"]) == 300_000
+
+
+def test_calibrate_writes_every_file_and_says_so(calibrated):
+    out, said = calibrated
+    names = {
+        "lut": "b_map.lut",
+        "peaks": "b_map_peaks.csv",
+        "record": "b_map_record.json",
+        "picture": "b_map.png",
+    }
+    assert said["files"] == {kind: str(out / name) for kind, name in names.items()}
+    assert sorted(p.name for p in out.iterdir()) == sorted(names.values())
+    assert said["status"]["found"] == 30
+    with (out / "b_map_peaks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(r["row"]), int(r["col"])) for r in rows] == [(r, c) for r in range(5) for c in range(6)]
+
+
+def test_raw_events_and_their_map_give_the_same_lut(folder, calibrated, tmp_path):
+    window = BlockSimulation().window
+    options = ("--out", tmp_path, "--window", window.low, window.high, "--no-picture")
+    petlut("calibrate", folder / "b_raw.dat", "--rows", 5, "--cols", 6, *options)
+    assert (tmp_path / "b_raw.lut").read_bytes() == (calibrated[0] / "b_map.lut").read_bytes()
+
+
+def test_the_same_call_gives_the_same_bytes(folder, calibrated, tmp_path):
+    petlut("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out", tmp_path)
+    for file in calibrated[0].iterdir():
+        if file.suffix != ".json":  # the record holds the path from its place to the input
+            assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
+
+
+def test_flood_equals_the_simulated_map(folder, tmp_path):
+    window = BlockSimulation().window
+    petlut("flood", folder / "b_raw.dat", "--out", tmp_path / "m.dat", "--window", window.low, window.high)
+    assert (tmp_path / "m.dat").read_bytes() == (folder / "b_map.dat").read_bytes()
+
+
+def test_flood_finds_the_window_itself(folder, tmp_path):
+    said = json.loads(petlut("flood", folder / "b_raw.dat", "--out", tmp_path / "m.npy", "--json").stdout)
+    assert said["events"] == 300_000
+    assert np.load(tmp_path / "m.npy").sum() == said["events on the map"]
+
+
+def test_nothing_is_overwritten_without_force(folder, calibrated):
+    again = (
+        "calibrate",
+        folder / "b_map.dat",
+        "--rows",
+        5,
+        "--cols",
+        6,
+        "--out",
+        calibrated[0],
+        "--no-picture",
+    )
+    before = (calibrated[0] / "b_map.lut").stat().st_mtime_ns
+    refused = petlut(*again, code=1)
+    assert "error:" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert (calibrated[0] / "b_map.lut").stat().st_mtime_ns == before
+    petlut(*again, "--force")
+    assert (calibrated[0] / "b_map.lut").stat().st_mtime_ns > before
+
+
+def test_compare_tells_where_luts_differ(folder, calibrated, tmp_path):
+    lut = calibrated[0] / "b_map.lut"
+    options = ("--out", tmp_path, "--method", "nearest", "--no-picture")
+    petlut("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, *options)
+    same = json.loads(petlut("compare", lut, lut, "--map", folder / "b_map.dat", "--json").stdout)
+    assert same["pixels"] == same["counts"] == 1
+    other = json.loads(
+        petlut("compare", lut, tmp_path / "b_map.lut", "--map", folder / "b_map.dat", "--json").stdout
+    )
+    assert 0.5 < other["counts"] < 1
+    assert other["worst"]
+    assert "Least agreement" in petlut("compare", lut, tmp_path / "b_map.lut").stdout
+
+
+def test_convert_there_and_back_is_byte_exact(calibrated, tmp_path):
+    lut = calibrated[0] / "b_map.lut"
+    petlut("convert", lut, tmp_path / "c.lut", "--from", "packed", "--to", "ucd")
+    petlut(
+        "convert",
+        tmp_path / "c.lut",
+        tmp_path / "p.lut",
+        "--from",
+        "ucd",
+        "--to",
+        "packed",
+        "--rows",
+        5,
+        "--cols",
+        6,
+    )
+    assert (tmp_path / "p.lut").read_bytes() == lut.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["b_raw.dat", "b_map.dat"])
+def test_info_knows_the_files(folder, name):
+    kind = json.loads(petlut("info", folder / name, "--json").stdout)["kind"]
+    assert kind == {"b_raw.dat": "events", "b_map.dat": "map"}[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("calibrate", "nowhere.dat", "--rows", "4", "--cols", "4"), "nowhere.dat"),
+        (("calibrate", "{map}", "--rows", "4"), "both --rows and --cols"),
+        (("calibrate", "{map}", "--rows", "0", "--cols", "4"), "rows must be"),
+        (("calibrate", "{map}", "--rows", "5", "--cols", "6", "--method", "magic"), "unknown method 'magic'"),
+        (
+            ("calibrate", "{map}", "--rows", "5", "--cols", "6", "--encoding", "magic"),
+            "no LUT encoding 'magic'",
+        ),
+        (("calibrate", "{raw}", "--rows", "5", "--cols", "6", "--window", "9", "2"), "energy window"),
+        (
+            ("calibrate", "{raw}", "--rows", "5", "--cols", "6", "--window", "4090", "4095"),
+            "choose another window",
+        ),
+        (("calibrate", "{dir}", "--rows", "5", "--cols", "6"), "directory"),
+        (("info", "nowhere.dat"), "nowhere.dat"),
+        (("compare", "{map}", "{map}"), "expected"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, said):
+    places = {"map": folder / "b_map.dat", "raw": folder / "b_raw.dat", "dir": folder}
+    out = ("--out", tmp_path / "new") if words[0] == "calibrate" else ()
+    result = petlut(*(w.format(**places) for w in words), *out, code=1)
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.xfail(reason="the lattice does not tell dead crystals yet", strict=False)
+def test_strict_ends_with_3_when_something_needs_a_look(tmp_path):
+    block = simulate_block(
+        BlockSimulation(rows=5, cols=6, resolution=2.5, counts_per_crystal=3000, dead=(8,))
+    )
+    np.save(tmp_path / "dead.npy", block.flood.counts)
+    call = ("calibrate", tmp_path / "dead.npy", "--rows", 5, "--cols", 6, "--out", tmp_path, "--no-picture")
+    assert "missing" in petlut(*call, "--strict", code=3).stdout
+
+
+def test_demo_scores_itself_and_repeats(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_petlut.demo.DEMO_EVENTS", 1_500_000)
+    said = json.loads(petlut("demo", "--out", tmp_path / "d", "--no-window", "--json").stdout)
+    assert set(said["found"]) == {"block_raw.dat", "block_map.dat"}
+    assert said["found"]["block_raw.dat"]["live crystals"] == 256
+    assert (tmp_path / "d" / "block_raw.png").stat().st_size > 50_000
+    petlut("demo", "--out", tmp_path / "d", "--no-window", code=1)
+
+
+def test_the_core_imports_no_napari():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, napari_petlut.cli, napari_petlut.pipeline, napari_petlut.report, napari_petlut.demo;"
+        "bad = {'napari', 'qtpy', 'magicgui'} & set(sys.modules); assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
