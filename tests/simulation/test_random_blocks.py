@@ -31,6 +31,12 @@ def test_every_factor_can_be_asked_for_and_changes_the_block(level: Level, name:
     assert with_factor.params != without.params
 
 
+def test_naming_the_factors_that_are_drawn_anyway_changes_nothing() -> None:
+    for seed in range(20):
+        block = random_block(seed, "hard")
+        assert random_block(seed, "hard", factors=block.factors[::-1]) == block
+
+
 def test_hard_sweeps_cover_the_ranges() -> None:
     params = [random_block(seed, "hard").params for seed in range(400)]
     counts = np.array([p.counts_per_crystal for p in params])

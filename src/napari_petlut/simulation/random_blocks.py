@@ -81,7 +81,9 @@ def random_block(
     level = Level(level)
     rng = np.random.default_rng(np.random.SeedSequence([int(seed), list(Level).index(level)]))
     known = FACTORS.get(level, {})
-    chosen = _choose(rng, level, known) if factors is None else tuple(factors)
+    # Drawn in any case, so that a block is the same whether its factors are drawn or named.
+    drawn = _choose(rng, level, known)
+    chosen = drawn if factors is None else tuple(sorted(factors))
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise ParameterError(
@@ -134,7 +136,7 @@ def _geometry(rng: np.random.Generator, low: int, high: int) -> tuple[int, int]:
 
 
 def _resolution(rng: np.random.Generator, rows: int, cols: int) -> float:
-    """Return k: it goes with the pitch, less than in proportion, as denser designs have sharper spots."""
+    """Return k: it goes with the pitch, but denser designs have somewhat sharper spots."""
     side = np.sqrt(rows * cols)
     return float(np.clip(1.36 * (REFERENCE_SIDE / side) ** 0.7, 1.05, 2.8) * _between(rng, 0.94, 1.1))
 
