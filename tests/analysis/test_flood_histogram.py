@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_petlut.analysis import _positions
 from napari_petlut.analysis.flood import FloodAccumulator, FloodParameters, energy_spectrum, flood_from_words
 from napari_petlut.analysis.flood import histogram as histogram_module
 from napari_petlut.errors import Cancelled, ParameterError
@@ -101,7 +102,7 @@ def test_table_and_arithmetic_agree(bins, monkeypatch):
     words = np.random.default_rng(bins).integers(0, 2**32, 50_000, dtype=np.uint32)
     parameters = FloodParameters(EnergyWindow(100, 1200), bins)
     by_table = flood_from_words([words], LAB, parameters)
-    monkeypatch.setattr(histogram_module, "_MAX_TABLE_ENTRIES", 0)
+    monkeypatch.setattr(_positions, "_MAX_TABLE_ENTRIES", 0)
     by_arithmetic = flood_from_words([words], LAB, parameters)
     np.testing.assert_array_equal(by_table.counts, by_arithmetic.counts)
     assert_equals_notebook(words, LAB, parameters, by_table)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from math import ceil, floor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import Cancelled, ParameterError
-from napari_petlut.model import EnergyWindow, EventFormat
+from napari_petlut.model import EventFormat
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
 Words = npt.NDArray[np.unsignedinteger[Any]]
-Layout = tuple[Any, Any, Any, Any, Any, Any]
 
 _MAX_PART_BYTES = 2**26
 _BLOCK_WORDS = 131_072
@@ -114,24 +112,11 @@ def kernel_words(words: npt.ArrayLike, fmt: EventFormat) -> Words:
             f"event words of format {fmt.name!r} are a 1-D array of {8 * fmt.word_bytes}-bit unsigned "
             f"integers, not {array.ndim}-D {array.dtype}"
         )
-    array = np.ascontiguousarray(array, dtype=_word_type(fmt)).view()
+    array = np.ascontiguousarray(array, dtype=word_type(fmt)).view()
     array.flags.writeable = False
     return array
 
 
-def _word_type(fmt: EventFormat) -> type[np.unsignedinteger[Any]]:
+def word_type(fmt: EventFormat) -> type[np.unsignedinteger[Any]]:
+    """Return the type of words as the loops take them."""
     return np.uint64 if fmt.word_bytes == 8 else np.uint32
-
-
-def word_layout(fmt: EventFormat) -> Layout:
-    number = _word_type(fmt)
-    fields = (fmt.energy, fmt.x, fmt.y)
-    shift_mask = [number(value) for field in fields for value in (field.shift, field.mask)]
-    return tuple(shift_mask)  # type: ignore[return-value]
-
-
-def energies_in(window: EnergyWindow | None, fmt: EventFormat) -> tuple[int, int]:
-    """Return the first and the last whole energy in the window; first > last if there is none."""
-    if window is None:
-        return 1, fmt.energy.mask
-    return floor(window.low) + 1, min(ceil(window.high) - 1, fmt.energy.mask)

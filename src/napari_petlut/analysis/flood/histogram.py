@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import (
-    CancelCheck,
-    Progress,
-    Words,
-    Workers,
-    energies_in,
-    kernel_words,
-    watched,
-    word_layout,
-)
+from napari_petlut.analysis._events import CancelCheck, Progress, Words, Workers, kernel_words, watched
+from napari_petlut.analysis._positions import pixel_rule
 from napari_petlut.analysis.flood.parameters import FloodParameters
-from napari_petlut.model import SPECTRUM_BINS, EventFormat, FloodMap
-
-if TYPE_CHECKING:
-    from napari_petlut.analysis.flood._kernels import Counts
+from napari_petlut.model import SPECTRUM_BINS, EnergyWindow, EventFormat, FloodMap
 
 MAX_SPECTRUM_BINS = 65536
-_MAX_TABLE_ENTRIES = 2**23
 _MAX_UNFLUSHED = 2**32 - 1
 
 
@@ -75,15 +62,15 @@ class FloodAccumulator:
         self.parameters = parameters
         self.events = 0
         """Events added so far, whatever their energy."""
-        side = parameters.bins + 1
+        self._rule = pixel_rule(
+            fmt, parameters.bins, parameters.window, dither=parameters.dither, seed=parameters.seed
+        )
+        self._workers = Workers(threads, bytes_per_thread=4 * self._rule.pixels)
         self._unflushed = 0
-        self._workers = Workers(threads, bytes_per_thread=4 * side * side)
         self._spectra = np.zeros((self._workers.count, spectrum_channels(fmt)), np.uint32)
-        # One row and column more than the map: the place of events that are dropped.
-        self._counts = np.zeros((self._workers.count, side, side), np.uint32)
+        self._counts = np.zeros((self._workers.count, self._rule.pixels), np.uint32)
         self._spectrum_total = np.zeros(self._spectra.shape[1], np.int64)
-        self._counts_total = np.zeros((side, side), np.int64)
-        self._count = _counting_loop(fmt, parameters)
+        self._counts_total = np.zeros(self._rule.pixels, np.int64)
 
     def add(self, words: npt.ArrayLike) -> None:
         """Count a chunk of events.
@@ -116,8 +103,10 @@ class FloodAccumulator:
             Where the events come from, for titles and records.
         """
         self._flush()
+        side = self.parameters.bins + 1
         return FloodMap(
-            counts=self._counts_total[:-1, :-1].astype(np.float64),
+            # Without the last row and column, which hold the events that are dropped.
+            counts=self._counts_total.reshape(side, side)[:-1, :-1].astype(np.float64),
             spectrum=self._spectrum_total.copy(),
             window=self.parameters.window,
             full_scale=self.fmt.full_scale,
@@ -125,7 +114,9 @@ class FloodAccumulator:
         )
 
     def _count_part(self, thread: int, words: Words, start: int) -> None:
-        self._count(words, self.events + start, self._spectra[thread], self._counts[thread])
+        from napari_petlut.analysis._event_loops import count_flood
+
+        count_flood(words, self.events + start, self._rule, self._spectra[thread], self._counts[thread])
 
     def _flush(self) -> None:
         # The threads count in 32 bits, which keeps their maps in the cache; the totals need 64.
@@ -210,48 +201,16 @@ def energy_spectrum(
     ParameterError
         If the words are not unsigned integers of the format's size.
     """
-    from napari_petlut.analysis.flood._kernels import count_energies
+    from napari_petlut.analysis._event_loops import count_energies
 
     workers = Workers(threads)
-    layout = word_layout(fmt)
+    rule = pixel_rule(fmt, bins=2, window=EnergyWindow(0, 1))
     spectra = np.zeros((workers.count, spectrum_channels(fmt)), np.int64)
 
     def count(thread: int, words: Words, _: int) -> None:
-        count_energies(words, layout, spectra[thread])
+        count_energies(words, rule, spectra[thread])
 
     for chunk in watched(chunks, events, progress, cancelled):
         workers.run(count, kernel_words(chunk, fmt))
     total: npt.NDArray[np.int64] = spectra.sum(axis=0)
     return total
-
-
-def _counting_loop(
-    fmt: EventFormat, parameters: FloodParameters
-) -> Callable[[Words, int, Counts, Counts], None]:
-    """Return the loop that counts ``(words, first_index, spectrum, counts)``: by table if that is small."""
-    from napari_petlut.analysis.flood import _kernels
-
-    layout = word_layout(fmt)
-    edges = np.linspace(0.0, fmt.full_scale, parameters.bins + 1)
-    first, last = energies_in(parameters.window, fmt)
-    shape = max(last - first + 1, 0) + 1, max(fmt.x.mask, fmt.y.mask) + 1
-    if not parameters.dither and shape[0] * shape[1] <= _MAX_TABLE_ENTRIES:
-        table = np.empty(shape, np.int16)
-        _kernels.fill_bin_table(first, edges, table)
-
-        def by_table(words: Words, _: int, spectrum: Counts, counts: Counts) -> None:
-            _kernels.count_by_table(words, layout, first, table, spectrum, counts)
-
-        return by_table
-
-    energies = np.uint64(first), np.uint64(max(last, 0))
-    if first > last:
-        energies = np.uint64(1), np.uint64(0)
-    seed = np.uint64(_kernels.splitmix64(np.uint64(parameters.seed), np.uint64(0)))
-
-    def by_arithmetic(words: Words, first_index: int, spectrum: Counts, counts: Counts) -> None:
-        _kernels.count_by_arithmetic(
-            words, layout, energies, edges, parameters.dither, seed, np.uint64(first_index), spectrum, counts
-        )
-
-    return by_arithmetic

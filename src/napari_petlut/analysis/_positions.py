@@ -1,0 +1,102 @@
+"""The rule by which an event word becomes a flood-map pixel."""
+
+from __future__ import annotations
+
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.analysis._events import word_type
+from napari_petlut.model import EnergyWindow, EventFormat
+
+_MAX_TABLE_ENTRIES = 2**23
+_TABLE_PADDING = 32
+
+
+class PixelRule(NamedTuple):
+    """What the compiled loops need to know to find the pixel of an event.
+
+    A pixel is ``x_bin * (bins + 1) + y_bin``; the bin `bins` is the place of what lies outside the window or
+    the scale, so that arrays over pixels are ``(bins + 1) ** 2`` long.
+
+    Parameters
+    ----------
+    energy_shift, energy_mask, x_shift, x_mask, y_shift, y_mask : uint32 or uint64
+        Where the fields lie, as numbers of the word's type.
+    first_energy, last_energy : int
+        Whole energies of the window; first > last if there is none.
+    table : ndarray of int16, shape (energies + 1, values)
+        Bin of each value for the energies of the window, after a row for energies outside it; no rows if the
+        bins are to be calculated.
+    edges : ndarray of float64, shape (bins + 1,)
+        Edges of the bins.
+    dither : bool
+        Whether U(0, 1) is added to Ex and Ey; needs an empty table.
+    seed : uint64
+        Of the dither.
+    """
+
+    energy_shift: Any
+    energy_mask: Any
+    x_shift: Any
+    x_mask: Any
+    y_shift: Any
+    y_mask: Any
+    first_energy: int
+    last_energy: int
+    table: npt.NDArray[np.int16]
+    edges: npt.NDArray[np.float64]
+    dither: bool
+    seed: Any
+
+    @property
+    def pixels(self) -> int:
+        """Length of arrays over pixels."""
+        return self.edges.size**2
+
+
+def pixel_rule(
+    fmt: EventFormat,
+    bins: int,
+    window: EnergyWindow | None = None,
+    *,
+    dither: bool = False,
+    seed: int = 0,
+) -> PixelRule:
+    """Return the rule for a layout; without a window every energy above 0 has a pixel."""
+    from napari_petlut.analysis._event_loops import fill_bin_table, splitmix64
+
+    number = word_type(fmt)
+    edges = np.linspace(0.0, fmt.full_scale, bins + 1)
+    first, last = energies_in(window, fmt)
+    rows, values = max(last - first + 1, 0) + 1, max(fmt.x.mask, fmt.y.mask) + 1
+    # Rows of a power of 2 would all start in the same few places of the processor's cache.
+    table = np.empty((0, 1), np.int16)
+    if not dither and rows * values <= _MAX_TABLE_ENTRIES:
+        table = np.empty((rows, values + _TABLE_PADDING), np.int16)
+        fill_bin_table(first, values, edges, table)
+    return PixelRule(
+        energy_shift=number(fmt.energy.shift),
+        energy_mask=number(fmt.energy.mask),
+        x_shift=number(fmt.x.shift),
+        x_mask=number(fmt.x.mask),
+        y_shift=number(fmt.y.shift),
+        y_mask=number(fmt.y.mask),
+        first_energy=first,
+        last_energy=last,
+        table=table,
+        edges=edges,
+        dither=dither,
+        # Mixed, so that neighbouring seeds have nothing in common.
+        seed=np.uint64(splitmix64(np.uint64(seed), np.uint64(0))),
+    )
+
+
+def energies_in(window: EnergyWindow | None, fmt: EventFormat) -> tuple[int, int]:
+    """Return the first and the last whole energy in the window; first > last if there is none."""
+    if window is None:
+        return 1, fmt.energy.mask
+    # No energy is larger than the mask: a window above has its start there, which keeps numbers small.
+    return min(floor(window.low) + 1, fmt.energy.mask + 1), min(ceil(window.high) - 1, fmt.energy.mask)
