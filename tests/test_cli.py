@@ -173,7 +173,6 @@ def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, said)
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.xfail(reason="the lattice does not tell dead crystals yet", strict=False)
 def test_strict_ends_with_3_when_something_needs_a_look(tmp_path):
     block = simulate_block(
         BlockSimulation(rows=5, cols=6, resolution=2.5, counts_per_crystal=3000, dead=(8,))

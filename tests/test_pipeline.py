@@ -29,7 +29,6 @@ def result(simulated):
     return calibrate(simulated.flood, BLOCK)
 
 
-@pytest.mark.xfail(reason="the lattice does not tell dead crystals yet", strict=False)
 def test_every_live_crystal_is_found_and_the_dead_one_belongs_to_nobody(simulated, result):
     score = score_lattice(result.lattice, simulated.centres, simulated.live)
     assert score.perfect
@@ -46,7 +45,6 @@ def test_a_map_file_gives_the_same_result_as_the_map(tmp_path, simulated, result
     assert again.stem == "b_map"
 
 
-@pytest.mark.xfail(reason="the lattice does not tell dead crystals yet", strict=False)
 def test_what_is_written_can_be_read_again(tmp_path, result):
     paths = result.write(tmp_path / "out", stem="b")
     assert paths == output_paths(tmp_path / "out", "b")

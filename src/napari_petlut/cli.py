@@ -12,7 +12,7 @@ import typer
 from napari_petlut import _terminal as terminal
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EnergyWindow
+from napari_petlut.model import EnergyWindow, PeakStatus
 
 app = typer.Typer(
     name="petlut",
@@ -43,6 +43,10 @@ EventLayout = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if needed.")]
+
+
+MOST_DOUBTS_SHOWN = 20
+"""Longer lists go into the record only."""
 
 
 def main() -> None:
@@ -288,9 +292,14 @@ def _show_calibration(result: Any, files: dict[str, Path], *, as_json: bool) -> 
     facts |= {"window": str(result.flood.window)} if result.flood.window else {}
     facts |= {"took": ", ".join(f"{step} {s:.2f} s" for step, s in result.seconds.items())}
     terminal.print_facts(result.stem, facts)
-    look = [(d["crystal"], d["status"], d["confidence"], d["reason"]) for d in summary["doubted_crystals"]]
-    if look:
-        terminal.print_table("To look at", ("crystal", "status", "confidence", "reason"), look)
+    doubtful = [
+        d for d in summary["doubted_crystals"] if d["status"] in (PeakStatus.SUSPECT, PeakStatus.MISSING)
+    ]
+    if doubtful:
+        shown = doubtful[:MOST_DOUBTS_SHOWN]
+        look = [(d["crystal"], d["status"], f"{d['confidence']:.2f}", d["reason"]) for d in shown]
+        more = f" ({len(look)} of {len(doubtful)}; the record has all)" if len(look) < len(doubtful) else ""
+        terminal.print_table(f"To look at{more}", ("crystal", "status", "confidence", "reason"), look)
     terminal.print_facts("Written", {kind: str(path) for kind, path in files.items()})
 
 

@@ -160,7 +160,15 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
         axes.plot(at[:, 1], at[:, 0], "x", color="#c77dff", label=f"extra {len(at)}")
     axes.set_xlim(-0.5, shape[1] - 0.5)
     axes.set_ylim(shape[0] - 0.5, -0.5)
-    axes.legend(loc="upper right", fontsize=9, framealpha=0.7, facecolor="#333333", labelcolor="white")
+    # Below the map, where it hides no crystal; dark, because found crystals are white.
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.06),
+        ncols=6,
+        fontsize=10,
+        facecolor="#222222",
+        labelcolor="white",
+    )
 
 
 def _draw_spectrum(axes: Axes, flood: FloodMap, window: EnergyWindow | None) -> None:
