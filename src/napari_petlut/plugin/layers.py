@@ -14,6 +14,12 @@ full_scale size of the position scale (flood)
 source     file name or other origin (flood)
 computed   ndarray of int32: the cells as they were computed, before any painting (cells)
 method     name of the segmentation method (cells)
+path       the file that the layer was read from
+events     path of the raw event file that can be counted again (flood)
+event_format, flood, notes
+           how the events are packed, the fields of `FloodParameters` used, what was noticed (flood)
+encoding, note
+           fields of the `LUTEncoding` of the file, and what was found out about it (lut)
 ========== ==========================================================================
 
 Label values are crystal id + 1; 0 is "no crystal".
@@ -511,6 +517,23 @@ def show_layer(viewer: ViewerModel, layer: Layer, *, like: Layer | None = None) 
             setattr(layer, key, value)
     viewer.layers.append(layer)
     return layer
+
+
+def add_below_drawings(viewer: ViewerModel, layer: Layer) -> None:
+    """Add an Image layer under the peaks, lines and cells of its block, which it would hide."""
+    viewer.layers.insert(lowest_drawing(viewer, block_of(layer)), layer)
+
+
+def lowest_drawing(viewer: ViewerModel, block: str) -> int:
+    """Return the index of the lowest layer that is drawn on a block's maps, or the end of the list.
+
+    Peaks that do not know their block yet count too.
+    """
+    for index, layer in enumerate(viewer.layers):
+        own = kind_of(layer) is not None and block_of(layer) in (block, "")
+        if own and not isinstance(layer, Image):
+            return index
+    return len(viewer.layers)
 
 
 def update_layer(layer: Layer, new: Layer) -> None:

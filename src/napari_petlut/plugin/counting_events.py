@@ -1,0 +1,191 @@
+"""Counting a raw event file into a flood map in the background, with progress and cancel.
+
+napari's readers return at once what they read. A large event file takes longer than a person should wait in
+front of a frozen window, so it is counted in a thread, and its layer appears when it is complete.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+
+from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.errors import Cancelled, PetlutError
+from napari_petlut.model import EventFormat, FloodMap
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.context import complain, tell
+from napari_petlut.plugin.opening import events_behind, events_layer
+from napari_petlut.sources import flood_of_events
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+AT_ONCE_EVENTS = 10_000_000
+"""Files with at most so many events are counted before a person notices, in a fraction of a second."""
+_LOOK_EVERY_MS = 50
+
+Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
+_RUNNING: set[EventCount] = set()
+
+
+class EventCount:
+    """One event file that is being counted.
+
+    Parameters
+    ----------
+    path : Path
+    fmt : EventFormat
+    parameters : FloodParameters
+    done : callable
+        Gets the flood map, the parameters with the window that was used, and notes about it, in the main
+        thread. Not called after cancelling or an error, which is shown.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fmt: EventFormat,
+        parameters: FloodParameters,
+        done: Callable[[FloodMap, FloodParameters, tuple[str, ...]], None],
+    ) -> None:
+        self.path = path
+        self._arguments = path, parameters, fmt
+        self._done = done
+        self._stop = Event()
+        self._fraction = 0.0
+        self._worker: Any = None
+        self._bar: Any = None
+        self._timer: Any = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it is still counting."""
+        return self in _RUNNING
+
+    def start(self) -> None:
+        """Begin counting; returns at once."""
+        from napari.qt.threading import create_worker
+        from napari.utils import cancelable_progress
+        from qtpy.QtCore import QTimer
+
+        _RUNNING.add(self)
+        self._bar = cancelable_progress(total=100, desc=f"Counting {self.path.name}")
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._show_progress)
+        self._timer.start(_LOOK_EVERY_MS)
+        self._worker = create_worker(self._work)
+        self._worker.returned.connect(self._finish)
+        self._worker.finished.connect(self._end)
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Stop counting; nothing will be shown."""
+        self._stop.set()
+
+    def _work(self) -> tuple[Counted | None, PetlutError | None]:
+        # Runs in the thread. What a person did wrong is a result: napari would show a traceback for it.
+        try:
+            counted = flood_of_events(
+                *self._arguments, progress=self._progressed, cancelled=self._is_cancelled
+            )
+        except PetlutError as error:
+            return None, error
+        return counted, None
+
+    def _progressed(self, fraction: float) -> None:
+        self._fraction = fraction
+
+    def _is_cancelled(self) -> bool:
+        return self._stop.is_set() or bool(self._worker is not None and self._worker.abort_requested)
+
+    def _show_progress(self) -> None:
+        if self._bar.is_canceled:
+            self.cancel()
+        self._bar.update(int(100 * self._fraction) - self._bar.n)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+            self._bar.close()
+        _RUNNING.discard(self)
+
+    def _finish(self, result: tuple[Counted | None, PetlutError | None]) -> None:
+        cancelled = self._is_cancelled()
+        self._end()
+        counted, error = result
+        if counted is not None and not cancelled:
+            self._done(*counted)
+        elif error is not None and not isinstance(error, Cancelled):
+            complain(str(error))
+
+
+def open_in_background(path: Path, fmt: EventFormat, viewer: Viewer) -> EventCount:
+    """Count an event file and add its flood map to the viewer when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+    fmt : EventFormat
+    viewer : Viewer
+        Held weakly: closing it ends the counting.
+    """
+    reference = weakref.ref(viewer)
+
+    def add(flood: FloodMap, parameters: FloodParameters, notes: tuple[str, ...]) -> None:
+        still_there = reference()
+        if still_there is not None and hasattr(still_there.window, "_qt_window"):
+            ly.add_below_drawings(still_there, events_layer(path, fmt, flood, parameters, notes))
+            tell_about(path, flood, notes)
+
+    count = EventCount(path, fmt, FloodParameters(), add)
+    count.start()
+    tell(f"Counting {path.name} in the background; 'activity' at the bottom right shows progress and Cancel.")
+    return count
+
+
+def recount(
+    layer: Image, parameters: FloodParameters, done: Callable[[Image], None] | None = None
+) -> EventCount:
+    """Count the events of a flood map again, in the background, and update its layer.
+
+    Parameters
+    ----------
+    layer : Image
+        Made from a raw event file; `napari_petlut.plugin.opening.events_behind` tells how it was counted.
+    parameters : FloodParameters
+        Window, bins and dither of the new map.
+    done : callable, optional
+        Called with the layer after it has been updated.
+
+    Raises
+    ------
+    ParameterError
+        If the layer was not made from a raw event file.
+    """
+    path, fmt, _ = events_behind(layer)
+    reference = weakref.ref(layer)
+
+    def update(flood: FloodMap, used: FloodParameters, notes: tuple[str, ...]) -> None:
+        still_there = reference()
+        if still_there is not None:
+            new = events_layer(path, fmt, flood, used, notes)
+            ly.info(new)["block"] = ly.block_of(still_there)
+            ly.update_layer(still_there, new)
+            if done is not None:
+                done(still_there)
+
+    count = EventCount(path, fmt, parameters, update)
+    count.start()
+    return count
+
+
+def tell_about(path: Path, flood: FloodMap, notes: tuple[str, ...]) -> None:
+    """Say what an event file turned out to be."""
+    window = f"energy window {flood.window}" if flood.window else "all energies"
+    tell("; ".join([f"{path.name}: {flood.total:,.0f} events in the map, {window}", *notes]))

@@ -1,0 +1,280 @@
+"""A file of any known kind -> layers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels, Layer
+
+from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.lut import LUTEncoding, LUTFile, read_lut
+from napari_petlut.formats.maps import read_map
+from napari_petlut.formats.peaks import read_peaks
+from napari_petlut.formats.record import read_record
+from napari_petlut.formats.session import read_session
+from napari_petlut.formats.sniff import FileKind, identify
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import BitField, EnergyWindow, EventFormat, FloodMap
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.preferences import WHERE, ReadingPreferences, reading_preferences
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_petlut.analysis.flood import FloodParameters
+
+_KIND_WORDS = re.compile(r"[ ._-]+(raw|events|listmode|map|flood|peaks|lut)$", re.IGNORECASE)
+
+
+def block_name(path: Path) -> str:
+    """Return the name of the block that a file belongs to: ``block_07`` for ``block_07_map.dat``.
+
+    Examples
+    --------
+    >>> block_name(Path("block_07_raw.dat")), block_name(Path("map.dat"))
+    ('block_07', 'map')
+    """
+    return _KIND_WORDS.sub("", path.stem) or path.stem
+
+
+def open_file(
+    path: Path,
+    viewer: ViewerModel | None = None,
+    *,
+    open_events: Callable[[Path, EventFormat], list[Layer]] | None = None,
+) -> list[Layer]:
+    """Return the layers of a file.
+
+    Parameters
+    ----------
+    path : Path
+    viewer : ViewerModel, optional
+        Where the layers will be shown; its other layers may tell what the file does not.
+    open_events : callable, optional
+        Opens raw event files; by default they are counted at once.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be used.
+    """
+    chosen = reading_preferences()
+    fmt = event_format(chosen)
+    kind = identify(path, fmt)
+    if kind is FileKind.EVENTS:
+        return (open_events or open_events_now)(path, fmt)
+    if kind is FileKind.LUT:
+        return [open_lut(path, viewer, chosen)]
+    openers: dict[FileKind, Callable[[Path], list[Layer]]] = {
+        FileKind.MAP: open_map,
+        FileKind.PEAKS: open_peaks,
+        FileKind.RECORD: lambda record: open_record(record, viewer),
+        FileKind.SESSION: open_session,
+    }
+    if kind not in openers:
+        raise FormatError(
+            path,
+            "raw events, a map, a LUT, a peak table, a record or a session",
+            "another kind of file" if kind is FileKind.UNKNOWN else f"a file of kind {kind}",
+            f"check the file; if it holds raw events of another layout, set that in {WHERE}",
+        )
+    return openers[kind](path)
+
+
+# -- flood maps -------------------------------------------------------------------------------------------
+
+
+def open_map(path: Path) -> list[Layer]:
+    """Return the Image layer of the lab's map file: the block's region only."""
+    return [flood_layer_of(read_map(path), path)]
+
+
+def flood_layer_of(flood: FloodMap, path: Path) -> Image:
+    """Return the Image layer of a flood map that comes from a file."""
+    layer = ly.flood_layer(flood, name=path.stem)
+    ly.info(layer).update(block=block_name(path), path=str(path.resolve()))
+    return layer
+
+
+def event_format(chosen: ReadingPreferences) -> EventFormat:
+    """Return the layout of raw event files that the person has set.
+
+    Raises
+    ------
+    FormatError
+        If its file cannot be used.
+    """
+    from napari_petlut.formats.events import load_event_format
+
+    return load_event_format(chosen.event_format) if chosen.event_format.strip() else EventFormat()
+
+
+def open_events_now(path: Path, fmt: EventFormat) -> list[Layer]:
+    """Return the Image layer of a raw event file, counted before this function returns."""
+    from napari_petlut.analysis.flood import FloodParameters
+    from napari_petlut.sources import flood_of_events
+
+    return [events_layer(path, fmt, *flood_of_events(path, FloodParameters(), fmt))]
+
+
+def events_layer(
+    path: Path, fmt: EventFormat, flood: FloodMap, parameters: FloodParameters, notes: tuple[str, ...]
+) -> Image:
+    """Return the Image layer of counted events; it remembers how to count them again."""
+    layer = flood_layer_of(flood, path)
+    # Told even if there is none, so that counting again with all energies forgets the window before.
+    ly.info(layer).setdefault("window", None)
+    ly.info(layer).update(
+        events=str(path.resolve()), event_format=asdict(fmt), flood=asdict(parameters), notes=list(notes)
+    )
+    return layer
+
+
+def events_behind(layer: Image) -> tuple[Path, EventFormat, FloodParameters]:
+    """Return the raw event file that a flood map was counted from, its layout, and how it was counted.
+
+    Raises
+    ------
+    ParameterError
+        If the map was not made from events.
+    """
+    from napari_petlut.analysis.flood import FloodParameters
+
+    known = ly.info(layer)
+    if "events" not in known:
+        raise ParameterError(
+            f"layer {layer.name!r} was not made from raw events, so its window is fixed; open the raw file"
+        )
+    fields, chosen = dict(known["event_format"]), dict(known["flood"])
+    bits = {name: BitField(**fields[name]) for name in ("energy", "x", "y")}
+    window = {"window": EnergyWindow(**chosen["window"]) if chosen["window"] else None}
+    return Path(known["events"]), EventFormat(**fields | bits), FloodParameters(**chosen | window)
+
+
+# -- peaks ------------------------------------------------------------------------------------------------
+
+
+def open_peaks(path: Path) -> list[Layer]:
+    """Return the Points layer of a peak table; it waits for the block that it belongs to."""
+    peaks = read_peaks(path)
+    layer = ly.peaks_layer(peaks, name=path.stem, geometry=_geometry_of_table(path))
+    ly.info(layer)["path"] = str(path.resolve())
+    return [layer]
+
+
+def _geometry_of_table(path: Path) -> BlockGeometry | None:
+    """Return the crystal array that the columns of a peak table tell; it holds at least all of its peaks."""
+    with path.open(encoding="utf-8-sig", newline="") as table:
+        places = [
+            tuple(int(float(line.get(column) or "-1")) for column in ("crystal", "row", "col"))
+            for line in csv.DictReader(table, skipinitialspace=True)
+        ]
+    numbered = [place for place in places if min(place) >= 0]
+    steps = {(crystal - col) // row for crystal, row, col in numbered if row > 0}
+    if len(steps) != 1:
+        return None  # one row, or no numbers at all: the columns could be any number
+    return BlockGeometry(1 + max(row for _, row, _ in numbered), steps.pop())
+
+
+# -- LUTs -------------------------------------------------------------------------------------------------
+
+
+def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences) -> Labels:
+    """Return the Labels layer of a LUT file, drawn as outlines; hovering shows crystal, row and column.
+
+    What the file does not tell is taken from the record beside it, the person's preferences, or the block
+    that is open in the viewer, in this order.
+    """
+    encoding, geometry = encoding_in_record(path)
+    known = [
+        (encoding, geometry),
+        (chosen.encoding, chosen.geometry),
+        (chosen.encoding, _geometry_in(viewer, block_name(path))),
+    ]
+    found = _read_lut_knowing(path, [(e, g) for e, g in known if e or g])
+    layer = ly.cells_layer(
+        found.lut,
+        name=ly.layer_name(path.stem, ly.LayerKind.LUT),
+        block=block_name(path),
+        kind=ly.LayerKind.LUT,
+    )
+    ly.info(layer).update(path=str(path.resolve()), encoding=asdict(found.encoding), note=found.note)
+    return layer
+
+
+def _read_lut_knowing(
+    path: Path, known: list[tuple[LUTEncoding | str | None, BlockGeometry | None]]
+) -> LUTFile:
+    """Read a LUT with the first knowledge that fits, then with none; complain about the first attempt."""
+    first: FormatError | None = None
+    for encoding, geometry in [*known, (None, None)]:
+        try:
+            return read_lut(path, encoding, geometry)
+        except FormatError as error:
+            first = first or error
+    assert first is not None
+    remedy = (
+        f"open the block's flood map first and set its rows and columns in the Block panel, or set rows, "
+        f"columns and encoding in {WHERE}"
+    )
+    raise FormatError(path, first.expected, first.found, remedy)
+
+
+def encoding_in_record(path: Path) -> tuple[LUTEncoding | None, BlockGeometry | None]:
+    """Return what the record beside a LUT file says about exactly this file, nothing without one."""
+    from napari_petlut.formats.record import sha256_of
+
+    beside = path.with_name(f"{path.stem}_record.json")
+    try:
+        record = read_record(beside)
+        if record["outputs"]["lut"]["sha256"] != sha256_of(path):
+            return None, None
+        return encoding_from(record["lut_encoding"]), BlockGeometry(**record["geometry"])
+    except (FormatError, ParameterError, LookupError, TypeError):
+        return None, None  # no record, or of another kind: the file itself has to tell
+
+
+def encoding_from(fields: dict[str, Any]) -> LUTEncoding:
+    """Return the LUT encoding that was taken apart with ``dataclasses.asdict``, also after it was JSON."""
+    pairs: dict[str, Any] = {name: tuple(fields[name]) for name in ("shape", "region") if name in fields}
+    return LUTEncoding(**{**fields, **pairs})
+
+
+def _geometry_in(viewer: ViewerModel | None, block: str) -> BlockGeometry | None:
+    """Return the crystal array of the same block in the viewer, else the only one that is open there."""
+    layers = list(viewer.layers) if viewer is not None else []
+    known = {ly.geometry_of(layer) for layer in layers if ly.block_of(layer) == block} - {None}
+    known = known or {ly.geometry_of(layer) for layer in layers if ly.kind_of(layer)} - {None}
+    return known.pop() if len(known) == 1 else None
+
+
+# -- several layers at once -------------------------------------------------------------------------------
+
+
+def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
+    """Return the map, LUT and peaks of a calibrated block from its record, as far as they are there."""
+    record = read_record(path)
+    try:
+        names = [path.parent / record["inputs"]["source"]["path"]] if record["inputs"] else []
+        names += [path.parent / record["outputs"][kind]["name"] for kind in ("lut", "peaks")]
+    except (LookupError, TypeError):
+        raise FormatError(
+            path, "the record of a calibration", "another JSON file", "choose a STEM_record.json"
+        ) from None
+    there = [name for name in names if name.is_file()]
+    if not there:
+        found = f"none of {', '.join(name.name for name in names)}"
+        raise FormatError(path, "the files that the record names", found, "put them back beside the record")
+    return [layer for name in there for layer in open_file(name, viewer)]
+
+
+def open_session(path: Path) -> list[Layer]:
+    """Return the layers of a session, as they were."""
+    from napari_petlut.plugin.session import layers_of_session
+
+    return layers_of_session(read_session(path))

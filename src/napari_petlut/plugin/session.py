@@ -1,0 +1,148 @@
+"""Layers <-> session: the work on a block, saved to one file and opened again as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Labels, Layer, Points, Vectors
+
+from napari_petlut.errors import ParameterError
+from napari_petlut.formats.record import plain
+from napari_petlut.formats.session import Session, SessionLayer
+from napari_petlut.plugin import layers as ly
+
+LayerData = tuple[Any, Mapping[str, Any], str]
+"""A layer as napari hands it to writers: data, keywords, type."""
+
+_EVERYWHERE = (
+    "scale",
+    "translate",
+    "rotate",
+    "shear",
+    "units",
+    "axis_labels",
+    "opacity",
+    "blending",
+    "visible",
+)
+_KEPT: dict[str, tuple[str, ...]] = {
+    "image": ("contrast_limits", "gamma", "interpolation2d", "colormap"),
+    "labels": ("contour",),
+    "points": ("size", "symbol", "face_color", "border_color", "border_width", "canvas_size_limits"),
+    "vectors": ("edge_width", "edge_color", "vector_style", "length"),
+}
+_TYPES: dict[str, type[Layer]] = {"image": Image, "labels": Labels, "points": Points, "vectors": Vectors}
+
+
+def can_be_saved(layer: Layer) -> bool:
+    """Return whether a session can hold a layer: 2-D image, labels, points or vectors."""
+    kind = layer.as_layer_data_tuple()[2]
+    if kind == "image":
+        return ly.is_flood_candidate(layer)
+    return kind in _TYPES and layer.ndim == 2 and not getattr(layer, "multiscale", False)
+
+
+def data_of(layer: Layer) -> LayerData:
+    """Return a layer as writers get it, with the outline width of Labels, which napari leaves out."""
+    data, meta, kind = layer.as_layer_data_tuple()
+    return data, {**meta, "contour": layer.contour} if isinstance(layer, Labels) else meta, kind
+
+
+def session_of(layers: Iterable[LayerData], parameters: Mapping[str, Any] | None = None) -> Session:
+    """Return the session of layers.
+
+    Parameters
+    ----------
+    layers : iterable of layer-data tuples
+        Bottom first; see `data_of`.
+    parameters : mapping, optional
+        Settings of the steps, in plain values.
+    """
+    return Session(tuple(_to_session(*layer) for layer in layers), dict(parameters or {}))
+
+
+def layers_of_session(session: Session) -> list[Layer]:
+    """Return the layers of a session, bottom first.
+
+    Raises
+    ------
+    ParameterError
+        If the session holds a layer that cannot be.
+    """
+    return [_from_session(layer) for layer in session.layers]
+
+
+def _to_session(data: Any, meta: Mapping[str, Any], kind: str) -> SessionLayer:  # noqa: ANN401 - any layer's
+    if kind not in _TYPES:
+        raise ParameterError(f"a session holds {', '.join(_TYPES)}; layer {meta['name']!r} is of type {kind}")
+    settings = {key: _stored(key, meta[key]) for key in (*_EVERYWHERE, *_KEPT[kind]) if key in meta}
+    features = pd.DataFrame(meta.get("features", {}))
+    columns = {str(name): _column(features[name]) for name in features}
+    info = {key: value for key, value in ly.info(meta).items() if _can_be_stored(value)}
+    return SessionLayer(kind, str(meta["name"]), np.asarray(data), settings, columns, info)
+
+
+def _stored(key: str, value: Any) -> Any:  # noqa: ANN401 - any setting
+    """Return a setting as arrays, words and numbers."""
+    if key == "units":
+        return [str(unit) for unit in value]
+    if key == "colormap":
+        return value["name"] if isinstance(value, Mapping) else value.name
+    if key == "symbol":
+        return np.array([str(symbol) for symbol in value], dtype=np.str_)
+    return value
+
+
+def _column(column: pd.Series) -> np.ndarray[Any, Any]:
+    values = column.to_numpy()
+    return values if values.dtype.kind in "biuf" else values.astype(str)
+
+
+def _can_be_stored(value: Any) -> bool:  # noqa: ANN401 - whatever is known about a layer
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufU"
+    try:
+        plain(value)
+    except ParameterError:
+        return False
+    return True
+
+
+def _from_session(stored: SessionLayer) -> Layer:
+    settings = {key: value for key, value in stored.settings.items() if key in _kept(stored.kind)}
+    contour = settings.pop("contour", 1)
+    if stored.info.get("kind") == ly.LayerKind.PEAKS:
+        settings |= {key: value for key, value in ly.PEAK_STYLE.items() if key != "size"}
+    if stored.features:
+        settings["features"] = pd.DataFrame(
+            {name: c.astype(object) if c.dtype.kind == "U" else c for name, c in stored.features.items()}
+        )
+    if stored.kind in ("points", "vectors"):
+        settings["ndim"] = 2
+    if stored.info:
+        settings["metadata"] = {ly.INFO_KEY: dict(stored.info)}
+    try:
+        layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ParameterError(
+            f"the session's layer {stored.name!r} cannot be shown: {' '.join(str(error).split())[:200]}"
+        ) from error
+    if isinstance(layer, Labels):
+        layer.contour = int(contour)
+    return layer
+
+
+def _kept(kind: str) -> tuple[str, ...]:
+    return (*_EVERYWHERE, *_KEPT.get(kind, ()))
+
+
+def _shown(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a session as napari takes them."""
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    if settings.get("colormap", "inferno") not in AVAILABLE_COLORMAPS:
+        settings["colormap"] = "inferno"
+    return settings

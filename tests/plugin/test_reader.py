@@ -1,0 +1,281 @@
+"""Every kind of file as layers, in a viewer without a window, as a script opens them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Points
+from npe2 import PluginManager
+
+from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
+from napari_petlut.formats.events import write_events
+from napari_petlut.formats.lut import LUT_PRESETS
+from napari_petlut.formats.maps import write_map
+from napari_petlut.formats.record import sha256_of
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import FloodMap
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin import reader
+from napari_petlut.plugin.opening import block_name, events_behind, open_file
+from napari_petlut.plugin.preferences import ReadingPreferences
+from napari_petlut.plugin.workbench import workbench_of
+
+from .files import BLOCK, block, peaks, write_block
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_block(tmp_path)
+
+
+@pytest.fixture
+def viewer():
+    PluginManager.instance().discover()
+    return ViewerModel()
+
+
+def test_a_map_is_the_blocks_region_ready_to_look_at(viewer, files):
+    (layer,) = viewer.open(files["map"], plugin="napari-petlut")
+    assert isinstance(layer, Image)
+    assert layer.name == "b7_map"
+    np.testing.assert_array_equal(layer.data, block().flood.counts)
+    assert layer.data.shape == (512, 512)
+    low, high = layer.contrast_limits
+    assert low == 0
+    assert 0.9 < (layer.data < high).mean() < 1
+    assert layer.colormap.name == "inferno"
+    known = ly.info(layer)
+    assert (known["kind"], known["block"], known["source"]) == ("flood", "b7", "b7_map.dat")
+    assert Path(known["path"]) == files["map"].resolve()
+
+
+def test_a_maps_spectrum_is_kept(viewer, tmp_path):
+    write_map(tmp_path / "s.dat", FloodMap(block().flood.counts, spectrum=np.arange(4096)))
+    (layer,) = viewer.open(tmp_path / "s.dat", plugin="napari-petlut")
+    np.testing.assert_array_equal(ly.flood_from_layer(layer).spectrum, np.arange(4096))
+
+
+def test_raw_events_become_a_flood_map_whose_window_can_be_changed(viewer, files):
+    (layer,) = viewer.open(files["raw"], plugin="napari-petlut")
+    flood = ly.flood_from_layer(layer)
+    assert flood.spectrum.sum() == 20_000
+    assert flood.window is not None
+    assert flood.window.low < 520 < flood.window.high
+    assert 0 < flood.total < 20_000
+    path, fmt, parameters = events_behind(layer)
+    assert path == files["raw"].resolve()
+    assert parameters.window == flood.window
+    assert fmt.name == "lab"
+    with pytest.raises(ParameterError, match="was not made from raw events"):
+        events_behind(Image(np.ones((4, 4)), name="plain"))
+
+
+def test_a_lut_is_labels_that_tell_crystal_row_and_column(viewer, files):
+    (layer,) = viewer.open(files["lut"], plugin="napari-petlut")
+    assert isinstance(layer, Labels)
+    assert layer.name == "b7 - LUT"
+    np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
+    assert layer.contour == 1
+    assert ly.geometry_of(layer) == BLOCK
+    place = tuple(int(c) for c in np.rint(block().centres[7]))
+    label = int(layer.data[place])
+    status = layer.get_status(place, world=True)
+    row, col = divmod(label - 1, BLOCK.cols)
+    assert f"crystal: {label - 1}, row: {row}, col: {col}" in status["coordinates"]
+    known = ly.info(layer)
+    assert known["encoding"]["name"] == "packed"
+    assert "found out from the values" in known["note"]
+
+
+def test_peaks_come_with_their_table(viewer, files):
+    (layer,) = viewer.open(files["peaks"], plugin="napari-petlut")
+    assert isinstance(layer, Points)
+    np.testing.assert_array_equal(layer.data, peaks().positions)
+    assert layer.features["crystal"].tolist() == list(range(20))
+    assert layer.features["row"].tolist() == [i // 5 for i in range(20)]
+    assert layer.features["status"][3] == "suspect"
+    assert ly.geometry_of(layer) == BLOCK
+    colours = {tuple(c) for c in layer.border_color}
+    assert len(colours) == 2
+
+
+def test_an_empty_table_and_one_without_numbers_are_points_too(viewer, tmp_path):
+    (tmp_path / "empty_peaks.csv").write_text("index,axis-0,axis-1\n")
+    (tmp_path / "bare_peaks.csv").write_text("index,axis-0,axis-1\n0,1.5,2\n1,3,4\n")
+    empty, bare = viewer.open(
+        [tmp_path / "empty_peaks.csv", tmp_path / "bare_peaks.csv"], plugin="napari-petlut"
+    )
+    assert len(empty.data) == 0
+    assert bare.data.tolist() == [[1.5, 2], [3, 4]]
+    assert bare.features["crystal"].tolist() == [-1, -1]
+    assert ly.geometry_of(bare) is None
+
+
+def test_a_whole_set_lines_up_and_belongs_together(viewer, files):
+    layers = viewer.open([files[k] for k in ("map", "raw", "lut", "peaks")], plugin="napari-petlut")
+    assert len({(tuple(layer.scale), tuple(layer.translate), layer.units) for layer in layers}) == 1
+    centre = tuple(block().centres[13])
+    assert {tuple(layer.world_to_data(layers[0].data_to_world(centre))) for layer in layers} == {centre}
+    assert [ly.block_of(layer) for layer in layers] == ["b7", "b7", "b7", ""]
+    bench = workbench_of(viewer)
+    chosen = bench.choose(layers[0])
+    assert chosen.peaks_layer is layers[3]
+    assert chosen.geometry == BLOCK
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("block_07_raw.dat", "block_07"),
+        ("block_07-MAP.dat", "block_07"),
+        ("block_07.lut", "block_07"),
+        ("block_07_peaks.csv", "block_07"),
+        ("map.dat", "map"),
+        ("roadmap.dat", "roadmap"),
+    ],
+)
+def test_files_of_one_block_share_its_name(name, block):
+    assert block_name(Path(name)) == block
+
+
+# -- what a LUT does not tell ---------------------------------------------------------------------------
+
+
+def test_a_linear_lut_takes_its_geometry_from_the_open_block(viewer, tmp_path):
+    files = write_block(tmp_path, encoding="linear")
+    with pytest.raises(Exception, match="set its rows and columns in the Block panel, or set"):
+        viewer.open(files["lut"], plugin="napari-petlut")
+    assert len(viewer.layers) == 0
+    (flood,) = viewer.open(files["map"], plugin="napari-petlut")
+    ly.info(flood)["geometry"] = {"rows": 4, "cols": 5}
+    (layer,) = open_file(files["lut"], viewer)
+    np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
+    assert ly.info(layer)["encoding"]["name"] == "linear"
+
+
+def test_a_lut_takes_encoding_and_geometry_from_the_record_beside_it(tmp_path):
+    files = write_block(tmp_path, encoding="ucd")
+    record = {
+        "geometry": {"rows": 4, "cols": 5},
+        "lut_encoding": asdict(LUT_PRESETS["ucd"]),
+        "outputs": {"lut": {"name": files["lut"].name, "sha256": sha256_of(files["lut"])}},
+    }
+    beside = tmp_path / "b7_record.json"
+    beside.write_text(json.dumps(record))
+    (layer,) = open_file(files["lut"])
+    np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
+    record["outputs"]["lut"]["sha256"] = "0" * 64  # the record is of another file
+    beside.write_text(json.dumps(record))
+    with pytest.raises(FormatError):
+        open_file(files["lut"])
+
+
+def test_preferences_tell_what_a_lut_does_not(tmp_path, monkeypatch):
+    files = write_block(tmp_path, encoding="ucd")
+    chosen = ReadingPreferences(lut_encoding="ucd", rows=4, cols=5)
+    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    (layer,) = open_file(files["lut"])
+    np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
+
+
+def test_preferences_come_from_the_manifest(viewer):
+    from napari.settings import get_plugin_settings
+
+    from napari_petlut.plugin.preferences import reading_preferences
+
+    assert reading_preferences() == ReadingPreferences()
+    settings = get_plugin_settings("napari-petlut").reading
+    settings.rows, settings.cols = 8, 9
+    try:
+        assert reading_preferences().geometry == BlockGeometry(8, 9)
+    finally:
+        settings.rows = settings.cols = 0
+
+
+def test_the_event_layout_of_the_preferences_is_used(tmp_path, monkeypatch):
+    layout = tmp_path / "layout.toml"
+    layout.write_text('name = "other"\nheader_bytes = 64\n')
+    files = write_block(tmp_path)
+    files["raw"].write_bytes(bytes(64) + files["raw"].read_bytes())
+    chosen = ReadingPreferences(event_format=str(layout))
+    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    (layer,) = open_file(files["raw"])
+    assert ly.flood_from_layer(layer).spectrum.sum() == 20_000
+    assert events_behind(layer)[1].header_bytes == 64
+
+
+# -- records --------------------------------------------------------------------------------------------
+
+
+def test_a_record_opens_the_block_that_was_calibrated(viewer, tmp_path):
+    files = write_block(tmp_path)
+    record = {
+        "inputs": {"source": {"path": "b7_map.dat"}},
+        "outputs": {"lut": {"name": "b7.lut"}, "peaks": {"name": "b7_peaks.csv"}},
+    }
+    path = tmp_path / "b7_record.json"
+    path.write_text(json.dumps(record))
+    layers = viewer.open(path, plugin="napari-petlut")
+    assert [type(layer) for layer in layers] == [Image, Labels, Points]
+    for file in files.values():
+        file.unlink()
+    with pytest.raises(FormatError, match=r"none of b7_map\.dat, b7\.lut, b7_peaks\.csv"):
+        open_file(path)
+    path.write_text('{"a": 1}')
+    with pytest.raises(FormatError, match="another JSON file"):
+        open_file(path)
+
+
+# -- bad files ------------------------------------------------------------------------------------------
+
+BAD = {
+    "empty.dat": b"",
+    "noise.dat": bytes(range(256)) * 41,
+    "text.dat": b"some words\n" * 40,
+    "short.lut": b"1234",
+    "empty.lut": b"",
+    "picture.dat": b"\x89PNG\r\n" + bytes(100),
+    "other_peaks.csv": b"a,b\n1,2\n",
+    "broken_peaks.csv": b"axis-0,axis-1\n1,two\n",
+    "x_record.json": b"[1]",
+    "x.petlut": b"PK\x03\x04 and no more",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_line_and_leaves_no_layer(viewer, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(BAD[name])
+    assert reader.get_dat_reader(str(path)) is not None
+    with pytest.raises(FormatError) as caught:
+        viewer.open(path, plugin="napari-petlut")
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+    assert len(viewer.layers) == 0
+
+
+@pytest.mark.parametrize("getter", ["dat", "lut", "peaks", "record", "session"])
+@pytest.mark.parametrize("path", ["/nowhere/x.dat", ["a.dat", "b.dat"], ""])
+def test_no_reader_refuses_or_raises_before_it_reads(getter, path):
+    assert callable(getattr(reader, f"get_{getter}_reader")(path))
+
+
+def test_a_cut_event_file_is_used_and_said(tmp_path):
+    files = write_block(tmp_path)
+    files["raw"].write_bytes(files["raw"].read_bytes()[:-2])
+    with pytest.warns(TruncatedFileWarning, match="19,999 complete events"):
+        (layer,) = open_file(files["raw"])
+    assert ly.flood_from_layer(layer).spectrum.sum() == 19_999
+
+
+def test_events_without_a_photopeak_keep_all_energies_and_say_so(tmp_path):
+    energy = np.arange(200, 1000, 20)
+    write_events(tmp_path / "few.dat", energy, energy // 2, energy // 3)
+    (layer,) = open_file(tmp_path / "few.dat")
+    known = ly.info(layer)
+    assert known["window"] is None
+    assert known["notes"][0].startswith("no photopeak found")
+    assert layer.data.sum() == len(energy)

@@ -1,0 +1,179 @@
+"""Opening files in a real window: dropping them, counting in the background, errors as notifications."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Points
+from napari.utils.notifications import notification_manager
+
+from napari_petlut.errors import Cancelled, FormatError
+from napari_petlut.model import EnergyWindow
+from napari_petlut.plugin import counting_events, reader
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.opening import events_behind
+
+from .files import write_block
+
+pytestmark = pytest.mark.gl
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_block(tmp_path)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, monkeypatch):
+    viewer = make_napari_viewer()
+    monkeypatch.setattr("napari_petlut.plugin.context.current_viewer", lambda: viewer)
+    monkeypatch.setattr("napari_petlut.plugin.reader.current_viewer", lambda: viewer)
+    reader._last_read.clear()
+    notification_manager.records.clear()
+    return viewer
+
+
+def drop(qtbot, viewer, paths):
+    """Drop files on the canvas as a person does, while the event loop runs."""
+    from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+    from qtpy.QtGui import QDropEvent
+
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    dropped = []
+    qt_viewer = viewer.window._qt_viewer
+    QTimer.singleShot(0, lambda: (qt_viewer.dropEvent(event), dropped.append(True)))
+    qtbot.waitUntil(lambda: bool(dropped), timeout=20_000)
+
+
+def messages(severity):
+    return [r.message for r in notification_manager.records if str(r.severity) == severity]
+
+
+def test_dropped_files_open_with_the_map_below_what_is_drawn_on_it(viewer, qtbot, files):
+    drop(qtbot, viewer, [files["lut"], files["map"]])
+    assert [layer.name for layer in viewer.layers] == ["b7_map", "b7 - LUT"]
+    assert [type(layer) for layer in viewer.layers] == [Image, Labels]
+    assert any("4 x 5 LUT, packed" in message for message in messages("info"))
+    drop(qtbot, viewer, [files["raw"]])
+    assert [layer.name for layer in viewer.layers] == ["b7_map", "b7_raw", "b7 - LUT"]
+    assert any("energy window" in message for message in messages("info"))
+
+
+def test_a_whole_set_opens_once_although_napari_asks_who_reads_tables(viewer, qtbot, files, monkeypatch):
+    from napari._qt.dialogs import qt_reader_dialog
+
+    monkeypatch.setattr(
+        qt_reader_dialog.QtReaderDialog, "get_user_choices", lambda self: ("PET crystal LUT", False)
+    )
+    drop(qtbot, viewer, [files["lut"], files["map"], files["peaks"]])
+    assert [type(layer) for layer in viewer.layers] == [Image, Labels, Points]
+    assert not messages("error")
+
+
+def test_a_bad_file_is_one_notification_and_the_others_open(viewer, qtbot, files, tmp_path):
+    bad = tmp_path / "bad.dat"
+    bad.write_bytes(b"not what it seems " * 50)
+    drop(qtbot, viewer, [bad, files["map"]])
+    assert [layer.name for layer in viewer.layers] == ["b7_map"]
+    (message,) = messages("error")
+    assert "bad.dat" in message
+    assert "\n" not in message
+    assert "Traceback" not in message
+
+
+# -- counting in the background -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Make every event file a large one."""
+    monkeypatch.setattr(counting_events, "AT_ONCE_EVENTS", 100)
+
+
+def test_a_large_event_file_is_counted_in_the_background(viewer, qtbot, files, large):
+    drop(qtbot, viewer, [files["lut"], files["raw"]])
+    assert any("in the background" in message for message in messages("info"))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    assert [layer.name for layer in viewer.layers] == ["b7_raw", "b7 - LUT"]
+    flood = ly.flood_from_layer(viewer.layers[0])
+    assert flood.spectrum.sum() == 20_000
+    (at_once,) = reader.read(str(files["raw"]))
+    np.testing.assert_array_equal(flood.counts, at_once.data)
+    assert not counting_events._RUNNING
+
+
+def test_another_window_updates_the_same_layer(viewer, qtbot, files):
+    (layer,) = viewer.open(files["raw"], plugin="napari-petlut")
+    layer.colormap = "gray"
+    ly.info(layer)["geometry"] = {"rows": 4, "cols": 5}
+    ly.info(layer)["block"] = "mine"
+    _, _, parameters = events_behind(layer)
+    before = layer.data.sum()
+    updated = []
+    counting_events.recount(layer, replace(parameters, window=EnergyWindow(500, 540)), updated.append)
+    qtbot.waitUntil(lambda: updated == [layer], timeout=20_000)
+    assert 0 < layer.data.sum() < before
+    assert ly.flood_from_layer(layer).window == EnergyWindow(500, 540)
+    assert events_behind(layer)[2].window == EnergyWindow(500, 540)
+    assert (ly.block_of(layer), layer.colormap.name) == ("mine", "gray")
+    counting_events.recount(layer, replace(parameters, window=None, bins=256), updated.append)
+    qtbot.waitUntil(lambda: len(updated) == 2, timeout=20_000)
+    assert layer.data.shape == (256, 256)
+    assert list(viewer.layers) == [layer]
+
+
+def slow_count(path, parameters, fmt, *, progress, cancelled):
+    """Count for a minute, unless it is cancelled."""
+    for step in range(6000):
+        progress(step / 6000)
+        if cancelled():
+            raise Cancelled("stopped")
+        time.sleep(0.01)
+    raise AssertionError("nobody cancelled")
+
+
+def test_cancelling_leaves_no_layer_and_no_complaint(viewer, qtbot, files, large, monkeypatch):
+    from napari.utils import cancelable_progress, progress
+
+    monkeypatch.setattr(counting_events, "flood_of_events", slow_count)
+    drop(qtbot, viewer, [files["raw"]])
+
+    def bars():
+        return [bar for bar in progress._all_instances if isinstance(bar, cancelable_progress)]
+
+    qtbot.waitUntil(lambda: bool(bars()) and bars()[0].n > 0, timeout=20_000)
+    assert bars()[0].desc.startswith("Counting b7_raw.dat")
+    bars()[0].cancel()
+    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+    assert len(viewer.layers) == 0
+    assert not bars()
+    assert not messages("error")
+
+
+def test_closing_the_window_ends_the_counting(viewer, qtbot, files, large, monkeypatch):
+    monkeypatch.setattr(counting_events, "flood_of_events", slow_count)
+    drop(qtbot, viewer, [files["raw"]])
+    assert counting_events._RUNNING
+    viewer.close()
+    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+
+
+def test_what_goes_wrong_in_the_background_is_one_notification(viewer, qtbot, files, large, monkeypatch):
+    def fail(path, parameters, fmt, *, progress, cancelled):
+        raise FormatError(path, "events in the window", "none", "choose another window")
+
+    monkeypatch.setattr(counting_events, "flood_of_events", fail)
+    drop(qtbot, viewer, [files["raw"]])
+    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+    (message,) = messages("error")
+    assert message.endswith("expected events in the window, found none; choose another window")
+    assert len(viewer.layers) == 0
