@@ -31,21 +31,21 @@ _MAX_PIXELS = 4096 * 4096
 _MAX_BYTES = 16 * _MAX_PIXELS
 _UNCOMPRESSED, _DEFLATE = 1, (8, 32946)
 
+_Decoder = Callable[[StrPath, bytes], npt.NDArray[Any]]
+_Encoder = Callable[[BinaryIO, npt.NDArray[np.float64]], None]
+
 
 def decode_array(path: StrPath) -> npt.NDArray[np.float64]:
-    """Return the 2-D array in a file whose suffix names the format.
+    """Return the 2-D array in a file; first bytes, or else the suffix, tell the format.
 
     Raises
     ------
     FormatError
         If it is no 2-D array of numbers.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _CODECS:
-        raise FormatError(
-            path, f"one of {', '.join(ARRAY_SUFFIXES)}", f"suffix {suffix!r}", "rename the file"
-        )
-    array = _CODECS[suffix][0](path, read_bytes(path, _EXPECTED, limit=_MAX_BYTES))
+    data = read_bytes(path, _EXPECTED, limit=_MAX_BYTES)
+    # The first bytes say more than a name.
+    array = _codec(path, magic_suffix(data))[0](path, data)
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         found = f"{array.ndim}-D of {array.dtype}, shape {array.shape}"
         raise FormatError(path, _EXPECTED, found, "save one 2-D map of counts")
@@ -57,12 +57,24 @@ def decode_array(path: StrPath) -> npt.NDArray[np.float64]:
 
 def encode_array(path: StrPath, counts: npt.NDArray[np.float64]) -> Callable[[BinaryIO], None]:
     """Return the function that writes `counts` in the format that the suffix of `path` names."""
-    suffix = Path(path).suffix.lower()
+    encode = _codec(path)[1]
+    return lambda handle: encode(handle, counts)
+
+
+def magic_suffix(head: bytes) -> str | None:
+    """Return the suffix that fits a file's first bytes; None for text and what is unknown."""
+    if head.startswith(NPY_MAGIC):
+        return ".npy"
+    return ".tif" if head.startswith(TIFF_MAGICS) else None
+
+
+def _codec(path: StrPath, suffix: str | None = None) -> tuple[_Decoder, _Encoder]:
+    suffix = suffix or Path(path).suffix.lower()
     if suffix not in _CODECS:
         raise FormatError(
             path, f"one of {', '.join(ARRAY_SUFFIXES)}", f"suffix {suffix!r}", "rename the file"
         )
-    return lambda handle: _CODECS[suffix][1](handle, counts)
+    return _CODECS[suffix]
 
 
 def decode_npy(path: StrPath, data: bytes) -> npt.NDArray[Any]:
@@ -197,10 +209,7 @@ def _encode_text(handle: BinaryIO, counts: npt.NDArray[np.float64], delimiter: s
     np.savetxt(handle, counts, fmt="%.17g", delimiter=delimiter)
 
 
-_CODECS: dict[
-    str,
-    tuple[Callable[[StrPath, bytes], npt.NDArray[Any]], Callable[[BinaryIO, npt.NDArray[np.float64]], None]],
-] = {
+_CODECS: dict[str, tuple[_Decoder, _Encoder]] = {
     ".npy": (decode_npy, _encode_npy),
     ".tif": (_decode_tiff, _encode_tiff),
     ".tiff": (_decode_tiff, _encode_tiff),

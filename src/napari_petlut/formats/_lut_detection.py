@@ -36,7 +36,7 @@ def detect_encoding(
     FormatError
         If no preset fits, or more than one: then it asks.
     """
-    candidates = [preset for preset in LUT_PRESETS.values() if _size_fits(data, preset)]
+    candidates = _candidates(data)
     if not candidates:
         raise FormatError(
             path, "a LUT of a known layout", f"{len(data):,} bytes", f"{_GIVE_ENCODING} if it is a LUT"
@@ -52,6 +52,15 @@ def detect_encoding(
     if geometry is not None:
         _check_first_id(path, data, chosen, geometry)
     return chosen, [f"{chosen.code} ids in the layout {chosen.name!r}, found out from the values"]
+
+
+def holds_crystals(data: memoryview) -> bool:
+    """Say whether the bytes of a file are crystal numbers in a known layout of a single block."""
+    return any(True for _ in _fitting(data, _candidates(data), None))
+
+
+def _candidates(data: memoryview) -> list[LUTEncoding]:
+    return [preset for preset in LUT_PRESETS.values() if _size_fits(data, preset)]
 
 
 def _size_fits(data: memoryview, encoding: LUTEncoding) -> bool:

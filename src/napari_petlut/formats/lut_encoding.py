@@ -180,7 +180,7 @@ LUT_PRESETS: Mapping[str, LUTEncoding] = MappingProxyType(
                 multiplier=16,
                 codec="rle",
             ),
-            # MiniPET-II: crystal = axial * 35 + tangential, twelve modules, every pixel belongs to a crystal.
+            # MiniPET-II: crystal = axial * 35 + tangential, its modules in one file, no background.
             LUTEncoding(
                 "minipet",
                 code="linear",
@@ -189,7 +189,7 @@ LUT_PRESETS: Mapping[str, LUTEncoding] = MappingProxyType(
                 region=(256, 256),
                 background=None,
                 first_id=0,
-                blocks=12,
+                blocks=None,
             ),
         )
     }

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._arrays import ARRAY_SUFFIXES, decode_array, encode_array
-from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, read_bytes
+from napari_petlut.formats._arrays import ARRAY_SUFFIXES, decode_array, encode_array, magic_suffix
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary, read_bytes
 from napari_petlut.model import SPECTRUM_BINS, FloodMap
 
 __all__ = [
@@ -164,14 +164,18 @@ def write_array(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> N
 
 
 def read_flood(path: StrPath) -> FloodMap:
-    """Read a flood map: a plain array if the suffix is one of `ARRAY_SUFFIXES`, else the lab's map file.
+    """Read a flood map: a plain array if suffix or first bytes say so, else the lab's map file.
 
     Raises
     ------
     FormatError
         As `read_array` and `read_map`.
     """
-    return read_array(path) if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_map(path)
+    if Path(path).suffix.lower() in ARRAY_SUFFIXES:
+        return read_array(path)
+    with open_binary(path, "a flood map") as handle:
+        head = handle.read(8)
+    return read_map(path) if magic_suffix(head) is None else read_array(path)
 
 
 def write_flood(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:

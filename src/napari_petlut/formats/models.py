@@ -91,7 +91,7 @@ def load_model(path: StrPath) -> StoredModel:
     members = _members(path, data)
     arrays = {key: decode_npy(path, content) for key, content in members.items()}
     head = _head(path, arrays.pop(_META, None))
-    return StoredModel(head["name"], {key: array.copy() for key, array in arrays.items()}, head["meta"])
+    return StoredModel(head["name"], {key: array.copy("K") for key, array in arrays.items()}, head["meta"])
 
 
 def _members(path: StrPath, data: bytes) -> dict[str, bytes]:

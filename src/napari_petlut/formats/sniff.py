@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._arrays import ARRAY_SUFFIXES, NPY_MAGIC, TIFF_MAGICS
-from napari_petlut.formats._files import StrPath, file_size, open_binary
+from napari_petlut.formats._files import StrPath, file_size, open_binary, read_bytes
+from napari_petlut.formats._lut_detection import holds_crystals
 from napari_petlut.formats.events import event_count
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
@@ -152,14 +153,9 @@ def _text_kind(path: StrPath, text: str) -> FileKind:
 def _is_lut(path: StrPath, size: int) -> bool:
     if Path(path).suffix.lower() in _LUT_SUFFIXES:
         return True
-    if size not in {preset.block_bytes for preset in LUT_PRESETS.values() if preset.codec == "plain"}:
+    if size > max(preset.block_bytes for preset in LUT_PRESETS.values()):
         return False
-    try:
-        read_lut(path)
-    except FormatError as error:
-        # Crystal numbers that leave the geometry open, in contrast to other values.
-        return "rows and cols" in error.remedy or error.expected == "one possible layout"
-    return True
+    return holds_crystals(memoryview(read_bytes(path, "a file")))
 
 
 def _looks_like_events(path: StrPath, fmt: EventFormat) -> bool:
