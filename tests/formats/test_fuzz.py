@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
-from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record, sniff
+from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record, session, sniff
 from napari_petlut.formats.lut_encoding import LUTEncoding, load_lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyLUT, FloodMap, Peaks
@@ -44,6 +44,8 @@ FLOOD = FloodMap(COUNTS)
 ARRAYS = {suffix: content_of(suffix, lambda p: maps.write_array(p, FLOOD)) for suffix in maps.ARRAY_SUFFIXES}
 PEAKS = Peaks(np.array([[1.5, 2.25], [1e-9, 3.0]]), np.array([0, 3]), confidence=np.array([0.5, np.nan]))
 MODEL = models.StoredModel("mixture", {"means": COUNTS}, {"seed": 1})
+LAYER = session.SessionLayer("image", "a", COUNTS, {"scale": [1, 1]}, {"id": np.arange(3)})
+SESSION = session.Session((LAYER,), {"seed": 1})
 
 # Suffix, a valid content to damage, and the reader.
 READERS = {
@@ -65,6 +67,11 @@ READERS = {
     "peaks": (".csv", content_of(".csv", lambda p: peaks.write_peaks(p, PEAKS, BLOCK)), peaks.read_peaks),
     "record": (".json", b'{"a": [1, 2.5, null, NaN], "b": {"c": "d"}}', record.read_record),
     "model": (".npz", content_of(".npz", lambda p: models.save_model(p, MODEL)), models.load_model),
+    "session": (
+        ".petlut",
+        content_of(".petlut", lambda p: session.write_session(p, SESSION)),
+        session.read_session,
+    ),
     "energy csv": (
         ".csv",
         content_of(".csv", lambda p: energy_lut.write_energy_lut(p, EnergyLUT(np.arange(1.0, 5), BLOCK))),

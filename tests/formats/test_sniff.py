@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_petlut.errors import FormatError
-from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record
+from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record, session
 from napari_petlut.formats.sniff import FileKind, describe, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import BitField, CrystalLUT, EnergyLUT, EventFormat, FloodMap, Peaks
@@ -47,8 +47,8 @@ WRITERS = {
     ],
     FileKind.RECORD: [("r.json", lambda p: record.write_record(p, {"seed": 1}))],
     FileKind.SESSION: [
-        ("s.json", lambda p: record.write_record(p, {"kind": "session"})),
-        ("s.npz", lambda p: models.save_model(p, models.StoredModel("session"))),
+        ("s.petlut", lambda p: session.write_session(p, session.Session(()))),
+        ("s.zip", lambda p: session.write_session(p, session.Session(()))),
     ],
     FileKind.MODEL: [("m.npz", lambda p: models.save_model(p, models.StoredModel("mixture")))],
     FileKind.UNKNOWN: [

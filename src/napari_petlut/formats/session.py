@@ -36,7 +36,7 @@ _NAME_OFFSET = 30  # of the first member's name in a zip archive
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first date that a zip archive can hold
 _MAX_MEMBERS = 10_000
 _MAX_JSON_BYTES = 2**26
-_MAX_BYTES = 2**31
+_MAX_BYTES = 2**29
 
 
 @dataclass(frozen=True, eq=False)
