@@ -10,9 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from napari_petlut import _terminal as terminal
+from napari_petlut._cli_options import (
+    AsJSON,
+    Bins,
+    Cols,
+    Comb,
+    EventLayout,
+    Force,
+    OutDir,
+    Rows,
+    Seed,
+    Window,
+    geometry_of,
+    window_of,
+)
 from napari_petlut.errors import ParameterError
-from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EnergyWindow, PeakStatus
+from napari_petlut.model import PeakStatus
 
 app = typer.Typer(
     name="petlut",
@@ -22,28 +35,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 input cannot be used, 2 wrong usage, 3 doubts under --strict, 130 stopped.",
 )
-
-Rows = Annotated[int | None, typer.Option(help="Crystals along axis 0; proposed from the map when left out.")]
-Cols = Annotated[int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")]
-Window = Annotated[
-    tuple[float, float] | None,
-    typer.Option(
-        metavar="LOW HIGH", help="Energies kept, LOW < E < HIGH; found in the spectrum when left out."
-    ),
-]
-Bins = Annotated[int, typer.Option(help="Pixels of the flood map along each axis.")]
-Comb = Annotated[
-    bool, typer.Option("--remove-comb", help="Remove the lines of integer ratios by seeded dither.")
-]
-Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
-EventLayout = Annotated[
-    Path | None,
-    typer.Option("--event-format", metavar="TOML", help="Layout of the raw events, if not the lab's."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
-OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if needed.")]
-
 
 MOST_DOUBTS_SHOWN = 20
 """Longer lists go into the record only."""
@@ -61,16 +52,6 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
         terminal.answers.print(napari_petlut.__version__)
         raise typer.Exit
-
-
-def _geometry(rows: int | None, cols: int | None) -> BlockGeometry | None:
-    if (rows is None) != (cols is None):
-        raise ParameterError("give both --rows and --cols, or neither to have them proposed")
-    return None if rows is None or cols is None else BlockGeometry(rows, cols)
-
-
-def _window(window: tuple[float, float] | None) -> EnergyWindow | None:
-    return None if window is None else EnergyWindow(*window)
 
 
 @app.command()
@@ -185,7 +166,7 @@ def flood(
 
         if not force:
             refuse_existing([out])
-        parameters = FloodParameters(_window(window), bins, dither=remove_comb, seed=seed)
+        parameters = FloodParameters(window_of(window), bins, dither=remove_comb, seed=seed)
         made, used, warnings = flood_of_events(
             raw, parameters, event_layout(event_format), progress=lambda f: progress("flood map", f)
         )
@@ -245,7 +226,9 @@ def calibrate(
         cells = {k: v for k, v in {"method": method, "max_distance": max_distance}.items() if v is not None}
         parameters = replace(
             parameters,
-            flood=replace(parameters.flood, window=_window(window), bins=bins, dither=remove_comb, seed=seed),
+            flood=replace(
+                parameters.flood, window=window_of(window), bins=bins, dither=remove_comb, seed=seed
+            ),
             segmentation=replace(parameters.segmentation, **_checked_method(cells)),
         )
         chosen = lut_encoding(encoding)
@@ -254,7 +237,9 @@ def calibrate(
         )
         if not force:
             calibration.refuse_existing(files.values())
-        result = pipeline.calibrate(source, _geometry(rows, cols), parameters, prior=prior, progress=progress)
+        result = pipeline.calibrate(
+            source, geometry_of(rows, cols), parameters, prior=prior, progress=progress
+        )
         result.write(out, encoding=chosen, overwrite=force)
         if picture:
             report.write_picture(files["picture"], result, overwrite=force)
@@ -324,7 +309,7 @@ def compare(
         from napari_petlut.formats.lut import read_lut
         from napari_petlut.formats.maps import read_flood
 
-        files = [read_lut(path, encoding, _geometry(rows, cols)) for path in (a, b)]
+        files = [read_lut(path, encoding, geometry_of(rows, cols)) for path in (a, b)]
         counts = None if flood_map is None else read_flood(flood_map).counts
         result = compare_luts(files[0].lut, files[1].lut, counts)
     _show_comparison(result, worst, as_json=as_json)
@@ -353,7 +338,7 @@ def convert(
         from napari_petlut.formats.lut import lut_encoding, read_lut, write_lut
 
         encoding = lut_encoding(to)
-        read = read_lut(source, from_, _geometry(rows, cols), block=block)
+        read = read_lut(source, from_, geometry_of(rows, cols), block=block)
         lut = read.lut.resampled(encoding.region) if resample else read.lut
         write_lut(target, lut, encoding, overwrite=force)
     facts = {
