@@ -10,16 +10,16 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
 from npe2 import PluginManager
 
-from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
+from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats.events import write_events
 from napari_petlut.formats.lut import LUT_PRESETS
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.record import sha256_of
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import FloodMap
+from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin import reader
-from napari_petlut.plugin.opening import block_name, events_behind, open_file
+from napari_petlut.plugin.opening import block_name, open_file
 from napari_petlut.plugin.preferences import ReadingPreferences
 from napari_petlut.plugin.workbench import workbench_of
 
@@ -65,12 +65,10 @@ def test_raw_events_become_a_flood_map_whose_window_can_be_changed(viewer, files
     assert flood.window is not None
     assert flood.window.low < 520 < flood.window.high
     assert 0 < flood.total < 20_000
-    path, fmt, parameters = events_behind(layer)
-    assert path == files["raw"].resolve()
-    assert parameters.window == flood.window
-    assert fmt.name == "lab"
-    with pytest.raises(ParameterError, match="was not made from raw events"):
-        events_behind(Image(np.ones((4, 4)), name="plain"))
+    known = ly.info(layer)
+    assert Path(known["events"]["path"]) == files["raw"].resolve()
+    assert known["events"]["format"] == EventFormat()
+    assert known["parameters"]["FloodParameters"].window == flood.window
 
 
 def test_a_lut_is_labels_that_tell_crystal_row_and_column(viewer, files):
@@ -204,7 +202,7 @@ def test_the_event_layout_of_the_preferences_is_used(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
     (layer,) = open_file(files["raw"])
     assert ly.flood_from_layer(layer).spectrum.sum() == 20_000
-    assert events_behind(layer)[1].header_bytes == 64
+    assert ly.info(layer)["events"]["format"].header_bytes == 64
 
 
 # -- records --------------------------------------------------------------------------------------------
@@ -276,6 +274,6 @@ def test_events_without_a_photopeak_keep_all_energies_and_say_so(tmp_path):
     write_events(tmp_path / "few.dat", energy, energy // 2, energy // 3)
     (layer,) = open_file(tmp_path / "few.dat")
     known = ly.info(layer)
-    assert known["window"] is None
-    assert known["notes"][0].startswith("no photopeak found")
+    assert "window" not in known
+    assert known["note"].startswith("no photopeak found")
     assert layer.data.sum() == len(energy)

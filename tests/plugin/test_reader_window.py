@@ -1,7 +1,6 @@
 """Opening files in a real window: dropping them, counting in the background, errors as notifications."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +8,8 @@ from napari.layers import Image, Labels, Points
 from napari.utils.notifications import notification_manager
 
 from napari_petlut.errors import Cancelled, FormatError
-from napari_petlut.model import EnergyWindow
 from napari_petlut.plugin import counting_events, reader
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.opening import events_behind
 
 from .files import write_block
 
@@ -109,26 +106,6 @@ def test_a_large_event_file_is_counted_in_the_background(viewer, qtbot, files, l
     (at_once,) = reader.read(str(files["raw"]))
     np.testing.assert_array_equal(flood.counts, at_once.data)
     assert not counting_events._RUNNING
-
-
-def test_another_window_updates_the_same_layer(viewer, qtbot, files):
-    (layer,) = viewer.open(files["raw"], plugin="napari-petlut")
-    layer.colormap = "gray"
-    ly.info(layer)["geometry"] = {"rows": 4, "cols": 5}
-    ly.info(layer)["block"] = "mine"
-    _, _, parameters = events_behind(layer)
-    before = layer.data.sum()
-    updated = []
-    counting_events.recount(layer, replace(parameters, window=EnergyWindow(500, 540)), updated.append)
-    qtbot.waitUntil(lambda: updated == [layer], timeout=20_000)
-    assert 0 < layer.data.sum() < before
-    assert ly.flood_from_layer(layer).window == EnergyWindow(500, 540)
-    assert events_behind(layer)[2].window == EnergyWindow(500, 540)
-    assert (ly.block_of(layer), layer.colormap.name) == ("mine", "gray")
-    counting_events.recount(layer, replace(parameters, window=None, bins=256), updated.append)
-    qtbot.waitUntil(lambda: len(updated) == 2, timeout=20_000)
-    assert layer.data.shape == (256, 256)
-    assert list(viewer.layers) == [layer]
 
 
 def slow_count(path, parameters, fmt, *, progress, cancelled):

@@ -12,14 +12,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
-
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import Cancelled, PetlutError
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.context import complain, tell
-from napari_petlut.plugin.opening import events_behind, events_layer
+from napari_petlut.plugin.opening import events_layer
 from napari_petlut.sources import flood_of_events
 
 if TYPE_CHECKING:
@@ -141,7 +139,7 @@ def open_in_background(path: Path, fmt: EventFormat, viewer: Viewer) -> EventCou
         still_there = reference()
         if still_there is not None and hasattr(still_there.window, "_qt_window"):
             ly.add_below_drawings(still_there, events_layer(path, fmt, flood, parameters, notes))
-            tell_about(path, flood, notes)
+            tell_about(path, flood, "; ".join(notes))
 
     count = EventCount(path, fmt, FloodParameters(), add)
     count.start()
@@ -149,43 +147,7 @@ def open_in_background(path: Path, fmt: EventFormat, viewer: Viewer) -> EventCou
     return count
 
 
-def recount(
-    layer: Image, parameters: FloodParameters, done: Callable[[Image], None] | None = None
-) -> EventCount:
-    """Count the events of a flood map again, in the background, and update its layer.
-
-    Parameters
-    ----------
-    layer : Image
-        Made from a raw event file; `napari_petlut.plugin.opening.events_behind` tells how it was counted.
-    parameters : FloodParameters
-        Window, bins and dither of the new map.
-    done : callable, optional
-        Called with the layer after it has been updated.
-
-    Raises
-    ------
-    ParameterError
-        If the layer was not made from a raw event file.
-    """
-    path, fmt, _ = events_behind(layer)
-    reference = weakref.ref(layer)
-
-    def update(flood: FloodMap, used: FloodParameters, notes: tuple[str, ...]) -> None:
-        still_there = reference()
-        if still_there is not None:
-            new = events_layer(path, fmt, flood, used, notes)
-            ly.info(new)["block"] = ly.block_of(still_there)
-            ly.update_layer(still_there, new)
-            if done is not None:
-                done(still_there)
-
-    count = EventCount(path, fmt, parameters, update)
-    count.start()
-    return count
-
-
-def tell_about(path: Path, flood: FloodMap, notes: tuple[str, ...]) -> None:
+def tell_about(path: Path, flood: FloodMap, note: str) -> None:
     """Say what an event file turned out to be."""
     window = f"energy window {flood.window}" if flood.window else "all energies"
-    tell("; ".join([f"{path.name}: {flood.total:,.0f} events in the map, {window}", *notes]))
+    tell("; ".join([f"{path.name}: {flood.total:,.0f} events in the map, {window}", *filter(None, [note])]))

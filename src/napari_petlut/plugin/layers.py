@@ -15,11 +15,10 @@ source     file name or other origin (flood)
 computed   ndarray of int32: the cells as they were computed, before any painting (cells)
 method     name of the segmentation method (cells)
 path       the file that the layer was read from
-events     path of the raw event file that can be counted again (flood)
-event_format, flood, notes
-           how the events are packed, the fields of `FloodParameters` used, what was noticed (flood)
-encoding, note
-           fields of the `LUTEncoding` of the file, and what was found out about it (lut)
+events     ``{"path": str, "format": EventFormat}``: the file a flood map was made from (flood)
+parameters by class name, what was chosen for each step: the core's dataclasses, or mappings (flood)
+encoding   fields of the `LUTEncoding` of the file (lut)
+note       what was found out about the file when it was read
 ========== ==========================================================================
 
 Label values are crystal id + 1; 0 is "no crystal".

@@ -19,7 +19,7 @@ from napari_petlut.formats.record import read_record
 from napari_petlut.formats.session import read_session
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import BitField, EnergyWindow, EventFormat, FloodMap
+from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.preferences import WHERE, ReadingPreferences, reading_preferences
 
@@ -127,33 +127,12 @@ def events_layer(
 ) -> Image:
     """Return the Image layer of counted events; it remembers how to count them again."""
     layer = flood_layer_of(flood, path)
-    # Told even if there is none, so that counting again with all energies forgets the window before.
-    ly.info(layer).setdefault("window", None)
     ly.info(layer).update(
-        events=str(path.resolve()), event_format=asdict(fmt), flood=asdict(parameters), notes=list(notes)
+        events={"path": str(path.resolve()), "format": fmt},
+        parameters={type(parameters).__name__: parameters},
+        note="; ".join(notes),
     )
     return layer
-
-
-def events_behind(layer: Image) -> tuple[Path, EventFormat, FloodParameters]:
-    """Return the raw event file that a flood map was counted from, its layout, and how it was counted.
-
-    Raises
-    ------
-    ParameterError
-        If the map was not made from events.
-    """
-    from napari_petlut.analysis.flood import FloodParameters
-
-    known = ly.info(layer)
-    if "events" not in known:
-        raise ParameterError(
-            f"layer {layer.name!r} was not made from raw events, so its window is fixed; open the raw file"
-        )
-    fields, chosen = dict(known["event_format"]), dict(known["flood"])
-    bits = {name: BitField(**fields[name]) for name in ("energy", "x", "y")}
-    window = {"window": EnergyWindow(**chosen["window"]) if chosen["window"] else None}
-    return Path(known["events"]), EventFormat(**fields | bits), FloodParameters(**chosen | window)
 
 
 # -- peaks ------------------------------------------------------------------------------------------------

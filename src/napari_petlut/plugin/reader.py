@@ -134,7 +134,7 @@ def _welcome(path: Path, layer: Layer) -> None:
     elif "events" in known:
         from napari_petlut.plugin.counting_events import tell_about
 
-        tell_about(path, ly.flood_from_layer(layer), tuple(known["notes"]))
+        tell_about(path, ly.flood_from_layer(layer), known["note"])
     if isinstance(layer, Image):
         _LOWERING.add(_Lowering(layer))
 
