@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats import _lut_codes as codes
@@ -15,6 +17,7 @@ from napari_petlut.geometry import BlockGeometry
 _GIVE_ENCODING = "give the encoding"
 _GIVE_GEOMETRY = "give rows and cols"
 _MOST_CRYSTALS = 255 * 255
+_CLOSE = 2**22
 
 
 def detect_encoding(
@@ -85,9 +88,18 @@ def _fitting(
 def _values_seen(body: memoryview, encoding: LUTEncoding, geometry: BlockGeometry | None) -> codes.Values:
     """Return the different crystal values in a file, sorted."""
     background = codes.background_of(encoding, geometry)
-    canvas = codes.canvas_of(body, encoding)
-    seen = np.unique(canvas).astype(np.int64)
+    seen = _distinct(codes.canvas_of(body, encoding))
     return seen if background is None else seen[seen != background]
+
+
+def _distinct(canvas: npt.NDArray[Any]) -> codes.Values:
+    """Return the different values of an array, sorted; as `numpy.unique`, but crystal numbers lie close."""
+    low, high = int(canvas.min()), int(canvas.max())
+    if high - low > _CLOSE:
+        return np.unique(canvas).astype(np.int64)
+    present = np.zeros(high - low + 1, np.bool_)
+    present[canvas.astype(np.int64) - low] = True
+    return np.flatnonzero(present).astype(np.int64) + low
 
 
 def _possible(seen: codes.Values, encoding: LUTEncoding, geometry: BlockGeometry | None) -> bool:
