@@ -24,6 +24,10 @@ class FormatError(PetlutError):
         self.path, self.expected, self.found, self.remedy = fspath(path), expected, found, remedy
         super().__init__(f"{self.path}: expected {expected}, found {found}; {remedy}")
 
+    def __reduce__(self) -> tuple[type[FormatError], tuple[str, str, str, str]]:
+        # Errors travel between processes; by default they are made anew from the message alone.
+        return type(self), (self.path, self.expected, self.found, self.remedy)
+
 
 class ParameterError(PetlutError, ValueError):
     """A parameter is outside its range, or parameters contradict each other."""

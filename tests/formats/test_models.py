@@ -80,7 +80,7 @@ GOOD_HEAD = head(b'{"version": 1, "name": "m", "meta": {}}')
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"PK", "not a zip file"),
+        (b"PK", r"an error \(File is not a zip file\)"),
         (archive({}), "another origin"),
         (archive({"a.npy": npy(np.ones(2))}), "another origin"),
         (archive({"petlut.npy": npy(np.ones(2))}), "another origin"),

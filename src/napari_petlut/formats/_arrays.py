@@ -200,7 +200,7 @@ def _decode_text(path: StrPath, data: bytes) -> npt.NDArray[Any]:
     except UnicodeDecodeError:
         raise FormatError(path, expected, "no text", "check what kind of file it is") from None
     except ValueError as error:
-        found = re.split(r"[.;] ", one_line(error))[0]
+        found = re.split(r"[.;] ", one_line(error))[0].rstrip(".")
         raise FormatError(path, expected, f"an error ({found})", "correct the file") from None
 
 

@@ -47,7 +47,8 @@ def detect_encoding(
     fitting = list(_fitting(data, candidates, geometry))
     if not fitting:
         what = "crystal numbers" if geometry is None else f"crystal numbers of a {geometry} block"
-        raise FormatError(path, what, "other values", "check the file, rows and cols, or give the encoding")
+        found = "other values" if bytes(data).strip(b"\0") else "only zeros, no crystal at all"
+        raise FormatError(path, what, found, "check the file, rows and cols, or give the encoding")
     if len(fitting) > 1:
         names = " or ".join(preset.name for preset in fitting)
         raise FormatError(path, "one possible layout", names, f"{_GIVE_ENCODING}, one of these")

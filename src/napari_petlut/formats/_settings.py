@@ -26,7 +26,7 @@ def read_settings(path: StrPath, keys: Collection[str], expected: str) -> dict[s
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise FormatError(path, expected, one_line(error), "correct the file") from None
+        raise FormatError(path, expected, f"an error ({one_line(error)})", "correct the file") from None
     unknown = sorted(set(table) - set(keys))
     if unknown:
         raise FormatError(

@@ -107,7 +107,7 @@ def _members(path: StrPath, data: bytes) -> dict[str, bytes]:
                 return {entry.filename.removesuffix(".npy"): archive.read(entry) for entry in entries}
     except Exception as error:
         # The archive reader meets arbitrary bytes here; whatever it trips over, the file is no model.
-        problem = one_line(error)
+        problem = f"an error ({one_line(error)})"
     raise FormatError(path, _EXPECTED, problem, _SAVE_AGAIN)
 
 
