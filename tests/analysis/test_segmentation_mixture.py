@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
+from napari_petlut.analysis.segmentation._em import counts_per_event
 from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, strongest_spot, windows
 from napari_petlut.analysis.segmentation.islands import join_islands
 from napari_petlut.errors import Cancelled, ParameterError
@@ -123,6 +124,14 @@ def test_scaling_counts_changes_nothing_but_weights(spots):
     assert np.allclose(one.means, many.means)
     assert np.allclose(one.weights * 64, many.weights)
     assert np.array_equal(one.labels(), many.labels())
+
+
+def test_unit_of_a_map_is_the_counts_of_one_event():
+    counts = np.random.default_rng(0).poisson(40, (200, 200)).astype(float)
+    assert counts_per_event(counts) == pytest.approx(1, abs=0.1)
+    assert counts_per_event(counts * 7) == pytest.approx(7 * counts_per_event(counts))
+    assert counts_per_event(np.full((5, 5), 3.0)) == 0
+    assert counts_per_event(np.zeros((5, 5))) == 0
 
 
 def test_fine_pixels_are_binned_without_a_shift(spots):

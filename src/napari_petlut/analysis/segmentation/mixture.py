@@ -1,4 +1,4 @@
-"""Gaussian mixture: every crystal's spot as a Gaussian over a flat background, fitted to the flood map.
+"""Gaussian mixture: every crystal's spot as a Gaussian over a background, fitted to the flood map.
 
 The map is a histogram, so expectation and maximisation run over pixels with counts as weights ("binned EM"),
 each spot in a window around its mean. A plain maximum-likelihood fit lets the spots of dim, dead or merged
@@ -15,32 +15,17 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from napari_petlut.analysis.segmentation._neighbours import local_pitch, nearest_neighbours
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, strongest_spot, windows
+from napari_petlut.analysis.segmentation._em import SpotFit, spot_heights
+from napari_petlut.analysis.segmentation._spots import add_spots, strongest_spot, windows
 from napari_petlut.analysis.segmentation.islands import join_islands
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, usable_peaks
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.model import FloatArray, IntArray, LabelArray
 
-# A spot is fitted within so many standard deviations of its mean, and labels reach somewhat farther.
-_FIT_SIGMAS = 4.0
+# Labels are taken from a spot within so many standard deviations of its mean.
 _LABEL_SIGMAS = 5.0
-# Standard deviation of a spot at the start in units of the local pitch: k = 1.33 means FWHM / pitch = 0.75.
-_START_SIGMA_PITCH = 0.33
-_START_BACKGROUND = 0.25
-# Peaks that lend their width to a spot, and the limits of a standard deviation in pixels and local pitches.
-_WIDTH_NEIGHBOURS = 6
-_LEAST_SIGMA = 0.5
-_LARGEST_SIGMA_PITCH = 0.8
-_LARGEST_CORRELATION = 0.8
-# Maps are binned down while the typical pitch keeps this many pixels: finer pixels add time and no knowledge.
-_PIXELS_PER_PITCH = 20.0
-# The lit area: where the map, smoothed by a share of the pitch, exceeds this share of its upper level.
-_LIT_SHARE = 0.05
-_LIT_PERCENTILE = 95.0
 
 
 @dataclass(frozen=True)
@@ -68,10 +53,10 @@ class MixtureParameters:
         If a value is out of range.
     """
 
-    max_iterations: int = 100
-    tolerance: float = 0.003
+    max_iterations: int = 150
+    tolerance: float = 0.002
     stiffness: float = 0.01
-    width_sharing: float = 0.3
+    width_sharing: float = 0.1
     dead_share: float = 0.1
     background_cells: bool = False
 
@@ -163,7 +148,7 @@ class Mixture:
 
     def _spots(self, ids: IntArray, reach: float) -> tuple[FloatArray, FloatArray, FloatArray, Any]:
         covariance = _triples(self.covariances[ids])
-        precision, amplitude = _precision(covariance, self.weights[ids])
+        precision, amplitude = spot_heights(covariance, self.weights[ids])
         half = reach * np.sqrt(covariance[:, [0, 2]])
         means = np.ascontiguousarray(self.means[ids])
         return means, precision, amplitude, windows(self.background.shape, means, half)
@@ -220,7 +205,9 @@ def fit_mixture(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Mixture:
-    """Fit a Gaussian to every crystal's spot, over a background that is flat in the lit area.
+    """Fit a Gaussian to every crystal's spot, over a background.
+
+    The background has one level in the lit area and one on the whole map.
 
     Parameters
     ----------
@@ -250,7 +237,7 @@ def fit_mixture(
     points, ids = usable_peaks(positions)
     if values.ndim != 2 or not values.sum() > 0:
         raise ParameterError("a mixture needs a 2-D flood map with counts")
-    fit = _Fit(values, points, params)
+    fit = SpotFit(values, points, params)
     for iteration in range(params.max_iterations):
         moved = fit.step()
         if cancelled is not None and cancelled():
@@ -266,102 +253,12 @@ def fit_mixture(
     )
 
 
-class _Fit:
-    """State of the fit, in pixels of the binned map."""
-
-    def __init__(self, values: FloatArray, points: FloatArray, params: MixtureParameters) -> None:
-        self.params = params
-        pitch = np.minimum(local_pitch(points), min(values.shape))
-        typical = float(np.median(pitch))
-        self.bin = max(1, int(typical // _PIXELS_PER_PITCH))
-        self.counts = _binned(values, self.bin)
-        self.start = (points - (self.bin - 1) / 2) / self.bin
-        self.pitch, typical = pitch / self.bin, typical / self.bin
-        self.means = self.start.copy()
-        sigma = np.maximum(_START_SIGMA_PITCH * np.minimum(self.pitch, 1.2 * typical), _LEAST_SIGMA)
-        self.covariance = np.stack([sigma**2, np.zeros_like(sigma), sigma**2], axis=1)
-        total = self.counts.sum()
-        self.weights = np.full(len(points), (1 - _START_BACKGROUND) * total / len(points))
-        self.background = _START_BACKGROUND * total * _lit_area(self.counts, typical)
-        _, neighbours = nearest_neighbours(self.start, _WIDTH_NEIGHBOURS)
-        self.family = np.concatenate([np.arange(len(points))[:, None], neighbours], axis=1)
-        self.log_likelihood = -np.inf
-
-    def step(self) -> float:
-        """Do one iteration; return the largest move of a mean in local pitches."""
-        precision, amplitude = _precision(self.covariance, self.weights)
-        half = _FIT_SIGMAS * np.sqrt(self.covariance[:, [0, 2]])
-        window = windows(self.counts.shape, self.means, half)
-        expected = self.background.copy()
-        add_spots(expected, self.means, precision, amplitude, window)
-        lit = expected > 0
-        ratio = np.divide(self.counts, expected, out=np.zeros_like(expected), where=lit)
-        moments = spot_moments(ratio, self.means, precision, amplitude, window)
-        logs = np.log(expected, out=np.zeros_like(expected), where=lit)
-        self.log_likelihood = float((self.counts * logs - expected).sum() / self.counts.sum())
-        self.background *= (self.background * ratio).sum() / self.background.sum()
-        return self._maximise(moments)
-
-    def _maximise(self, moments: FloatArray) -> float:
-        """Take the new means, covariances and weights from the moments of the responsibilities."""
-        held = np.maximum(moments[:, 0], 1e-12 * self.counts.sum())
-        shift = moments[:, 1:3] / held[:, None]
-        spread = moments[:, 3:] / held[:, None]
-        spread -= np.stack([shift[:, 0] ** 2, shift[:, 0] * shift[:, 1], shift[:, 1] ** 2], axis=1)
-        typical = np.median(held[self.family], axis=1)
-        # A dim spot leans on its neighbours by their counts, a bright one by its own.
-        firm = np.maximum(held, typical)
-        lent = np.minimum(held, typical)[self.family]
-        shared = (spread[self.family] * lent[..., None]).sum(axis=1) / lent.sum(axis=1)[:, None]
-        own, prior = held[:, None], self.params.width_sharing * firm[:, None]
-        self.covariance = _bounded((own * spread + prior * shared) / (own + prior), self.pitch)
-        prior = self.params.stiffness * firm[:, None]
-        means = (own * (self.means + shift) + prior * self.start) / (own + prior)
-        moved = float((np.hypot(*(means - self.means).T) / self.pitch).max())
-        self.means, self.weights = means, held
-        return moved
-
-
-def _bounded(covariance: FloatArray, pitch: FloatArray) -> FloatArray:
-    """Return covariances with standard deviations and correlation inside sensible limits."""
-    largest = np.maximum(_LARGEST_SIGMA_PITCH * np.maximum(pitch, np.median(pitch)), _LEAST_SIGMA)
-    variances = np.clip(covariance[:, [0, 2]], _LEAST_SIGMA**2, (largest**2)[:, None])
-    limit = _LARGEST_CORRELATION * np.sqrt(variances.prod(axis=1))
-    return np.stack([variances[:, 0], np.clip(covariance[:, 1], -limit, limit), variances[:, 1]], axis=1)
-
-
-def _lit_area(counts: FloatArray, pitch: float) -> FloatArray:
-    """Return the shape of the background, of sum 1: flat where the block is lit, small elsewhere."""
-    smooth = ndimage.gaussian_filter(counts, pitch / 6)
-    level = np.percentile(smooth[smooth > 0], _LIT_PERCENTILE)
-    lit = (smooth > _LIT_SHARE * level).astype(np.float64)
-    area = ndimage.gaussian_filter(lit, pitch / 3) + 0.01
-    return np.asarray(area / area.sum())
-
-
-def _binned(values: FloatArray, size: int) -> FloatArray:
-    """Return sums over squares of `size` pixels, filled up with empty pixels."""
-    if size == 1:
-        return np.ascontiguousarray(values)
-    padding = [(0, -n % size) for n in values.shape]
-    padded = np.pad(values, padding)
-    n0, n1 = padded.shape[0] // size, padded.shape[1] // size
-    return np.asarray(padded.reshape(n0, size, n1, size).sum(axis=(1, 3)))
-
-
-def _precision(covariance: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the inverse of (c00, c01, c11) and the height of each spot."""
-    determinant = covariance[:, 0] * covariance[:, 2] - covariance[:, 1] ** 2
-    inverse = np.stack([covariance[:, 2], -covariance[:, 1], covariance[:, 0]], axis=1)
-    return inverse / determinant[:, None], weights / (2 * np.pi * np.sqrt(determinant))
-
-
 def _triples(matrices: FloatArray) -> FloatArray:
     return np.stack([matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]], axis=1)
 
 
 def _unpack(
-    fit: _Fit, shape: tuple[int, ...], ids: LabelArray, n: int, iterations: int, converged: bool
+    fit: SpotFit, shape: tuple[int, ...], ids: LabelArray, n: int, iterations: int, converged: bool
 ) -> Mixture:
     """Return the fit in pixels of the map, with a row for every crystal."""
     size = fit.bin
@@ -375,7 +272,7 @@ def _unpack(
     weights[ids] = fit.weights
     typical = np.median(fit.weights[fit.family], axis=1)
     dead[ids] = fit.weights < fit.params.dead_share * typical
-    background = np.repeat(np.repeat(fit.background / size**2, size, axis=0), size, axis=1)
+    background = np.repeat(np.repeat(fit.background() / size**2, size, axis=0), size, axis=1)
     return Mixture(
         means=means,
         covariances=covariances,
@@ -383,7 +280,7 @@ def _unpack(
         background=np.ascontiguousarray(background[: shape[0], : shape[1]]),
         start=start,
         dead=dead,
-        log_likelihood=fit.log_likelihood,
+        log_likelihood=fit.log_likelihood(),
         iterations=iterations,
         converged=converged,
     )
