@@ -189,14 +189,15 @@ def _quiet(logger_name: str) -> Iterator[None]:
 def _decode_text(path: StrPath, data: bytes) -> npt.NDArray[Any]:
     expected = "lines of numbers, as many on each"
     try:
-        text = data.decode("utf-8-sig")
-        first = next((line for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"), "")
+        stream = io.StringIO(data.decode("utf-8-sig"))
+        first = next((line for line in stream if line.strip() and line.lstrip()[0] != "#"), "")
+        stream.seek(0)
         if "axis-0" in first:
             raise FormatError(path, expected, "a table of points or peaks", "open it as peaks")
         delimiter = next((mark for mark in ",;\t" if mark in first), None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return np.loadtxt(io.StringIO(text), delimiter=delimiter, comments="#", ndmin=2)
+            return np.loadtxt(stream, delimiter=delimiter, comments="#", ndmin=2)
     except UnicodeDecodeError:
         raise FormatError(path, expected, "no text", "check what kind of file it is") from None
     except ValueError as error:
