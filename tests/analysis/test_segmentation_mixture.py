@@ -66,7 +66,7 @@ def test_fit_recovers_what_was_simulated(spots):
     block = spots(background=2.0)
     start = block.centres + np.random.default_rng(0).uniform(-2, 2, block.centres.shape)
     fit = fit_mixture(
-        block.counts, start, MixtureParameters(max_iterations=200, tolerance=1e-5, stiffness=0.001)
+        block.counts, start, MixtureParameters(max_iterations=500, tolerance=1e-5, stiffness=0.001)
     )
     assert fit.converged
     assert np.abs(fit.means - block.centres).max() < 0.15
