@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ from napari.layers import Image, Labels, Points
 from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
-from napari_petlut.model import FloatArray, FloodMap, Peaks, PeakStatus
+from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.choices import restored
 from napari_petlut.plugin.counting import PeakCount, count_peaks, show_count
 from napari_petlut.plugin.editing import PeakEditor
 from napari_petlut.plugin.live import draw_lines, redraw_cells
@@ -30,6 +31,7 @@ from napari_petlut.plugin.suspects import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+Chosen = TypeVar("Chosen")
 DEFAULT_GEOMETRY = BlockGeometry(16, 16)
 
 
@@ -45,16 +47,22 @@ class BlockController:
 
     Attributes
     ----------
+    lattice : Lattice or None
+        The lattice that was found last, for its alternatives; the layers hold what is valid now.
     changed : Signal
         After every change of peaks, numbers, suspects or the place in their list.
+    parameters_changed : Signal
+        After other parameters were chosen for a step.
     """
 
     changed = Signal()
+    parameters_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, flood: Image) -> None:
         self._viewer = weakref.ref(viewer)
         self.flood_layer = flood
         self.suspects: list[Suspect] = []
+        self.lattice: Lattice | None = None
         self._editor: PeakEditor | None = None
         self._places = np.empty((0, 2))
         self._visited: Suspect | None = None
@@ -120,6 +128,17 @@ class BlockController:
         return np.where(numbering.occupied[:, None], numbering.places, np.nan)
 
     @property
+    def missing(self) -> IntArray:
+        """Ids of crystals without events, whose cells belong to nobody."""
+        peaks = self.peaks
+        return np.unique(peaks.crystal[(peaks.status == PeakStatus.MISSING) & (peaks.crystal >= 0)])
+
+    @property
+    def visited(self) -> Suspect | None:
+        """The suspect flown to last."""
+        return self._visited
+
+    @property
     def count(self) -> PeakCount:
         """How many peaks there are, and should be."""
         if self._editor is None:
@@ -141,6 +160,20 @@ class BlockController:
             self._editor.geometry = geometry
         else:
             self.changed.emit()
+
+    def parameters(self, step: type[Chosen]) -> Chosen:
+        """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults."""
+        chosen = ly.info(self.flood_layer).get("parameters", {}).get(step.__name__)
+        if isinstance(chosen, Mapping):
+            return restored(step, chosen)
+        return chosen if isinstance(chosen, step) else step()
+
+    def choose(self, chosen: object) -> None:
+        """Remember what was chosen for a step, with the flood map; all panels share it."""
+        known = ly.info(self.flood_layer).setdefault("parameters", {})
+        if known.get(type(chosen).__name__) != chosen:
+            known[type(chosen).__name__] = chosen
+            self.parameters_changed.emit()
 
     def _store_geometry(self) -> None:
         ly.info(self.flood_layer)["geometry"] = {"rows": self._geometry.rows, "cols": self._geometry.cols}
@@ -201,7 +234,7 @@ class BlockController:
         draw_lines(self.viewer, self.name, self._places, self._geometry)
         cells = self.cells_layer
         if cells is not None and not np.array_equal(before, self._places, equal_nan=True):
-            redraw_cells(cells, before, self._places, self._geometry)
+            redraw_cells(cells, before, self._places, self._geometry, self.missing)
         self.refresh_suspects()
 
     def refresh_suspects(self) -> None:

@@ -148,13 +148,19 @@ class PeakEditor:
         return self._restore(self.history.redo(self._last))
 
     def replace(self, peaks: Peaks, reasons: list[str], geometry: BlockGeometry | None = None) -> None:
-        """Put other peaks into the layer, as a rerun of a step does; one step of the history."""
+        """Put other peaks into the layer, as a rerun of a step does; one step of the history.
+
+        They keep their numbers; only if none has a number are they numbered here.
+        """
         self.history.push(self._last)
         self._geometry = geometry or self._geometry
         state = PeakState(
             peaks.positions.copy(), peak_features(peaks, self._geometry, reasons), self._geometry
         )
-        self._write(state)
+        if (peaks.crystal == NO_CRYSTAL).all():
+            self._number_anew(state)
+        else:
+            self._write(state)
 
     def set_features(self, row: int, **values: object) -> None:
         """Change features of one peak; one step of the history."""

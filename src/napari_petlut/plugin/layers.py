@@ -19,6 +19,7 @@ events     ``{"path": str, "format": EventFormat}``: the file a flood map was ma
 parameters by class name, what was chosen for each step: the core's dataclasses, or mappings (flood)
 encoding   fields of the `LUTEncoding` of the file (lut)
 note       what was found out about the file when it was read
+stale      True after an edit, until a method other than "nearest" is run again (cells)
 ========== ==========================================================================
 
 Label values are crystal id + 1; 0 is "no crystal".
@@ -27,24 +28,30 @@ Label values are crystal id + 1; 0 is "no crystal".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from colorsys import hsv_to_rgb
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Vectors
+from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import (
     CrystalLUT,
     EnergyWindow,
+    EventFormat,
     FloodMap,
     Lattice,
     Peaks,
     PeakStatus,
 )
+
+from napari_petlut.plugin.choices import restored
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -52,6 +59,8 @@ if TYPE_CHECKING:
 INFO_KEY = "petlut"
 LABEL_DTYPE = np.uint16
 """Holds every id of the largest block, and napari draws it several times faster than wider integers."""
+_CELL_COLORS = 61
+_GOLDEN = 0.618033988749895
 PEAK_SIZE = 7.0
 """Diameter of a peak's ring, in flood-map pixels."""
 
@@ -182,6 +191,15 @@ def _image_style(counts: npt.NDArray[np.float64]) -> dict[str, Any]:
         "contrast_limits": contrast_limits(counts),
         "interpolation2d": "nearest",
     }
+
+
+def events_of(layer: Layer) -> tuple[Path, EventFormat] | None:
+    """Return the event file and its format that a flood map was made from, None if it was made otherwise."""
+    known = info(layer).get("events")
+    if not known:
+        return None
+    fmt = known["format"]
+    return Path(known["path"]), fmt if isinstance(fmt, EventFormat) else restored(EventFormat, fmt)
 
 
 def is_flood_candidate(layer: Layer) -> bool:
@@ -380,6 +398,17 @@ def grid_from_peaks(peaks: Peaks, geometry: BlockGeometry) -> npt.NDArray[np.flo
 # -- cells ------------------------------------------------------------------------------------------------
 
 
+def cell_colors() -> CyclicLabelColormap:
+    """Return bright colours for cells: outlines must show on the dark parts of a map.
+
+    Their number is prime and large, so that cells side by side, in a row or in a column, differ.
+    """
+    hues = (np.arange(_CELL_COLORS) * _GOLDEN) % 1
+    bright = [hsv_to_rgb(hue, 0.45, 1.0) for hue in hues]
+    colors = np.vstack([np.zeros(4), np.column_stack([bright, np.ones(_CELL_COLORS)])])
+    return CyclicLabelColormap(name="cells", colors=colors.astype(np.float32))
+
+
 def cell_features(geometry: BlockGeometry) -> pd.DataFrame:
     """Return the table napari shows on hover: label value -> crystal, row, col."""
     ids = np.arange(len(geometry))
@@ -403,6 +432,7 @@ def cells_layer(
         name=name,
         features=cell_features(lut.geometry),
         opacity=0.6,
+        colormap=cell_colors(),
         metadata=_info(kind, block, lut.geometry, computed=labels.copy(), method=method),
     )
     layer.contour = contour
@@ -443,6 +473,19 @@ def painted(layer: Layer) -> npt.NDArray[np.bool_]:
     if computed is None or computed.shape != labels.shape:
         return np.zeros(labels.shape, bool)
     return labels != computed
+
+
+def difference_layer(different: npt.NDArray[np.bool_], first: str, second: str) -> Labels:
+    """Return the Labels layer of the pixels that two LUTs give to different crystals: 1 where they differ."""
+    from napari.utils.colormaps import direct_colormap
+
+    return Labels(
+        different.astype(np.uint8),
+        name=f"{first} vs {second} - difference",
+        opacity=0.8,
+        colormap=direct_colormap({0: "transparent", 1: "#ff3b30", None: "#ff3b30"}),
+        metadata=_info(LayerKind.DIFFERENCE, ""),
+    )
 
 
 # -- centres after clustering -----------------------------------------------------------------------------

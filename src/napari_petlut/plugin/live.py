@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari.layers import Labels, Layer
 
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import FloatArray
+from napari_petlut.model import FloatArray, IntArray
 from napari_petlut.plugin import layers as ly
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
     ly.info(layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
 
 
-def redraw_cells(layer: Labels, before: FloatArray, after: FloatArray, geometry: BlockGeometry) -> None:
+def redraw_cells(
+    layer: Labels, before: FloatArray, after: FloatArray, geometry: BlockGeometry, missing: IntArray
+) -> None:
     """Bring the cells in step with edited peaks.
 
     Cells made by the nearest-peak method are made anew. Of any other method, only the pixels that change
@@ -58,6 +60,8 @@ def redraw_cells(layer: Labels, before: FloatArray, after: FloatArray, geometry:
         Places by crystal id before and after the edit; NaN where there is no peak.
     geometry : BlockGeometry
         After the edit.
+    missing : ndarray of intp
+        Ids of crystals without events: their cells belong to nobody.
     """
     if not np.isfinite(after).all(axis=1).any():
         return
@@ -68,6 +72,7 @@ def redraw_cells(layer: Labels, before: FloatArray, after: FloatArray, geometry:
     if known.get("method", NEAREST) != NEAREST:
         new = _patched(computed, new, before, known)
         known["stale"] = True
+    new[np.isin(new, missing + 1)] = 0
     known["computed"] = new
     known["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
     shown = new.copy()

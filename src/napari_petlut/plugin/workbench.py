@@ -31,11 +31,15 @@ class Workbench:
     block_changed : Signal
         After another block became the current one, or none.
     layers_changed : Signal
-        After layers came, went or were renamed.
+        After layers came or went.
+    edited, parameters_changed : Signal
+        What the current block tells; see `BlockController`.
     """
 
     block_changed = Signal()
     layers_changed = Signal()
+    edited = Signal()
+    parameters_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
@@ -77,13 +81,28 @@ class Workbench:
                 block = self._blocks[id(flood)] = BlockController(viewer, flood)
                 self._adopt_waiting(block)
         if block is not self._current:
-            self._current = block
-            if block is not None:
-                block.refresh_suspects()
-            elif viewer is not None:
-                hide_count(viewer)
-            self.block_changed.emit()
+            self._switch_to(block)
         return block
+
+    def _switch_to(self, block: BlockController | None) -> None:
+        if self._current is not None:
+            self._current.changed.disconnect(self._on_edited)
+            self._current.parameters_changed.disconnect(self._on_parameters)
+        self._current = block
+        viewer = self._viewer()
+        if block is not None:
+            block.changed.connect(self._on_edited)
+            block.parameters_changed.connect(self._on_parameters)
+            block.refresh_suspects()
+        elif viewer is not None:
+            hide_count(viewer)
+        self.block_changed.emit()
+
+    def _on_edited(self) -> None:
+        self.edited.emit()
+
+    def _on_parameters(self) -> None:
+        self.parameters_changed.emit()
 
     def choose_any(self) -> BlockController | None:
         """Return the current block; without one, choose the first flood map there is."""

@@ -1,0 +1,286 @@
+"""The steps of the workflow as jobs on one block: arrays come out of layers, results go back into them.
+
+A job made here holds everything it needs, so that the layers can be edited while it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_petlut.analysis.detection import (
+    FilterParameters,
+    PeakParameters,
+    filter_map,
+    find_peaks,
+)
+from napari_petlut.analysis.flood import FloodParameters, remove_comb
+from napari_petlut.analysis.lattice import LatticeParameters, find_lattice
+from napari_petlut.analysis.segmentation import SegmentationParameters, segment
+from napari_petlut.errors import ParameterError
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import (
+    CrystalLUT,
+    FloatArray,
+    FloodMap,
+    IntArray,
+    Lattice,
+    Peaks,
+    PeakStatus,
+    Segmentation,
+)
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.block import BlockController
+from napari_petlut.plugin.jobs import CancelCheck, Job, Progress, check, part_of
+from napari_petlut.plugin.opening import events_layer
+from napari_petlut.sources import flood_of_events
+
+_Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
+COMB_KEY = "with_comb"
+"""Where the flood map's metadata keeps the counts from before the comb was removed."""
+
+
+# -- flood map --------------------------------------------------------------------------------------------
+
+
+def flood_job(block: BlockController) -> Job:
+    """Make the flood map again from its event file, with the window, bins and dither that were chosen.
+
+    Raises
+    ------
+    ParameterError
+        If the map was not made from an event file.
+    """
+    origin = ly.events_of(block.flood_layer)
+    if origin is None:
+        raise ParameterError(
+            "this flood map did not come from an event file, so its energy window is fixed; "
+            "open the raw event file to choose another"
+        )
+    path, fmt = origin
+    chosen = block.parameters(FloodParameters)
+
+    def compute(progress: Progress, cancelled: CancelCheck) -> _Counted:
+        return flood_of_events(path, chosen, fmt, progress=progress, cancelled=cancelled)
+
+    def show(counted: _Counted) -> str:
+        flood, used, notes = counted
+        layer = events_layer(path, fmt, *counted)
+        ly.info(layer)["block"] = block.name
+        ly.update_layer(block.flood_layer, layer)
+        ly.info(block.flood_layer).pop(COMB_KEY, None)
+        block.choose(used)
+        kept = f" with {flood.window}" if flood.window else ""
+        return " ".join([f"Flood map: {flood.total:,.0f} events{kept}.", *(f"{note}." for note in notes)])
+
+    return Job("Flood map", compute, show)
+
+
+def set_comb_removed(block: BlockController, removed: bool) -> str:
+    """Take the comb of whole numbers out of a map that has no events, or put it back."""
+    layer, known = block.flood_layer, ly.info(block.flood_layer)
+    if removed and COMB_KEY not in known:
+        counts = block.flood.counts
+        known[COMB_KEY] = counts
+        layer.data = remove_comb(counts)
+        changed = int((np.asarray(layer.data) != counts).any(axis=1).sum())
+        return f"Comb removed: {changed} lines changed." if changed else "This map has no comb."
+    if not removed and COMB_KEY in known:
+        layer.data = known.pop(COMB_KEY)
+        return "The map is as it was recorded."
+    return ""
+
+
+# -- filter and peaks -------------------------------------------------------------------------------------
+
+
+def filter_job(block: BlockController) -> Job:
+    """Show the filtered flood map."""
+    counts, chosen = block.flood.counts, block.parameters(FilterParameters)
+
+    def show(filtered: FloatArray) -> str:
+        layer = ly.image_layer(filtered, block.flood_layer.name, ly.LayerKind.FILTERED, block=block.name)
+        layer.colormap = block.flood_layer.colormap
+        shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
+        _put_below_peaks(block, shown)
+        return f"Filtered with sigma {chosen.sigma:g} px."
+
+    return Job("Filter", lambda progress, cancelled: filter_map(counts, chosen), show)
+
+
+def peaks_job(block: BlockController) -> Job:
+    """Find the local maxima of the filtered map; they replace the peaks there are."""
+    counts, geometry = block.flood.counts, block.geometry
+    smoothing, chosen = block.parameters(FilterParameters), block.parameters(PeakParameters)
+
+    def compute(progress: Progress, cancelled: CancelCheck) -> Peaks:
+        return find_peaks(filter_map(counts, smoothing), chosen, geometry=geometry)
+
+    def show(peaks: Peaks) -> str:
+        block.set_peaks(peaks)
+        show_lines(block)
+        return f"{len(peaks)} peaks for {len(geometry)} crystals."
+
+    return Job("Peak search", compute, show)
+
+
+# -- lattice ----------------------------------------------------------------------------------------------
+
+
+def fixed_peaks(block: BlockController) -> dict[int, tuple[float, float]]:
+    """Return the peaks that a person placed, moved or confirmed, by crystal id."""
+    peaks = block.peaks
+    manual = (peaks.status == PeakStatus.MANUAL) & (peaks.crystal >= 0)
+    return {
+        int(crystal): (float(place[0]), float(place[1]))
+        for crystal, place in zip(peaks.crystal[manual], peaks.positions[manual], strict=True)
+    }
+
+
+def lattice_job(block: BlockController, *, keep_manual: bool = True) -> Job:
+    """Find and number every crystal; peaks placed by hand stay where they are unless `keep_manual` is off."""
+    counts, geometry = block.flood.counts, block.geometry
+    chosen = block.parameters(LatticeParameters)
+    fixed = fixed_peaks(block) if keep_manual else {}
+
+    def compute(progress: Progress, cancelled: CancelCheck) -> Lattice:
+        return find_lattice(
+            counts, geometry, chosen, fixed=fixed or None, progress=progress, cancelled=cancelled
+        )
+
+    return Job("Lattice", compute, lambda lattice: show_lattice(block, lattice))
+
+
+def show_lattice(block: BlockController, lattice: Lattice) -> str:
+    """Show a lattice as the block's peaks and lines, and say what is doubtful about it."""
+    block.lattice = lattice
+    peaks, reasons = ly.lattice_peaks(lattice)
+    block.set_peaks(peaks, reasons)
+    show_lines(block)
+    return " ".join([f"{block.count.sentence}.", *(f"{doubt}." for doubt in lattice.doubts)])
+
+
+def show_alternative(block: BlockController, index: int) -> str:
+    """Show one of the other lattices that explain the map almost as well; undo brings the first one back."""
+    if block.lattice is None or not 0 <= index < len(block.lattice.alternatives):
+        return ""
+    other = block.lattice.alternatives[index]
+    n = len(block.lattice.geometry)
+    peaks = Peaks(
+        other.positions,
+        crystal=np.arange(n),
+        status=np.full(n, PeakStatus.INFERRED.value),
+        confidence=np.full(n, other.plausibility),
+    )
+    block.set_peaks(peaks)
+    show_lines(block)
+    return f"Showing the other lattice: {other.description}. Undo goes back."
+
+
+def show_lines(block: BlockController) -> None:
+    """Draw the lines between neighbours, in the layer that is there or a new one."""
+    grid = block.places.reshape(*block.geometry.shape, 2)
+    lines = ly.lattice_layer(grid, block.flood_layer.name, block=block.name, geometry=block.geometry)
+    if len(lines.data) or ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name):
+        shown = ly.show_layer(block.viewer, lines, like=block.flood_layer)
+        _put_below_peaks(block, shown)
+
+
+# -- segmentation -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    segmentation: Segmentation
+    places: FloatArray
+    missing: IntArray
+    geometry: BlockGeometry
+    chosen: SegmentationParameters
+
+
+def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job:
+    """Give every pixel to a crystal.
+
+    Raises
+    ------
+    ParameterError
+        If there are no numbered peaks.
+    """
+    places = block.places
+    if not np.isfinite(places).any():
+        raise ParameterError("there are no numbered peaks yet; run the lattice first")
+    counts, geometry, missing = block.flood.counts, block.geometry, block.missing
+    chosen = block.parameters(SegmentationParameters)
+
+    def compute(progress: Progress, cancelled: CancelCheck) -> _Cells:
+        found = segment(counts, places, chosen, geometry=geometry, progress=progress, cancelled=cancelled)
+        return _Cells(found, places, missing, geometry, chosen)
+
+    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift))
+
+
+def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
+    found, source = cells.segmentation, block.flood_layer.name
+    lut = CrystalLUT(found.labels, cells.geometry).without(cells.missing)
+    name = ly.layer_name(source, ly.LayerKind.CELLS)
+    layer = ly.cells_layer(lut, name=name, block=block.name, method=found.method)
+    ly.info(layer).update(max_distance=cells.chosen.max_distance, stale=False)
+    _put_below_peaks(block, ly.show_layer(block.viewer, layer, like=block.flood_layer))
+    if show_drift:
+        ly.show_layer(
+            block.viewer,
+            ly.drift_layer(cells.places, found.centres, source, block=block.name),
+            like=block.flood_layer,
+        )
+        ly.show_layer(
+            block.viewer,
+            ly.centres_layer(found.centres, source, block=block.name),
+            like=block.flood_layer,
+        )
+    if block.peaks_layer is not None:
+        block.viewer.layers.selection.active = block.peaks_layer
+    made = int(np.unique(lut.ids[lut.ids >= 0]).size)
+    return " ".join([f"{made} cells by {found.method}.", *(f"{warning}." for warning in found.warnings)])
+
+
+def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN401 - any napari layer
+    """Move a new layer under the peaks, which the mouse must reach, and the lines under them too."""
+    layers, peaks = block.viewer.layers, block.peaks_layer
+    if peaks is None or layers.index(layer) < layers.index(peaks):
+        return
+    lines = ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name)
+    below = [known for known in (lines, peaks) if known is not None and known is not layer]
+    layers.move(layers.index(layer), min(layers.index(known) for known in below))
+    layers.selection.active = peaks
+
+
+# -- all of it --------------------------------------------------------------------------------------------
+
+
+def run_all_job(block: BlockController) -> Job:
+    """Go from the flood map to the cells; peaks placed by hand are kept."""
+    lattice = lattice_job(block)
+    counts, geometry = block.flood.counts, block.geometry
+    chosen = block.parameters(SegmentationParameters)
+
+    def compute(progress: Progress, cancelled: CancelCheck) -> tuple[Lattice, _Cells]:
+        found = lattice.compute(part_of(progress, 0.0, 0.5), cancelled)
+        check(cancelled)
+        cells = segment(
+            counts,
+            found.positions,
+            chosen,
+            geometry=geometry,
+            progress=part_of(progress, 0.5, 1.0),
+            cancelled=cancelled,
+        )
+        missing = np.flatnonzero(found.status == PeakStatus.MISSING)
+        return found, _Cells(cells, found.positions, missing, geometry, chosen)
+
+    def show(result: tuple[Lattice, _Cells]) -> str:
+        found, cells = result
+        return f"{show_lattice(block, found)} {_show_cells(block, cells, show_drift=False)}"
+
+    return Job("Run all", compute, show)

@@ -1,0 +1,109 @@
+"""What the panels of the steps have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from magicgui.widgets import Container, PushButton
+from magicgui.widgets.bases import Widget
+
+from napari_petlut.errors import PetlutError
+from napari_petlut.plugin.block import BlockController
+from napari_petlut.plugin.jobs import Job
+from napari_petlut.plugin.widgets.forms import ParameterForm
+from napari_petlut.plugin.widgets.runner import JobRunner
+from napari_petlut.plugin.workbench import Workbench
+
+
+class StepBody(Container):
+    """The form and buttons of one step.
+
+    Subclasses give a `title`, build their widgets in `build`, and follow the current block in `refresh`.
+
+    Parameters
+    ----------
+    bench : Workbench
+    runner : JobRunner
+    """
+
+    title: ClassVar[str] = ""
+
+    def __init__(self, bench: Workbench, runner: JobRunner) -> None:
+        super().__init__(labels=True)
+        self.margins = (2, 2, 2, 2)
+        self.bench = bench
+        self.runner = runner
+        self.build()
+        bench.block_changed.connect(self.refresh)
+        bench.parameters_changed.connect(self.refresh)
+        self.refresh()
+
+    def build(self) -> None:
+        """Add the widgets."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Show what the current block has."""
+        raise NotImplementedError
+
+    @property
+    def block(self) -> BlockController | None:
+        """The block that is worked on."""
+        return self.bench.current
+
+    def button(self, text: str, action: Callable[[], None], tooltip: str = "") -> PushButton:
+        """Return a button that calls a bound method."""
+        made = PushButton(text=text, tooltip=tooltip)
+        made.changed.connect(action)
+        return made
+
+    def say(self, text: str, *, good: bool = True) -> None:
+        """Show a line at the foot of the panels."""
+        self.runner.ended.emit(text, good)
+
+    def start(self, make: Callable[[BlockController], Job]) -> None:
+        """Start a job on the current block."""
+        block = self.bench.choose_any()
+        if block is None:
+            self.say("Open a flood map first: drop a file, or File > Open Sample.", good=False)
+            return
+        self.runner.try_start(lambda: make(block))
+
+
+class FormBody(StepBody):
+    """A step whose parameters are one dataclass: its form, and buttons below it."""
+
+    parameters: ClassVar[type[Any]]
+    only: ClassVar[tuple[str, ...] | None] = None
+
+    def build(self) -> None:
+        """Add the form, then what `buttons` gives."""
+        self.form = ParameterForm(self.parameters, only=self.only)
+        self.form.changed.connect(self._on_form)
+        self.append(self.form)
+        self.extend(self.buttons())
+
+    def buttons(self) -> list[Widget]:
+        """Return what comes below the form."""
+        return []
+
+    def refresh(self) -> None:
+        """Show the parameters of the current block."""
+        if self.block is not None:
+            self.form.write(self.block.parameters(self.parameters))
+
+    def _on_form(self) -> None:
+        if self.block is None:
+            return
+        try:
+            self.block.choose(self.form.read(self.block.parameters(self.parameters)))
+        except PetlutError as error:
+            self.say(str(error), good=False)
+
+
+def row(*widgets: Widget) -> Container:
+    """Return widgets side by side."""
+    made = Container(widgets=list(widgets), layout="horizontal", labels=False)
+    made.margins = (0, 0, 0, 0)
+    return made

@@ -1,0 +1,125 @@
+"""Correcting peaks: the count, the list of suspects, undo, and every key."""
+
+from __future__ import annotations
+
+from magicgui.widgets import CheckBox, Label
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QListWidget
+
+from napari_petlut.plugin.layers import STATUS_COLORS
+from napari_petlut.plugin.shortcuts import html_table, shortcut_for
+from napari_petlut.plugin.widgets.body import StepBody, row
+
+_LIST_HEIGHT = 96
+
+
+def _tip(action: str) -> str:
+    shortcut = shortcut_for(action)
+    return f"{shortcut.description} ({shortcut.shown_key})"
+
+
+def _legend() -> str:
+    """Return what the colours of the peaks mean, as rich text."""
+    words = (f'<span style="color:{color}">◯</span> {status}' for status, color in STATUS_COLORS.items())
+    return "&nbsp; ".join(words)
+
+
+class CorrectBody(StepBody):
+    """What helps the hand: napari's own point tools do the editing."""
+
+    title = "Correct peaks"
+
+    def build(self) -> None:
+        """Add count, suspects and buttons."""
+        self.count_label = Label(value="")
+        self.snap = CheckBox(value=False, text="snap to the local maximum", tooltip=_tip("toggle_snap"))
+        self.snap.changed.connect(self._on_snap)
+        self.keys = CheckBox(value=False, text="show all keys")
+        self.keys.changed.connect(self._on_keys)
+        visiting = row(
+            self.button("Previous", self._previous, _tip("previous_suspect")),
+            self.button("Next", self._next, _tip("next_suspect")),
+            self.button("Accept", self._accept, _tip("accept_suspect")),
+        )
+        editing = row(
+            self.button("Undo", self._undo, _tip("undo")),
+            self.button("Redo", self._redo, _tip("redo")),
+            self.button("Row", self._row, _tip("select_row")),
+            self.button("Column", self._col, _tip("select_col")),
+        )
+        self.extend([self.count_label, visiting, editing, self.snap, self.keys])
+        self._add_native()
+        self.bench.edited.connect(self.refresh)
+
+    def _add_native(self) -> None:
+        """Add what magicgui has no widget for: the list after the count, legend and help at the end."""
+        layout = self.native.layout()
+        self.suspects = QListWidget()
+        self._shown: list[str] = []
+        self.suspects.setFixedHeight(_LIST_HEIGHT)
+        self.suspects.setToolTip("What to look at; click to fly there.")
+        self.suspects.itemClicked.connect(self._on_chosen)
+        layout.insertWidget(1, self.suspects)
+        self.legend = QLabel(_legend())
+        self.legend.setToolTip("Colours of the peaks.")
+        self.help = QLabel(html_table())
+        for label in (self.legend, self.help):
+            label.setTextFormat(Qt.TextFormat.RichText)
+            label.setWordWrap(True)
+            layout.addWidget(label)
+        self.help.setVisible(False)
+
+    def refresh(self) -> None:
+        """Show count and suspects of the current block."""
+        block = self.block
+        self.count_label.value = block.count.sentence if block else "no flood map"
+        with self.snap.changed.blocked():
+            self.snap.value = block.snap if block else False
+        found = block.suspects if block else []
+        texts = [suspect.text for suspect in found]
+        if texts != self._shown:
+            self._shown = texts
+            self.suspects.clear()
+            self.suspects.addItems(texts)
+        if block is not None and block.visited is not None and block.visited in found:
+            self.suspects.setCurrentRow(found.index(block.visited))
+
+    def _on_chosen(self) -> None:
+        index = self.suspects.currentRow()
+        if self.block is not None and 0 <= index < len(self.block.suspects):
+            self.block.visit(self.block.suspects[index])
+
+    def _on_snap(self, on: bool) -> None:
+        if self.block is not None:
+            self.block.snap = on
+
+    def _on_keys(self, shown: bool) -> None:
+        self.help.setVisible(shown)
+
+    def _previous(self) -> None:
+        if self.block is not None:
+            self.block.previous_suspect()
+
+    def _next(self) -> None:
+        if self.block is not None:
+            self.block.next_suspect()
+
+    def _accept(self) -> None:
+        if self.block is not None:
+            self.block.accept_suspect()
+
+    def _undo(self) -> None:
+        if self.block is not None:
+            self.block.undo()
+
+    def _redo(self) -> None:
+        if self.block is not None:
+            self.block.redo()
+
+    def _row(self) -> None:
+        if self.block is not None:
+            self.block.select_row()
+
+    def _col(self) -> None:
+        if self.block is not None:
+            self.block.select_col()

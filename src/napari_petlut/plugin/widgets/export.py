@@ -1,0 +1,106 @@
+"""7: writing the LUT and what belongs to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit
+from magicgui.widgets.bases import Widget
+from qtpy.QtWidgets import QMessageBox
+
+from napari_petlut.errors import PetlutError
+from napari_petlut.formats.lut_encoding import LUT_PRESETS
+from napari_petlut.plugin.block import BlockController
+from napari_petlut.plugin.choices import ExportChoices
+from napari_petlut.plugin.exporting import Export, plan_export, write_export
+from napari_petlut.plugin.widgets.body import FormBody
+from napari_petlut.plugin.widgets.forms import field_help
+
+
+class ExportBody(FormBody):
+    """Layout of the LUT file, what else to write, and where."""
+
+    title = "Export"
+    parameters = ExportChoices
+    only = ("lut", "peaks", "record", "picture")
+
+    def build(self) -> None:
+        """Add layout and path around the form."""
+        self.layout_choice = ComboBox(
+            choices=list(LUT_PRESETS),
+            label="LUT layout",
+            tooltip=field_help(ExportChoices)["encoding"],
+        )
+        self.layout_choice.changed.connect(self._on_layout)
+        self.append(self.layout_choice)
+        super().build()
+
+    def buttons(self) -> list[Widget]:
+        """Return the path and the button."""
+        self.path = FileEdit(
+            mode=FileDialogMode.OPTIONAL_FILE,
+            label="name",
+            tooltip="Folder and beginning of the file names; the endings are added.",
+        )
+        return [
+            self.path,
+            self.button("Export", self._run, "Write the ticked files; asks before overwriting."),
+        ]
+
+    def refresh(self) -> None:
+        """Show the choices of the current block, and propose a name."""
+        super().refresh()
+        block = self.block
+        if block is None:
+            return
+        with self.layout_choice.changed.blocked():
+            self.layout_choice.value = block.parameters(ExportChoices).encoding
+        if self.path.value in (None, Path(), Path(), getattr(self, "_proposed", None)):
+            self._proposed = _proposed_stem(block)
+            self.path.value = self._proposed
+
+    def _on_layout(self, name: str) -> None:
+        self._on_form()
+
+    def _on_form(self) -> None:
+        if self.block is not None:
+            chosen = self.form.read(self.block.parameters(ExportChoices))
+            self.block.choose(type(chosen)(**{**vars(chosen), "encoding": self.layout_choice.value}))
+
+    def _run(self) -> None:
+        block = self.bench.choose_any()
+        if block is None:
+            self.say("Open a flood map first: drop a file, or File > Open Sample.", good=False)
+            return
+        try:
+            plan = plan_export(self.stem, block.parameters(ExportChoices))
+            if plan.existing and not self.may_overwrite(plan):
+                self.say("Nothing was written.")
+                return
+            self.say(write_export(block, plan, overwrite=bool(plan.existing)))
+        except PetlutError as error:
+            self.say(str(error), good=False)
+
+    @property
+    def stem(self) -> Path:
+        """Folder and beginning of the file names, as typed."""
+        typed = self.path.value
+        return typed if isinstance(typed, Path) else Path()
+
+    def may_overwrite(self, plan: Export) -> bool:
+        """Ask whether files that exist may be replaced."""
+        names = "\n".join(path.name for path in plan.existing)
+        answer = QMessageBox.question(
+            self.native,
+            "Replace files?",
+            f"These files exist in {plan.existing[0].parent}:\n{names}\nReplace?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+
+def _proposed_stem(block: BlockController) -> Path:
+    """Return the flood map's own file without its ending, else its name in the person's folder."""
+    origin = block.flood_layer.source.path
+    name = block.flood_layer.name.split(" - ")[0].strip() or "block"
+    return Path(origin).with_suffix("") if origin else Path.home() / name

@@ -1,0 +1,122 @@
+"""2: the flood map, its energy window and its comb."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from magicgui.widgets import CheckBox, FloatSpinBox
+from magicgui.widgets.bases import Widget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_petlut.analysis.flood import FloodParameters, suggest_window
+from napari_petlut.errors import PetlutError
+from napari_petlut.model import SPECTRUM_BINS, EnergyWindow
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin import steps
+from napari_petlut.plugin.widgets.body import FormBody, row
+from napari_petlut.plugin.widgets.spectrum import SpectrumPlot
+
+
+class FloodBody(FormBody):
+    """The spectrum with its window, and how events become a map."""
+
+    title = "Flood map"
+    parameters = FloodParameters
+    only = ("bins", "dither", "seed")
+
+    def build(self) -> None:
+        """Add the spectrum above the form."""
+        self.plot = SpectrumPlot()
+        self.plot.window_changed.connect(self._on_dragged)
+        holder = QWidget()
+        layout = QVBoxLayout(holder)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.plot)
+        self.low = FloatSpinBox(min=0, max=SPECTRUM_BINS, step=1, label="")
+        self.high = FloatSpinBox(min=0, max=SPECTRUM_BINS, step=1, label="")
+        for edge in (self.low, self.high):
+            edge.changed.connect(self._on_typed)
+        self.edges = row(self.low, self.high)
+        self.edges.label = "window"
+        self.edges.tooltip = "Energies that are kept, low < E < high, in ADC channels."
+        super().build()
+        self.native.layout().insertRow(0, holder) if hasattr(
+            self.native.layout(), "insertRow"
+        ) else self.native.layout().insertWidget(0, holder)
+        self.insert(0, self.edges)
+
+    def buttons(self) -> list[Widget]:
+        """Make the map, suggest a window, take out the comb."""
+        self.comb = CheckBox(
+            value=False,
+            text="remove comb",
+            tooltip="Even out the lines that dividing whole numbers leaves, in maps without their events. "
+            "With an event file, dither is better.",
+        )
+        self.comb.changed.connect(self._on_comb)
+        self.make = self.button("Make map", self._run, "Read the event file again with these settings.")
+        self.suggest = self.button("Suggest window", self._suggest, "Put the window around the photopeak.")
+        return [row(self.make, self.suggest), self.comb]
+
+    def refresh(self) -> None:
+        """Show spectrum, window and settings of the current flood map."""
+        super().refresh()
+        block = self.block
+        known = ly.info(block.flood_layer) if block else {}
+        self.plot.show_spectrum(known.get("spectrum"))
+        has_events = "events" in known
+        chosen = block.parameters(FloodParameters) if block else FloodParameters()
+        window = (chosen.window.low, chosen.window.high) if chosen.window else known.get("window")
+        self._show_window(window)
+        for widget in (self.form, self.make, self.suggest, self.edges):
+            widget.enabled = has_events
+        self.comb.enabled = block is not None and not has_events
+        with self.comb.changed.blocked():
+            self.comb.value = steps.COMB_KEY in known
+
+    def _show_window(self, window: tuple[float, float] | None) -> None:
+        self.plot.show_window(window)
+        with self.low.changed.blocked(), self.high.changed.blocked():
+            self.low.value, self.high.value = window or (0, SPECTRUM_BINS)
+
+    def _on_dragged(self, low: float, high: float) -> None:
+        self._choose_window(low, high)
+
+    def _on_typed(self) -> None:
+        if self.low.value < self.high.value:
+            self._choose_window(self.low.value, self.high.value)
+
+    def _choose_window(self, low: float, high: float) -> None:
+        """Take another window, and make the map again if its events are there."""
+        if self.block is None:
+            return
+        try:
+            window = EnergyWindow(low, high)
+        except PetlutError as error:
+            self.say(str(error), good=False)
+            return
+        self.block.choose(replace(self.block.parameters(FloodParameters), window=window))
+        if "events" in ly.info(self.block.flood_layer):
+            self._run()
+        else:
+            self.say(
+                "This map was made with a fixed window; open its event file to choose another.", good=False
+            )
+
+    def _suggest(self) -> None:
+        spectrum = ly.info(self.block.flood_layer).get("spectrum") if self.block else None
+        if spectrum is None:
+            self.say("This flood map has no energy spectrum.", good=False)
+            return
+        found = suggest_window(spectrum)
+        if found.window is None:
+            self.say(f"No window suggested: {found.reason}.", good=False)
+        else:
+            self._choose_window(found.window.low, found.window.high)
+
+    def _run(self) -> None:
+        self.start(steps.flood_job)
+
+    def _on_comb(self, removed: bool) -> None:
+        if self.block is not None:
+            self.say(steps.set_comb_removed(self.block, removed))

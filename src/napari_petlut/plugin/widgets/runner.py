@@ -1,0 +1,139 @@
+"""Runs one job at a time in the background: progress, cancel, and an end that survives a closed viewer."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
+from typing import Any
+
+from napari.qt.threading import create_worker
+from psygnal import Signal
+
+from napari_petlut.errors import Cancelled, PetlutError
+from napari_petlut.plugin.jobs import CancelCheck, Job, Progress
+from napari_petlut.plugin.workbench import Workbench
+
+_POLL_SECONDS = 0.03
+
+Compute = Callable[[Progress, CancelCheck], Any]
+
+
+def _watched(compute: Compute, stop: Event) -> Generator[float, None, Any]:
+    """Yield the finished fraction while `compute` runs, and return its result or the error it ended with.
+
+    The computation has a thread of its own, so that this generator can look at the cancel request and the
+    progress often, however rarely the computation reports.
+    """
+    fraction = [0.0]
+
+    def progress(done: float) -> None:
+        fraction[0] = done
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="petlut")
+    try:
+        future = pool.submit(compute, progress, stop.is_set)
+        while not future.done():
+            yield fraction[0]
+            wait([future], timeout=_POLL_SECONDS)
+        try:
+            return future.result()
+        except PetlutError as error:  # meant for the person; anything else is a bug and is raised
+            return error
+    finally:
+        stop.set()
+        pool.shutdown(wait=False)
+
+
+class JobRunner:
+    """Runs jobs for one workbench.
+
+    Attributes
+    ----------
+    started : Signal
+        With the job's title.
+    progressed : Signal
+        With the finished fraction.
+    ended : Signal
+        With a line that says how it ended, and whether that was well.
+    """
+
+    started = Signal(str)
+    progressed = Signal(float)
+    ended = Signal(str, bool)
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = weakref.ref(bench)
+        self._job: Job | None = None
+        self._stop = Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._job is not None
+
+    def try_start(self, make: Callable[[], Job]) -> None:
+        """Make a job and start it; say why not if that cannot be."""
+        if self._job is not None:
+            self.ended.emit(f"{self._job.title} is still running; cancel it or wait.", False)
+            return
+        try:
+            job = make()
+        except PetlutError as error:
+            self.ended.emit(str(error), False)
+            return
+        self._start(job)
+
+    def _start(self, job: Job) -> None:
+        self._job, self._stop = job, Event()
+        worker = create_worker(_watched, job.compute, self._stop, _progress={"desc": job.title})
+        worker.yielded.connect(self._on_progress)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_error)
+        worker.aborted.connect(self._on_aborted)
+        self.started.emit(job.title)
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the running job to stop."""
+        self._stop.set()
+
+    def _on_progress(self, fraction: float) -> None:
+        self.progressed.emit(fraction)
+
+    def _on_returned(self, result: object) -> None:
+        job, self._job = self._job, None
+        bench = self._bench()
+        if job is None or bench is None or bench.viewer is None:
+            return
+        if isinstance(result, Cancelled):
+            self.ended.emit(f"{job.title} cancelled; nothing was changed.", True)
+        elif isinstance(result, PetlutError):
+            self.ended.emit(str(result), False)
+        else:
+            self._show(job, result)
+
+    def _show(self, job: Job, result: object) -> None:
+        try:
+            self.ended.emit(job.show(result), True)
+        except PetlutError as error:
+            self.ended.emit(str(error), False)
+
+    def _on_error(self, error: Exception) -> None:
+        title, self._job = self._job.title if self._job else "The job", None
+        self.ended.emit(f"{title} failed: {error}", False)
+
+    def _on_aborted(self) -> None:
+        self._stop.set()
+        self._job = None
+
+
+_RUNNERS: weakref.WeakKeyDictionary[Workbench, JobRunner] = weakref.WeakKeyDictionary()
+
+
+def runner_of(bench: Workbench) -> JobRunner:
+    """Return the runner of a workbench; all its panels share it."""
+    if bench not in _RUNNERS:
+        _RUNNERS[bench] = JobRunner(bench)
+    return _RUNNERS[bench]

@@ -1,0 +1,232 @@
+"""The panels of the steps from the block to the segmentation, without the flood map."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, get_args, get_type_hints
+
+from magicgui.widgets import CheckBox, ComboBox, SpinBox
+from magicgui.widgets.bases import Widget
+
+from napari_petlut.analysis.detection import FilterParameters, PeakParameters, suggest_parameters
+from napari_petlut.analysis.lattice import GeometryProposal, LatticeParameters, propose_geometry
+from napari_petlut.analysis.segmentation import SegmentationParameters
+from napari_petlut.errors import PetlutError
+from napari_petlut.formats.lut_encoding import Corner
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.plugin import steps
+from napari_petlut.plugin.block import BlockController
+from napari_petlut.plugin.choices import ExportChoices
+from napari_petlut.plugin.jobs import Job
+from napari_petlut.plugin.widgets.body import FormBody, StepBody, row
+from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+
+
+class BlockBody(StepBody):
+    """1: how many crystals the block has, and which corner is numbered first."""
+
+    title = "Block"
+
+    def build(self) -> None:
+        """Add rows, columns, corner, and a button that proposes the first two."""
+        helped = "Crystals along the vertical axis of the map.", "Crystals along the horizontal axis."
+        self.rows = SpinBox(min=1, max=255, value=16, label="rows", tooltip=helped[0])
+        self.cols = SpinBox(min=1, max=255, value=16, label="columns", tooltip=helped[1])
+        self.corner = ComboBox(
+            choices=["as the file layout says", *get_args(Corner)],
+            label="first crystal",
+            tooltip="Corner of crystal (0, 0) in the exported file, as the map is seen here.",
+        )
+        propose = self.button(
+            "Propose from the map", self._propose, "Count rows and columns in the flood map."
+        )
+        self.rows.changed.connect(self._on_size)
+        self.cols.changed.connect(self._on_size)
+        self.corner.changed.connect(self._on_corner)
+        self.extend([self.rows, self.cols, self.corner, propose])
+
+    def refresh(self) -> None:
+        """Show the geometry of the current block."""
+        if self.block is None:
+            return
+        with self.rows.changed.blocked(), self.cols.changed.blocked(), self.corner.changed.blocked():
+            self.rows.value, self.cols.value = self.block.geometry.shape
+            self.corner.value = self.block.parameters(ExportChoices).origin or self.corner.choices[0]
+
+    def _on_size(self) -> None:
+        if self.block is None:
+            return
+        try:
+            self.block.geometry = BlockGeometry(self.rows.value, self.cols.value)
+        except PetlutError as error:
+            self.say(str(error), good=False)
+
+    def _on_corner(self) -> None:
+        if self.block is not None:
+            origin = self.corner.value if self.corner.value in get_args(Corner) else None
+            self.block.choose(replace(self.block.parameters(ExportChoices), origin=origin))
+
+    def _propose(self) -> None:
+        self.start(self._proposal_job)
+
+    def _proposal_job(self, block: BlockController) -> Job:
+        counts = block.flood.counts
+
+        def show(proposals: list[GeometryProposal]) -> str:
+            if not proposals:
+                return "No regular grid was found; set rows and columns by hand."
+            block.geometry = proposals[0].geometry
+            self.refresh()
+            others = ", ".join(str(proposal.geometry) for proposal in proposals[1:3])
+            return f"The map looks like {block.geometry}." + (f" Or: {others}." if others else "")
+
+        return Job("Propose rows and columns", lambda progress, cancelled: propose_geometry(counts), show)
+
+
+class FilterBody(FormBody):
+    """3: smoothing before the peak search."""
+
+    title = "Filter"
+    parameters = FilterParameters
+
+    def buttons(self) -> list[Widget]:
+        """Show the filtered map, or choose sigma from the map."""
+        return [
+            row(
+                self.button("Show filtered map", self._run),
+                self.button("Suggest", self._suggest, "Choose the filter from noise and spot size."),
+            )
+        ]
+
+    def _run(self) -> None:
+        self.start(steps.filter_job)
+
+    def _suggest(self) -> None:
+        self.start(_suggestion_job)
+
+
+def _suggestion_job(block: BlockController) -> Job:
+    counts, geometry = block.flood.counts, block.geometry
+
+    def show(found: tuple[FilterParameters, PeakParameters]) -> str:
+        for chosen in found:
+            block.choose(chosen)
+        smoothing, peaks = found
+        return f"Suggested: sigma {smoothing.sigma:.2g} px, threshold {peaks.threshold or 0:.3g}."
+
+    return Job("Suggest", lambda progress, cancelled: suggest_parameters(counts, geometry), show)
+
+
+class PeaksBody(FormBody):
+    """4: local maxima of the filtered map."""
+
+    title = "Peak search"
+    parameters = PeakParameters
+
+    def buttons(self) -> list[Widget]:
+        """Find the peaks."""
+        return [self.button("Find peaks", self._run, "Local maxima of the filtered map; replaces the peaks.")]
+
+    def _run(self) -> None:
+        self.start(steps.peaks_job)
+
+
+class LatticeBody(FormBody):
+    """5: every crystal found and numbered."""
+
+    title = "Lattice"
+    parameters = LatticeParameters
+
+    def buttons(self) -> list[Widget]:
+        """Find the lattice in the map, or number the peaks there are."""
+        self.keep = CheckBox(value=True, text="keep peaks placed by hand")
+        self.other = ComboBox(choices=self._alternatives, label="or instead", nullable=True)
+        self.other.changed.connect(self._take_alternative)
+        self.bench.edited.connect(self._on_edited)
+        return [
+            self.keep,
+            row(
+                self.button("Find lattice", self._run, "Find and number all crystals from the flood map."),
+                self.button(
+                    "Renumber peaks", self._renumber, "Number the peaks as they are, from their places."
+                ),
+            ),
+            self.other,
+        ]
+
+    def _alternatives(self, widget: object = None) -> list[tuple[str, int]]:
+        lattice = self.block.lattice if self.block else None
+        found = lattice.alternatives if lattice else ()
+        return [(f"{a.description} ({a.plausibility:.0%})", i) for i, a in enumerate(found)]
+
+    def _on_edited(self) -> None:
+        with self.other.changed.blocked():
+            self.other.reset_choices()
+        self.other.visible = len(self.other.choices) > 1
+
+    def _run(self) -> None:
+        keep = bool(self.keep.value)
+        self.start(lambda block: steps.lattice_job(block, keep_manual=keep))
+
+    def _renumber(self) -> None:
+        if self.block is not None and self.block.editor is not None:
+            self.block.editor.renumber()
+            steps.show_lines(self.block)
+            self.say(f"{self.block.count.sentence}.")
+        else:
+            self.say("There are no peaks to number; run the peak search first.", good=False)
+
+    def _take_alternative(self, index: int | None) -> None:
+        if self.block is not None and index is not None:
+            self.say(steps.show_alternative(self.block, index))
+
+
+class SegmentationBody(StepBody):
+    """6: which pixels belong to which crystal, by any method of the core."""
+
+    title = "Segmentation"
+
+    def build(self) -> None:
+        """Add the method, what all methods share, and a form for each method, of which one is shown."""
+        hints = get_type_hints(SegmentationParameters)
+        nested = [field.name for field in fields(SegmentationParameters) if is_dataclass(hints[field.name])]
+        shared = [field.name for field in fields(SegmentationParameters) if field.name not in nested]
+        self.shared = ParameterForm(SegmentationParameters, only=shared)
+        self.forms = {name: ParameterForm(hints[name]) for name in nested}
+        for name, form in self.forms.items():
+            form.name, form.label = name, ""
+            form.tooltip = field_help(SegmentationParameters).get(name, "")
+        self.drift = CheckBox(value=False, text="show centres and drift")
+        run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
+        self.extend([self.shared, *self.forms.values(), self.drift, run])
+        for form in (self.shared, *self.forms.values()):
+            form.changed.connect(self._on_form)
+
+    def refresh(self) -> None:
+        """Show the parameters of the current block, and the form of its method."""
+        chosen = self.block.parameters(SegmentationParameters) if self.block else SegmentationParameters()
+        self.shared.write(chosen)
+        for name, form in self.forms.items():
+            form.write(getattr(chosen, name))
+        self._show_method(chosen.method)
+
+    def _show_method(self, method: str) -> None:
+        for name, form in self.forms.items():
+            form.visible = name == method
+
+    def _on_form(self) -> None:
+        self._show_method(self.shared["method"].value)
+        if self.block is None:
+            return
+        before = self.block.parameters(SegmentationParameters)
+        try:
+            nested: dict[str, Any] = {
+                name: form.read(getattr(before, name)) for name, form in self.forms.items()
+            }
+            self.block.choose(self.shared.read(replace(before, **nested)))
+        except PetlutError as error:
+            self.say(str(error), good=False)
+
+    def _run(self) -> None:
+        show_drift = bool(self.drift.value)
+        self.start(lambda block: steps.segmentation_job(block, show_drift=show_drift))
