@@ -18,6 +18,7 @@ from napari_petlut.plugin.workbench import Workbench
 _POLL_SECONDS = 0.03
 
 Compute = Callable[[Progress, CancelCheck], Any]
+Tell = Callable[[str, bool], object]
 
 
 def _watched(compute: Compute, stop: Event) -> Generator[float, None, Any]:
@@ -67,22 +68,32 @@ class JobRunner:
         self._bench = weakref.ref(bench)
         self._job: Job | None = None
         self._stop = Event()
+        self._also_tell: Tell | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a job runs."""
         return self._job is not None
 
-    def try_start(self, make: Callable[[], Job]) -> None:
-        """Make a job and start it; say why not if that cannot be."""
+    def try_start(self, make: Callable[[], Job], also_tell: Tell | None = None) -> None:
+        """Make a job and start it; say why not if that cannot be.
+
+        Parameters
+        ----------
+        make : callable
+            Returns the job.
+        also_tell : callable, optional
+            Gets, once, what `ended` will say, for those who do not look at a panel.
+        """
         if self._job is not None:
-            self.ended.emit(f"{self._job.title} is still running; cancel it or wait.", False)
+            _say(self.ended.emit, also_tell, f"{self._job.title} is still running; cancel it or wait.", False)
             return
         try:
             job = make()
         except PetlutError as error:
-            self.ended.emit(str(error), False)
+            _say(self.ended.emit, also_tell, str(error), False)
             return
+        self._also_tell = also_tell
         self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -108,25 +119,36 @@ class JobRunner:
         if job is None or bench is None or bench.viewer is None:
             return
         if isinstance(result, Cancelled):
-            self.ended.emit(f"{job.title} cancelled; nothing was changed.", True)
+            self._tell_end(f"{job.title} cancelled; nothing was changed.", True)
         elif isinstance(result, PetlutError):
-            self.ended.emit(str(result), False)
+            self._tell_end(str(result), False)
         else:
             self._show(job, result)
 
     def _show(self, job: Job, result: object) -> None:
         try:
-            self.ended.emit(job.show(result), True)
+            said, good = job.show(result), True
         except PetlutError as error:
-            self.ended.emit(str(error), False)
+            said, good = str(error), False
+        self._tell_end(said, good)
 
     def _on_error(self, error: Exception) -> None:
         title, self._job = self._job.title if self._job else "The job", None
-        self.ended.emit(f"{title} failed: {error}", False)
+        self._tell_end(f"{title} failed: {error}", False)
+
+    def _tell_end(self, text: str, good: bool) -> None:
+        also_tell, self._also_tell = self._also_tell, None
+        _say(self.ended.emit, also_tell, text, good)
 
     def _on_aborted(self) -> None:
         self._stop.set()
         self._job = None
+
+
+def _say(emit: Tell, also_tell: Tell | None, text: str, good: bool) -> None:
+    emit(text, good)
+    if also_tell is not None:
+        also_tell(text, good)
 
 
 _RUNNERS: weakref.WeakKeyDictionary[Workbench, JobRunner] = weakref.WeakKeyDictionary()
