@@ -50,7 +50,6 @@ from napari_petlut.model import (
     Peaks,
     PeakStatus,
 )
-
 from napari_petlut.plugin.choices import restored
 
 if TYPE_CHECKING:

@@ -68,7 +68,8 @@ def flood_job(block: BlockController) -> Job:
     def show(counted: _Counted) -> str:
         flood, used, notes = counted
         layer = events_layer(path, fmt, *counted)
-        ly.info(layer)["block"] = block.name
+        ly.info(layer).pop("parameters")  # those of the other steps stay
+        ly.info(layer).update(block=block.name, window=ly.info(layer).get("window"))
         ly.update_layer(block.flood_layer, layer)
         ly.info(block.flood_layer).pop(COMB_KEY, None)
         block.choose(used)
