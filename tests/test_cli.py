@@ -71,6 +71,23 @@ def test_the_same_call_gives_the_same_bytes(folder, calibrated, tmp_path):
             assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
 
 
+def test_every_kmeans_of_the_notebook_can_be_called(folder, tmp_path):
+    for name, choice in {
+        "events": ["data=events", "start=k-means++", "max_events=20000", "max_iterations=300"],
+        "map": ["start=k-means++", "max_iterations=300"],
+        "grid": ["start=grid", "max_iterations=300"],
+        "peaks": ["max_iterations=300"],
+        "one": ["max_iterations=1"],
+        "held": ["max_iterations=5", "peak_weight=100"],
+    }.items():
+        settings = [word for text in choice for word in ("--set", f"segmentation.kmeans.{text}")]
+        call = ("--rows", 5, "--cols", 6, "--out", tmp_path / name, "--no-picture", "--method", "kmeans")
+        petlut("calibrate", folder / "b_raw.dat", *call, *settings)
+    luts = {path.parent.name: path.read_bytes() for path in tmp_path.glob("*/b_raw.lut")}
+    assert len(luts) == 6
+    assert luts["one"] != luts["grid"]
+
+
 def test_flood_equals_the_simulated_map(folder, tmp_path):
     window = BlockSimulation().window
     petlut("flood", folder / "b_raw.dat", "--out", tmp_path / "m.dat", "--window", window.low, window.high)

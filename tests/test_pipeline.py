@@ -109,6 +109,32 @@ def test_wrong_parameters_are_one_line(change):
     assert "\n" not in str(error.value)
 
 
+def test_single_parameters_are_changed_by_name():
+    changed = CalibrationParameters().changed(
+        ["segmentation.method=kmeans", "segmentation.kmeans.max_iterations=5"]
+    )
+    assert (changed.segmentation.method, changed.segmentation.kmeans.max_iterations) == ("kmeans", 5)
+    window = CalibrationParameters().changed(['flood.window={"low": 400, "high": 800}']).flood.window
+    assert window == EnergyWindow(400, 800)
+
+
+@pytest.mark.parametrize(
+    "setting", ["flood.binz=3", "flood", "=3", "flood.bins=-3", "nothing.at.all=1", "flood.bins=x"]
+)
+def test_wrong_settings_are_one_line(setting):
+    with pytest.raises(ParameterError) as error:
+        CalibrationParameters().changed([setting])
+    assert "\n" not in str(error.value)
+
+
+def test_kmeans_on_events_needs_events(simulated):
+    parameters = CalibrationParameters().changed(
+        ["segmentation.method=kmeans", "segmentation.kmeans.data=events"]
+    )
+    with pytest.raises(ParameterError, match="raw event file"):
+        calibrate(simulated.flood, BLOCK, parameters)
+
+
 def test_cancel_stops(simulated):
     with pytest.raises(Cancelled):
         calibrate(simulated.flood, BLOCK, cancelled=lambda: True)

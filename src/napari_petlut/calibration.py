@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -48,6 +49,37 @@ class CalibrationParameters:
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values for a record."""
         return asdict(self)
+
+    def changed(self, settings: Iterable[str]) -> CalibrationParameters:
+        """Return a copy with single parameters changed.
+
+        Parameters
+        ----------
+        settings : iterable of str
+            Each ``NAME=VALUE``, such as ``"segmentation.kmeans.max_iterations=5"``; values as in JSON, words
+            without quotes.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or a value cannot be.
+        """
+        values = self.to_dict()
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            *rooms, last = name.strip().split(".")
+            place = values
+            for room in rooms:
+                place = place.get(room) if isinstance(place, dict) else None  # type: ignore[assignment]
+            if not equals or not isinstance(place, dict) or last not in place:
+                raise ParameterError(
+                    f"{setting!r} sets no known parameter; write NAME=VALUE, names as in a record"
+                )
+            try:
+                place[last] = json.loads(text)
+            except json.JSONDecodeError:
+                place[last] = text.strip()
+        return self.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CalibrationParameters:

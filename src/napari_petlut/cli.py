@@ -201,6 +201,12 @@ def calibrate(
     max_distance: Annotated[
         float | None, typer.Option(help="Pixels farther from their peak than this, px, belong to no crystal.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any parameter, named as in a record; can be repeated."
+        ),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="How the LUT codes a crystal: a preset's name.")] = "packed",
     prior: Annotated[
         Path | None,
@@ -230,7 +236,7 @@ def calibrate(
                 parameters.flood, window=window_of(window), bins=bins, dither=remove_comb, seed=seed
             ),
             segmentation=replace(parameters.segmentation, **_checked_method(cells)),
-        )
+        ).changed(settings or ())
         chosen = lut_encoding(encoding)
         files = calibration.output_paths(out, source.stem) | (
             {"picture": out / f"{source.stem}.png"} if picture else {}

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.analysis.positions import event_positions
 from napari_petlut.calibration import Calibration, make_directory, output_paths, refuse_existing
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
@@ -182,13 +183,10 @@ class _TrueEvents:
         words = np.concatenate(list(iter_words(files["raw"])))
         with np.load(files["truth"]) as truth:
             crystal = truth["event_crystal"].astype(np.intp)
-        energy = words >> 20
-        kept = (energy > window.low) & (energy < window.high) & (crystal >= 0)
-        words, energy, crystal = words[kept], energy[kept].astype(np.float64), crystal[kept]
-        x, y = ((1 - field / energy) * 512 for field in (words & 1023, (words >> 10) & 1023))
-        on_map = (x >= 0) & (y >= 0)
-        to_pixel = (np.minimum(a[on_map].astype(np.intp), 511) for a in (x, y))
-        return cls((next(to_pixel), next(to_pixel)), crystal[on_map])
+        positions, kept = event_positions(words, EventFormat(), window)
+        caused = crystal[kept] >= 0
+        pixels = np.minimum(np.floor(positions[caused] + 0.5).astype(np.intp), 511)
+        return cls((pixels[:, 0], pixels[:, 1]), crystal[kept][caused])
 
     def share_right(self, lut: CrystalLUT) -> float:
         """Return the share of events that a LUT gives to their crystal, up to the symmetries of the grid."""

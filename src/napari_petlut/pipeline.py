@@ -19,8 +19,8 @@ from napari_petlut.calibration import Calibration, CalibrationParameters
 from napari_petlut.errors import FormatError
 from napari_petlut.formats.record import read_record, sha256_of
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, FloodMap, PeakStatus
-from napari_petlut.sources import Source, load_flood, load_prior
+from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, PeakStatus
+from napari_petlut.sources import Source, first_positions, load_flood, load_prior
 
 Progress = Callable[[str, float], None]
 """Called with the name of the step and the fraction of it that is done, 0 to 1."""
@@ -100,7 +100,13 @@ def calibrate(
         )
     with clock.step("segmentation") as report:
         cells = segment(
-            flood.counts, lattice.positions, parameters.segmentation, progress=report, cancelled=cancelled
+            flood.counts,
+            lattice.positions,
+            parameters.segmentation,
+            events=_clustered_events(source, parameters),
+            geometry=lattice.geometry,
+            progress=report,
+            cancelled=cancelled,
         )
     missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
     return Calibration(
@@ -114,6 +120,14 @@ def calibrate(
         seconds=clock.seconds,
         warnings=(*warnings, *lattice.doubts, *cells.warnings),
     )
+
+
+def _clustered_events(source: Source, parameters: CalibrationParameters) -> FloatArray | None:
+    """Return the events that k-means is to cluster, None for every other segmentation."""
+    chosen = parameters.segmentation
+    if chosen.method != "kmeans" or chosen.kmeans.data != "events":
+        return None
+    return first_positions(source, chosen.kmeans.max_events, parameters.flood, parameters.event_format)
 
 
 def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = None) -> Calibration:

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
+from napari_petlut.analysis.positions import event_positions
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.events import event_count, iter_words, load_event_format
 from napari_petlut.formats.maps import read_flood
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EventFormat, FloodMap
+from napari_petlut.model import EventFormat, FloatArray, FloodMap
 
 Source = str | os.PathLike[str] | FloodMap | npt.NDArray[Any]
 
@@ -103,6 +104,40 @@ def flood_of_events(
     if not flood.counts.any():
         raise FormatError(path, f"events in the window {parameters.window}", "none", "choose another window")
     return flood, parameters, warnings
+
+
+def first_positions(
+    source: Source, events: int, parameters: FloodParameters, event_format: EventFormat
+) -> FloatArray:
+    """Return where the first events of a raw event file lie on its flood map.
+
+    Parameters
+    ----------
+    source : path
+    events : int
+        How many of those in the window and on the map; fewer if the file has no more.
+    parameters : FloodParameters
+        Window and bins of the map.
+    event_format : EventFormat
+
+    Returns
+    -------
+    ndarray of float64, shape (events, 2)
+        (axis 0, axis 1) in pixels, pixel centres at integers.
+
+    Raises
+    ------
+    ParameterError
+        If the source is no raw event file.
+    """
+    if isinstance(source, (FloodMap, np.ndarray)) or identify(source) is not FileKind.EVENTS:
+        raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
+    found: list[FloatArray] = []
+    for words in iter_words(source, event_format):
+        found.append(event_positions(words, event_format, parameters.window, bins=parameters.bins)[0])
+        if sum(map(len, found)) >= events:
+            break
+    return np.concatenate(found)[:events]
 
 
 def load_prior(
