@@ -173,7 +173,7 @@ def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences)
     known = [
         (encoding, geometry),
         (chosen.encoding, chosen.geometry),
-        (chosen.encoding, _geometry_in(viewer, block_name(path))),
+        (chosen.encoding, geometry_in_viewer(viewer, block_name(path))),
     ]
     found = _read_lut_knowing(path, [(e, g) for e, g in known if e or g])
     layer = ly.cells_layer(
@@ -224,7 +224,7 @@ def encoding_from(fields: dict[str, Any]) -> LUTEncoding:
     return LUTEncoding(**{**fields, **pairs})
 
 
-def _geometry_in(viewer: ViewerModel | None, block: str) -> BlockGeometry | None:
+def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry | None:
     """Return the crystal array of the same block in the viewer, else the only one that is open there."""
     layers = list(viewer.layers) if viewer is not None else []
     known = {ly.geometry_of(layer) for layer in layers if ly.block_of(layer) == block} - {None}
