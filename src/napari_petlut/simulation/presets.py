@@ -11,12 +11,12 @@ PRESETS: Mapping[str, BlockSimulation] = MappingProxyType(
     {
         "typical": BlockSimulation(),
         "easy": BlockSimulation(
-            resolution=2.2, counts_per_crystal=30_000, distortion=0.05, scatter=0.15, background=0.04
+            resolution=2.4, counts_per_crystal=30_000, distortion=0.05, scatter=0.15, background=0.04
         ),
         "hard": BlockSimulation(
-            resolution=1.25,
+            resolution=1.3,
             counts_per_crystal=20_000,
-            distortion=0.09,
+            distortion=0.1,
             turn=4,
             gains=(1.0, 1.15, 0.9, 1.25),
             dead=3,

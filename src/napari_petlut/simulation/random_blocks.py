@@ -138,7 +138,7 @@ def _geometry(rng: np.random.Generator, low: int, high: int) -> tuple[int, int]:
 def _resolution(rng: np.random.Generator, rows: int, cols: int) -> float:
     """Return k: it goes with the pitch, but denser designs have somewhat sharper spots."""
     side = np.sqrt(rows * cols)
-    return float(np.clip(1.36 * (REFERENCE_SIDE / side) ** 0.7, 1.05, 2.8) * _between(rng, 0.94, 1.1))
+    return float(np.clip(1.42 * (REFERENCE_SIDE / side) ** 0.7, 1.05, 2.8) * _between(rng, 0.94, 1.1))
 
 
 def _easy(rng: np.random.Generator) -> Settings:
@@ -168,16 +168,16 @@ def _typical(rng: np.random.Generator) -> Settings:
         "cols": cols,
         "resolution": _resolution(rng, rows, cols),
         "counts_per_crystal": _log_between(rng, 5_000, 200_000),
-        "distortion": _between(rng, 0.04, 0.085),
-        "light_spread": _between(rng, 0.44, 0.52),
-        "sensor_radius": _between(rng, 0.65, 0.85),
-        "jitter": _between(rng, 0.05, 0.075),
+        "distortion": _between(rng, 0.05, 0.1),
+        "light_spread": _between(rng, 0.43, 0.52),
+        "sensor_radius": _between(rng, 0.65, 0.9),
+        "jitter": _between(rng, 0.04, 0.07),
         "yield_spread": _between(rng, 0.03, 0.08),
         "gains": tuple(float(g) for g in gains),
         "turn": _between(rng, -2, 2),
         "shear": _between(rng, -1, 1),
         "mirror": bool(rng.random() < 0.5),
-        "scatter": _between(rng, 0.1, 0.2),
+        "scatter": _between(rng, 0.12, 0.26),
         "background": _between(rng, 0.03, 0.1),
         "dim_level": _between(rng, 0.2, 0.4),
         "merged": int(rng.random() < 0.15),
@@ -293,7 +293,7 @@ FACTORS: Mapping[Level, Mapping[str, Factor]] = MappingProxyType(
                 "dead run": _run("dead", ("run", "corner"), 2, 4),
                 "dim": _more("dim", 3, 8),
                 "dim run": _run("dim", ("run", "corner", "edge"), 2, 4),
-                "distortion": _set(distortion=(0.085, 0.12)),
+                "distortion": _set(distortion=(0.1, 0.13)),
                 "gains": _gains(1.5),
                 "geometry": _unusual_geometry,
                 "hot bins": _hot,
@@ -301,7 +301,7 @@ FACTORS: Mapping[Level, Mapping[str, Factor]] = MappingProxyType(
                 "low counts": _low_counts,
                 "many counts": _many_counts,
                 "merged": _merged(2, 4),
-                "resolution": _set(resolution=(0.98, 1.15)),
+                "resolution": _set(resolution=(1.02, 1.2)),
                 "shear": _set_angle("shear", 3, 6),
                 "turn": _set_angle("turn", 3, 7),
                 "walls": _walls(0.6, 1.3),
@@ -313,11 +313,11 @@ FACTORS: Mapping[Level, Mapping[str, Factor]] = MappingProxyType(
                 "background": _set(background=(0.4, 0.55)),
                 "dead corner": _run("dead", ("corner",), 3, 5),
                 "dead line": _run("dead", ("row", "col", "edge"), 1, 1),
-                "distortion": _set(distortion=(0.12, 0.16)),
+                "distortion": _set(distortion=(0.13, 0.17)),
                 "gains": _gains(2.0),
                 "geometry": _extreme_geometry,
                 "merged": _merged(10, 10),
-                "resolution": _set(resolution=(0.78, 0.88)),
+                "resolution": _set(resolution=(0.8, 0.9)),
                 "turn": _set_angle("turn", 8, 12),
                 "very low counts": _set(counts_per_crystal=(180, 260)),
                 "walls": _walls(1.3, 2.0),

@@ -20,13 +20,17 @@ from napari_petlut.simulation.optics import (
 )
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
 
-HALO_SPREAD = 0.30
+HALO_SPREAD = 0.25
 """Variance of the halo of scattered events, in units of the squared lattice vectors."""
 BACKGROUND_SPREAD = 0.25
 """Variance of one crystal's part of the background, in the same units: enough to leave no spots in it."""
-DEPTH_SHARE = 0.6
+DEPTH_SHARE = 0.65
 """Share of a typical spot's variance that comes from where in the crystal the gamma interacts; it goes with
 the local pitch. The photon statistics give the rest."""
+EDGE_LOSS = 0.25
+"""Share of its events that a crystal at one side of the block loses, as scattered gammas leave the block."""
+EDGE_REACH = 0.5
+"""Distance from a side over which that loss falls to 1 / e, in half sides: the range of a scattered gamma."""
 SPREAD_CUT = 2.7
 """Crystal-to-crystal variations are cut at so many standard deviations."""
 
@@ -75,6 +79,7 @@ def block_response(params: BlockSimulation) -> BlockResponse:
     light, sensitivity, size = np.clip(normal, -SPREAD_CUT, SPREAD_CUT)
     covariances *= np.exp(2 * params.spot_spread * size)[:, None, None]
     activity = 1 + params.sensitivity_spread * sensitivity
+    activity *= _kept_in_block(params)
     activity[faults.dim] *= params.dim_level
     activity[faults.dead] = 0
     photopeak = params.photopeak * (1 + params.yield_spread * light)
@@ -84,6 +89,16 @@ def block_response(params: BlockSimulation) -> BlockResponse:
 def _typical_variance(covariances: FloatArray) -> float:
     """Return the median over crystals of a spot's mean variance."""
     return float(np.median(np.trace(covariances, axis1=1, axis2=2))) / 2
+
+
+def _kept_in_block(params: BlockSimulation) -> FloatArray:
+    """Return the share of each crystal's events that no scatter out of the block takes away, shape (n,)."""
+    kept = []
+    for n in params.geometry.shape:
+        from_low = 2 * (np.arange(n) + 0.5) / n
+        loss = np.exp(-from_low / EDGE_REACH) + np.exp(-(2 - from_low) / EDGE_REACH)
+        kept.append(1 - EDGE_LOSS * loss)
+    return np.multiply.outer(*kept).ravel()
 
 
 @dataclass(frozen=True, eq=False)

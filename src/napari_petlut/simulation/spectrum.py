@@ -20,7 +20,7 @@ NOISE_SHARE = 0.012
 """Triggers of the electronics alone, as a share of all events."""
 NOISE_ENERGY = 0.02
 """Mean of their energy, relative to the photopeak."""
-FULL_ENERGY_SHARE = 0.577
+FULL_ENERGY_SHARE = 0.584
 """Share of the crystals' events that leave all their energy; with it 57 % of all events lie in the window
 400 to 800 of a photopeak at 520, as measured (35.6 of 62.58 million)."""
 
