@@ -63,7 +63,7 @@ class BlockSimulation:
         Number the rows from the other end.
     walls : tuple of 4 float
         Reach in pitches of the light that the reflecting walls fold back, at the low and high side of axis 0
-        and of axis 1. 1 pulls the outer two rows together by a third, 2 nearly merges them.
+        and of axis 1. 1 pulls the outer two rows together by a third, 2 by almost two thirds.
     jitter : float
         Standard deviation of a crystal's own displacement, in pitches.
     yield_spread : float
