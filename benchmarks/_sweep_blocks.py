@@ -111,8 +111,7 @@ def run_block(task: Task) -> Result:
     if lattice is None:
         # No lattice is no wrong lattice: everything counts as marked.
         return Result(right=0, wrong_marked=known["live"], right_marked=0, dead_missing=0, **known)
-    score = score_lattice(lattice, simulated.centres, simulated.live)
-    return Result(**known, **_counted(score), doubts=lattice.doubts)
+    return Result(**known, **_counted(_score(lattice, simulated)), doubts=lattice.doubts)
 
 
 def _counted(score: LatticeScore) -> dict[str, Any]:
@@ -217,25 +216,29 @@ def _compare(task: Task, block: SimulatedBlock, before: Lattice | None, change: 
     renumber = np.arange(len(geometry)).reshape(geometry.shape)
     if change.transposed:
         geometry, renumber = BlockGeometry(geometry.cols, geometry.rows), renumber.T
-    order = renumber.ravel()
+    order, merged = renumber.ravel(), np.array(block.merged, np.intp).reshape(-1, 2)
     after, _, _ = solve(np.ascontiguousarray(change.counts(block.flood.counts)), geometry)
 
-    def agreeing(lattice: Lattice | None, centres: FloatArray) -> int:
-        if lattice is None:
+    def agreeing(centres: FloatArray) -> int:
+        if after is None:
             return 0
-        return int(score_lattice(lattice, change.place(centres)[order], block.live[order]).right.sum())
+        pairs = np.argsort(order)[merged].tolist()
+        score = score_lattice(after, change.place(centres)[order], block.live[order], merged=pairs)
+        return int(score.right.sum())
 
     return Invariance(
         seed=task.seed,
         level=task.level,
         change=change.name,
         crystals=int(block.live.sum()),
-        same=0 if before is None else agreeing(after, before.positions),
-        right_before=0
-        if before is None
-        else int(score_lattice(before, block.centres, block.live).right.sum()),
-        right_after=agreeing(after, block.centres),
+        same=0 if before is None else agreeing(before.positions),
+        right_before=0 if before is None else int(_score(before, block).right.sum()),
+        right_after=agreeing(block.centres),
     )
+
+
+def _score(lattice: Lattice, block: SimulatedBlock) -> LatticeScore:
+    return score_lattice(lattice, block.centres, block.live, merged=block.merged)
 
 
 def run_all_changes(tasks: Iterable[Task], jobs: int) -> list[Invariance]:

@@ -32,7 +32,7 @@ def _draw(result: Result, path: Path) -> Path:
     axes.plot(*block.centres[block.live].T[::-1], "c+", ms=6, label="true")
     axes.plot(*block.centres[~block.live].T[::-1], "bx", ms=6, label="dead")
     if lattice is not None:
-        score = score_lattice(lattice, block.centres, block.live)
+        score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
         for line in (lattice.grid, np.swapaxes(lattice.grid, 0, 1)):
             for places in line:
                 axes.plot(places[:, 1], places[:, 0], "-", color="orange", lw=0.5)

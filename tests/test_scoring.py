@@ -54,3 +54,13 @@ def test_half_the_spacing_decides_and_dead_crystals_do_not_count():
 def test_spacing_is_to_the_nearest_neighbour():
     centres = np.array([[0.0, 0], [0, 5], [0, 12]])
     assert true_spacing(centres, BlockGeometry(1, 3)).tolist() == [5, 5, 7]
+
+
+def test_merged_neighbours_do_not_make_the_tolerance_smaller():
+    block = BlockGeometry(2, 2)
+    centres = np.array([[10.0, 10.0], [10.0, 11.0], [40.0, 10.0], [40.0, 40.0]])
+    assert true_spacing(centres, block).tolist() == [1, 1, 30, 30]
+    assert true_spacing(centres, block, [(1, 0)]).tolist() == [30, np.hypot(30, 29), 30, 30]
+    found = lattice(block, centres + np.array([5.0, 0.0]))
+    assert score_lattice(found, centres).right.tolist() == [False, False, True, True]
+    assert score_lattice(found, centres, merged=[(0, 1)]).perfect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,13 @@ def symmetric_ids(geometry: BlockGeometry) -> list[IntArray]:
     return [g[::a, ::b].ravel().astype(np.intp) for g in grids for a in (1, -1) for b in (1, -1)]
 
 
-def score_lattice(lattice: Lattice, centres: FloatArray, live: BoolArray | None = None) -> LatticeScore:
+def score_lattice(
+    lattice: Lattice,
+    centres: FloatArray,
+    live: BoolArray | None = None,
+    *,
+    merged: Iterable[tuple[int, int]] = (),
+) -> LatticeScore:
     """Hold a lattice against the true centres.
 
     Parameters
@@ -86,9 +93,11 @@ def score_lattice(lattice: Lattice, centres: FloatArray, live: BoolArray | None 
         True spot centres by crystal id, (axis 0, axis 1) in flood-map pixels.
     live : ndarray of bool, shape (rows * cols,), optional
         False for dead crystals; all are live by default.
+    merged : pairs of int
+        Ids of neighbours whose spots lie on each other; their distance is no measure of the spacing.
     """
     live = np.ones(len(lattice.geometry), bool) if live is None else np.asarray(live, bool)
-    tolerance = np.maximum(0.5 * true_spacing(centres, lattice.geometry), SMALLEST_TOLERANCE)
+    tolerance = np.maximum(0.5 * true_spacing(centres, lattice.geometry, merged), SMALLEST_TOLERANCE)
     best: tuple[int, IntArray, FloatArray] | None = None
     for ids in symmetric_ids(lattice.geometry):
         distance = np.linalg.norm(lattice.positions[ids] - centres, axis=1)
@@ -107,12 +116,20 @@ def score_lattice(lattice: Lattice, centres: FloatArray, live: BoolArray | None 
     )
 
 
-def true_spacing(centres: FloatArray, geometry: BlockGeometry) -> FloatArray:
-    """Return each centre's distance to its nearest neighbour along rows and columns, shape (rows * cols,)."""
+def true_spacing(
+    centres: FloatArray, geometry: BlockGeometry, merged: Iterable[tuple[int, int]] = ()
+) -> FloatArray:
+    """Return each centre's distance to its nearest neighbour along rows and columns, shape (rows * cols,).
+
+    Neighbours that are named in `merged` do not count as neighbours of each other.
+    """
     grid = np.asarray(centres).reshape(*geometry.shape, 2)
     nearest = np.full(geometry.shape, np.inf)
     down = np.linalg.norm(np.diff(grid, axis=0), axis=-1)
     across = np.linalg.norm(np.diff(grid, axis=1), axis=-1)
+    for a, b in merged:
+        (row, col), (other_row, other_col) = (divmod(int(i), geometry.cols) for i in sorted((a, b)))
+        (down if other_row > row else across)[row, col] = np.inf
     nearest[:-1] = np.minimum(nearest[:-1], down)
     nearest[1:] = np.minimum(nearest[1:], down)
     nearest[:, :-1] = np.minimum(nearest[:, :-1], across)
