@@ -233,7 +233,7 @@ class PeakEditor:
         row, col = self._geometry.row_col(crystal)
         numbers = {"crystal": crystal, "row": row, "col": col}
         columns |= {name: values.astype(np.int64) for name, values in numbers.items()}
-        columns["reason"] = _reasons(columns["reason"], crystal)
+        columns |= _told_apart(columns["status"], columns["reason"], crystal)
         self._write(PeakState(positions, pd.DataFrame(columns), self._geometry), numbered=True)
 
     def _restore(self, state: PeakState | None) -> bool:
@@ -309,7 +309,11 @@ def _rows_before(before: FloatArray, after: FloatArray, touched: npt.NDArray[np.
     return np.array(rows, np.intp)
 
 
-def _reasons(reasons: npt.NDArray[Any], crystal: IntArray) -> npt.NDArray[np.object_]:
-    """Return the reasons with "belongs to no crystal" where, and only where, that is now true."""
-    known = np.where(reasons == EXTRA_REASON, "", reasons.astype(object))
-    return np.where(crystal == NO_CRYSTAL, EXTRA_REASON, known).astype(object)
+def _told_apart(status: npt.NDArray[Any], reasons: npt.NDArray[Any], crystal: IntArray) -> Columns:
+    """Mark the points that belong to no crystal as suspect, and take the mark off those that now do."""
+    homeless, was_homeless = crystal == NO_CRYSTAL, reasons == EXTRA_REASON
+    status = status.astype(object)
+    status[~homeless & was_homeless & (status == PeakStatus.SUSPECT)] = PeakStatus.FOUND.value
+    status[homeless & (status == PeakStatus.FOUND)] = PeakStatus.SUSPECT.value
+    known = np.where(was_homeless, "", reasons.astype(object))
+    return {"status": status, "reason": np.where(homeless, EXTRA_REASON, known).astype(object)}

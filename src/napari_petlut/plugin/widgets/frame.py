@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import napari
 
 _MIN_WIDTH = 300
+_HINT = "Drop a flood map or event file on the canvas, or File > Open Sample."
 _GOOD, _BAD = "", "color: #f08c00"
 
 
@@ -129,7 +130,9 @@ class Panel(QWidget):
             current = self.bench.choose_any()
             self.flood.value = current.flood_layer if current else None
         if current is None and not self.message.text():
-            self.message.setText("Drop a flood map or event file on the canvas, or File > Open Sample.")
+            self.message.setText(_HINT)
+        elif current is not None and self.message.text() == _HINT:
+            self.message.setText("")
 
     def _on_flood_chosen(self, layer: Image | None) -> None:
         self.bench.choose(layer)
@@ -137,7 +140,7 @@ class Panel(QWidget):
     def _run_all(self) -> None:
         block = self.bench.choose_any()
         if block is None:
-            self._on_ended("Open a flood map first: drop a file, or File > Open Sample.", False)
+            self._on_ended(_HINT, False)
         else:
             self.runner.try_start(lambda: steps.run_all_job(block))
 

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from napari.qt.threading import create_worker
+from napari.utils import progress
 from psygnal import Signal
 
 from napari_petlut.errors import Cancelled, PetlutError
@@ -29,12 +30,12 @@ def _watched(compute: Compute, stop: Event) -> Generator[float, None, Any]:
     """
     fraction = [0.0]
 
-    def progress(done: float) -> None:
+    def note(done: float) -> None:
         fraction[0] = done
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="petlut")
     try:
-        future = pool.submit(compute, progress, stop.is_set)
+        future = pool.submit(compute, note, stop.is_set)
         while not future.done():
             yield fraction[0]
             wait([future], timeout=_POLL_SECONDS)
@@ -69,6 +70,7 @@ class JobRunner:
         self._job: Job | None = None
         self._stop = Event()
         self._also_tell: Tell | None = None
+        self._bar: progress | None = None
 
     @property
     def busy(self) -> bool:
@@ -98,11 +100,13 @@ class JobRunner:
 
     def _start(self, job: Job) -> None:
         self._job, self._stop = job, Event()
-        worker = create_worker(_watched, job.compute, self._stop, _progress={"desc": job.title})
+        self._bar = progress(total=100, desc=job.title)
+        worker = create_worker(_watched, job.compute, self._stop)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
         worker.aborted.connect(self._on_aborted)
+        worker.finished.connect(self._on_finished)
         self.started.emit(job.title)
         worker.start()
 
@@ -111,6 +115,8 @@ class JobRunner:
         self._stop.set()
 
     def _on_progress(self, fraction: float) -> None:
+        if self._bar is not None:
+            self._bar.update(round(100 * fraction) - self._bar.n)
         self.progressed.emit(fraction)
 
     def _on_returned(self, result: object) -> None:
@@ -139,6 +145,11 @@ class JobRunner:
     def _tell_end(self, text: str, good: bool) -> None:
         also_tell, self._also_tell = self._also_tell, None
         _say(self.ended.emit, also_tell, text, good)
+
+    def _on_finished(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _on_aborted(self) -> None:
         self._stop.set()
