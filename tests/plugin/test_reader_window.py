@@ -12,6 +12,7 @@ from napari_petlut.plugin import counting_events, reader
 from napari_petlut.plugin import layers as ly
 
 from .files import write_block
+from .window import drop, messages
 
 pytestmark = pytest.mark.gl
 
@@ -29,30 +30,6 @@ def viewer(make_napari_viewer, monkeypatch):
     reader._last_read.clear()
     notification_manager.records.clear()
     return viewer
-
-
-def drop(qtbot, viewer, paths):
-    """Drop files on the canvas as a person does, while the event loop runs."""
-    from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
-    from qtpy.QtGui import QDropEvent
-
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(
-        QPointF(5, 5),
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    dropped = []
-    qt_viewer = viewer.window._qt_viewer
-    QTimer.singleShot(0, lambda: (qt_viewer.dropEvent(event), dropped.append(True)))
-    qtbot.waitUntil(lambda: bool(dropped), timeout=20_000)
-
-
-def messages(severity):
-    return [r.message for r in notification_manager.records if str(r.severity) == severity]
 
 
 def test_dropped_files_open_with_the_map_below_what_is_drawn_on_it(viewer, qtbot, files):

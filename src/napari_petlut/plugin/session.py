@@ -116,6 +116,8 @@ def _from_session(stored: SessionLayer) -> Layer:
     contour = settings.pop("contour", 1)
     if stored.info.get("kind") == ly.LayerKind.PEAKS:
         settings |= {key: value for key, value in ly.PEAK_STYLE.items() if key != "size"}
+    if stored.info.get("kind") in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
+        settings["colormap"] = ly.cell_colors()
     if stored.features:
         settings["features"] = pd.DataFrame(
             {name: c.astype(object) if c.dtype.kind == "U" else c for name, c in stored.features.items()}
@@ -143,6 +145,7 @@ def _shown(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a session as napari takes them."""
     from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
-    if settings.get("colormap", "inferno") not in AVAILABLE_COLORMAPS:
+    name = settings.get("colormap", "inferno")
+    if isinstance(name, str) and name not in AVAILABLE_COLORMAPS:
         settings["colormap"] = "inferno"
     return settings

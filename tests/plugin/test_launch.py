@@ -1,0 +1,54 @@
+"""Opening napari from the command line, or not."""
+
+import subprocess
+
+import pytest
+
+from napari_petlut.calibration import CalibrationParameters
+from napari_petlut.pipeline import calibrate
+from napari_petlut.plugin import launch
+from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.workbench import workbench_of
+
+from .files import BLOCK, write_block
+
+
+def test_without_a_display_it_returns_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(launch.sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(launch, "show_result", lambda paths: pytest.fail("a window was opened"))
+    launch.open_if_possible([tmp_path / "no such file"])
+
+
+def test_without_napari_or_with_a_dead_display_it_does_not_try(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":999")
+    assert not launch.can_open_window()
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    assert not launch.can_open_window()
+
+    def hang(*args, **kwargs):
+        raise subprocess.TimeoutExpired("probe", 1)
+
+    monkeypatch.undo()
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(launch.subprocess, "run", hang)
+    assert not launch.can_open_window()
+
+
+@pytest.mark.gl
+def test_a_result_opens_with_the_panel_and_can_be_worked_on(make_napari_viewer, monkeypatch, tmp_path):
+    files = write_block(tmp_path)
+    result = calibrate(files["map"], BLOCK, CalibrationParameters())
+    out = result.write(tmp_path / "out", stem="b7_map")
+    assert launch.can_open_window()
+    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
+    viewer = launch.show_result([files["map"], out["lut"], out["peaks"]])
+    block = workbench_of(viewer).current
+    assert block.flood_layer.name == "b7_map"
+    assert block.geometry == BLOCK
+    assert block.count.peaks == 20
+    kinds = [ly.kind_of(layer) for layer in viewer.layers]
+    assert kinds == [ly.LayerKind.FLOOD, ly.LayerKind.CELLS, ly.LayerKind.LATTICE, ly.LayerKind.PEAKS]
+    assert block.cells_layer is viewer.layers[1]
+    assert "Crystal LUT" in str(list(viewer.window.dock_widgets))

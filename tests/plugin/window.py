@@ -1,0 +1,41 @@
+"""What a person does in a real window, while Qt's event loop runs."""
+
+from napari.utils.notifications import notification_manager
+
+
+def in_event_loop(qtbot, action, timeout=20_000):
+    """Call `action` from the event loop, as a click does."""
+    from qtpy.QtCore import QTimer
+
+    done = []
+
+    def act():
+        try:
+            action()
+        finally:
+            done.append(True)
+
+    QTimer.singleShot(0, act)
+    qtbot.waitUntil(lambda: bool(done), timeout=timeout)
+
+
+def drop(qtbot, viewer, paths):
+    """Drop files on the canvas."""
+    from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+    from qtpy.QtGui import QDropEvent
+
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    in_event_loop(qtbot, lambda: viewer.window._qt_viewer.dropEvent(event))
+
+
+def messages(severity):
+    """Return what napari has notified with this severity."""
+    return [r.message for r in notification_manager.records if str(r.severity) == severity]
