@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_petlut.analysis import _positions
+from napari_petlut.analysis import _events, _positions
 from napari_petlut.analysis.flood import FloodAccumulator, FloodParameters, energy_spectrum, flood_from_words
-from napari_petlut.analysis.flood import histogram as histogram_module
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import BitField, EnergyWindow, EventFormat
 
@@ -158,7 +157,7 @@ def test_the_seed_decides_the_dither():
 
 
 def test_more_events_can_be_added_after_a_result(monkeypatch):
-    monkeypatch.setattr(histogram_module, "_MAX_UNFLUSHED", 1000)
+    monkeypatch.setattr(_events, "_MAX_UNFLUSHED", 1000)
     words = np.random.default_rng(4).integers(0, 2**32, 3500, dtype=np.uint32)
     accumulator = FloodAccumulator(parameters=FloodParameters(bins=16))
     accumulator.add(words[:700])

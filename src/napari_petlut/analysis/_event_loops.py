@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_petlut.analysis._events import Words
+from napari_petlut.analysis._events import Counts, Words
 from napari_petlut.analysis._positions import PixelRule
 
-Counts = npt.NDArray[np.uint32]
-Rows = npt.NDArray[np.uint16]
+Rows = npt.NDArray[np.unsignedinteger]
 
 _STEP = 1024
 _SPLITMIX_STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -73,7 +72,7 @@ def fill_bin_table(
 
 
 @njit(cache=True, nogil=True)
-def count_energies(words: Words, rule: PixelRule, spectrum: npt.NDArray[np.int64]) -> None:
+def count_energies(words: Words, rule: PixelRule, spectrum: Counts) -> None:
     """Add events to `spectrum`; its last channel takes every energy above."""
     last_channel = np.int64(spectrum.size - 1)
     for i in range(words.size):
@@ -96,11 +95,10 @@ def count_flood(words: Words, first_index: int, rule: PixelRule, spectrum: Count
 
 @njit(cache=True, nogil=True)
 def count_crystal_spectra(
-    words: Words, first_index: int, rule: PixelRule, lut: Rows, spectra: Counts
+    words: Words, first_index: int, rule: PixelRule, lut: Rows, last_channel: int, spectra: Counts
 ) -> None:
     """Add events to the spectrum of their crystal; `lut` gives the row of `spectra` for each pixel."""
     pixels, energies = np.empty(_STEP, np.int64), np.empty(_STEP, np.int64)
-    last_channel = np.int64(spectra.shape[1] - 1)
     for start in range(0, words.size, _STEP):
         n = min(_STEP, words.size - start)
         _locate(words, start, n, first_index, rule, pixels, energies)
@@ -147,17 +145,20 @@ def label_events(
     first_index: int,
     rule: PixelRule,
     lut: Rows,
-    none: int,
+    windows: npt.NDArray[np.int64],
     crystals: npt.NDArray[np.int32],
 ) -> None:
-    """Write the crystal of each event into `crystals`, -1 where `lut` says `none`."""
+    """Write the crystal of each event into `crystals`, -1 outside its window; the last row is no crystal."""
     pixels, energies = np.empty(_STEP, np.int64), np.empty(_STEP, np.int64)
+    none = windows.shape[0] - 1
     for start in range(0, words.size, _STEP):
         n = min(_STEP, words.size - start)
         _locate(words, start, n, first_index, rule, pixels, energies)
         for i in range(n):
-            crystal = np.int32(lut[pixels[i]])
-            crystals[start + i] = crystal if crystal != none else np.int32(-1)
+            crystal = np.int64(lut[pixels[i]])
+            kept = (crystal != none) & (energies[i] >= windows[crystal, 0])
+            kept = kept & (energies[i] <= windows[crystal, 1])
+            crystals[start + i] = crystal if kept else -1
 
 
 @njit(cache=True, nogil=True)

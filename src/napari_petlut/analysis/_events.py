@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from napari_petlut.model import EventFormat
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
 Words = npt.NDArray[np.unsignedinteger[Any]]
+Counts = npt.NDArray[np.uint32]
 
 _MAX_PART_BYTES = 2**26
 _BLOCK_WORDS = 131_072
+_MAX_UNFLUSHED = 2**32 - 1
 
 
 def watched(
@@ -46,16 +49,23 @@ def watched(
         progress(1.0)
 
 
-class Workers:
-    """Runs a function over an array of words block by block, on all cores.
+class EventCounter:
+    """Adds events to arrays of counts, on all cores.
+
+    Each thread counts in 32 bits into arrays of its own, which keeps them in the cache; the totals have 64.
 
     Parameters
     ----------
+    fmt : EventFormat
+        Layout of a word.
+    loop : callable
+        ``loop(words, first_index, *arrays)`` adds events to arrays of uint32; `first_index` is the place of
+        ``words[0]`` among all events added.
+    shapes : sequence of tuple of int
+        Shapes of the arrays.
     threads : int, optional
-        How many; by default one for each core that this process may use.
-    bytes_per_thread : int
-        Memory each thread will need for its own sums: there are never so many threads that they would take
-        more than 64 MB together, unless one alone does.
+        How many; by default one for each core that this process may use. Never so many that their arrays
+        would take more than 64 MB together, unless those of one thread do.
 
     Raises
     ------
@@ -63,11 +73,74 @@ class Workers:
         If `threads` is below 1.
     """
 
-    def __init__(self, threads: int | None, *, bytes_per_thread: int = 0) -> None:
+    def __init__(
+        self,
+        fmt: EventFormat,
+        loop: Callable[..., None],
+        shapes: Sequence[tuple[int, ...]],
+        *,
+        threads: int | None = None,
+    ) -> None:
+        self.events = 0
+        self._fmt, self._loop, self._unflushed = fmt, loop, 0
+        affordable = max(1, _MAX_PART_BYTES // max(4 * sum(prod(shape) for shape in shapes), 1))
+        self._workers = Workers(threads, at_most=affordable)
+        self._parts = [[np.zeros(shape, np.uint32) for shape in shapes] for _ in range(self._workers.count)]
+        self._totals = [np.zeros(shape, np.int64) for shape in shapes]
+
+    def add(self, words: npt.ArrayLike) -> None:
+        """Count a chunk of events.
+
+        Raises
+        ------
+        ParameterError
+            If the words are not unsigned integers of the format's size.
+        """
+        array = kernel_words(words, self._fmt)
+        for start in range(0, array.size, _MAX_UNFLUSHED):
+            part = array[start : start + _MAX_UNFLUSHED]
+            if self._unflushed + part.size > _MAX_UNFLUSHED:
+                self._flush()
+            self._workers.run(self._count, part)
+            self._unflushed += part.size
+            self.events += part.size
+
+    def totals(self) -> list[npt.NDArray[np.int64]]:
+        """Return copies of the sums so far; more events can be added afterwards."""
+        self._flush()
+        return [total.copy() for total in self._totals]
+
+    def _count(self, thread: int, words: Words, start: int) -> None:
+        self._loop(words, self.events + start, *self._parts[thread])
+
+    def _flush(self) -> None:
+        for arrays in self._parts:
+            for total, array in zip(self._totals, arrays, strict=True):
+                total += array
+                array[...] = 0
+        self._unflushed = 0
+
+
+class Workers:
+    """Runs a function over an array of words block by block, on all cores.
+
+    Parameters
+    ----------
+    threads : int, optional
+        How many; by default one for each core that this process may use.
+    at_most : int, optional
+        Upper limit to that.
+
+    Raises
+    ------
+    ParameterError
+        If `threads` is below 1.
+    """
+
+    def __init__(self, threads: int | None = None, *, at_most: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ParameterError(f"threads must be 1 or more, not {threads}")
-        affordable = max(1, _MAX_PART_BYTES // max(bytes_per_thread, 1))
-        self.count = min(threads or _cores(), affordable)
+        self.count = min(threads or _cores(), at_most or _cores())
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, function: Callable[[int, Words, int], None], words: Words) -> None:

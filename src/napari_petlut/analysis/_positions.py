@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis._events import word_type
-from napari_petlut.model import EnergyWindow, EventFormat
+from napari_petlut.model import SPECTRUM_BINS, EnergyWindow, EventFormat, FloatArray
 
+MAX_SPECTRUM_BINS = 65536
 _MAX_TABLE_ENTRIES = 2**23
 _TABLE_PADDING = 32
 
@@ -100,3 +101,16 @@ def energies_in(window: EnergyWindow | None, fmt: EventFormat) -> tuple[int, int
         return 1, fmt.energy.mask
     # No energy is larger than the mask: a window above has its start there, which keeps numbers small.
     return min(floor(window.low) + 1, fmt.energy.mask + 1), min(ceil(window.high) - 1, fmt.energy.mask)
+
+
+def map_of_pixels(counts: npt.NDArray[np.int64], bins: int) -> FloatArray:
+    """Return counts by pixel as a map, shape (bins, bins), without what was dropped."""
+    return counts.reshape(bins + 1, bins + 1)[:-1, :-1].astype(np.float64)
+
+
+def spectrum_channels(fmt: EventFormat) -> int:
+    """Return how many channels the energy spectrum of a format has.
+
+    4096, or as many as the energy has values, at most 65536. Larger energies count in the last channel.
+    """
+    return min(max(SPECTRUM_BINS, fmt.energy.mask + 1), MAX_SPECTRUM_BINS)

@@ -7,21 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import CancelCheck, Progress, Words, Workers, kernel_words, watched
-from napari_petlut.analysis._positions import pixel_rule
+from napari_petlut.analysis._events import CancelCheck, Counts, EventCounter, Progress, Words, watched
+from napari_petlut.analysis._positions import map_of_pixels, pixel_rule, spectrum_channels
 from napari_petlut.analysis.flood.parameters import FloodParameters
-from napari_petlut.model import SPECTRUM_BINS, EnergyWindow, EventFormat, FloodMap
-
-MAX_SPECTRUM_BINS = 65536
-_MAX_UNFLUSHED = 2**32 - 1
-
-
-def spectrum_channels(fmt: EventFormat) -> int:
-    """Return how many channels the energy spectrum of a format has.
-
-    4096, or as many as the energy has values, at most 65536. Larger energies count in the last channel.
-    """
-    return min(max(SPECTRUM_BINS, fmt.energy.mask + 1), MAX_SPECTRUM_BINS)
+from napari_petlut.model import EnergyWindow, EventFormat, FloodMap
 
 
 class FloodAccumulator:
@@ -58,19 +47,24 @@ class FloodAccumulator:
         *,
         threads: int | None = None,
     ) -> None:
+        from napari_petlut.analysis._event_loops import count_flood
+
         self.fmt = fmt
         self.parameters = parameters
-        self.events = 0
-        """Events added so far, whatever their energy."""
-        self._rule = pixel_rule(
+        rule = pixel_rule(
             fmt, parameters.bins, parameters.window, dither=parameters.dither, seed=parameters.seed
         )
-        self._workers = Workers(threads, bytes_per_thread=4 * self._rule.pixels)
-        self._unflushed = 0
-        self._spectra = np.zeros((self._workers.count, spectrum_channels(fmt)), np.uint32)
-        self._counts = np.zeros((self._workers.count, self._rule.pixels), np.uint32)
-        self._spectrum_total = np.zeros(self._spectra.shape[1], np.int64)
-        self._counts_total = np.zeros(self._rule.pixels, np.int64)
+
+        def count(words: Words, first_index: int, spectrum: Counts, counts: Counts) -> None:
+            count_flood(words, first_index, rule, spectrum, counts)
+
+        shapes = (spectrum_channels(fmt),), (rule.pixels,)
+        self._counter = EventCounter(fmt, count, shapes, threads=threads)
+
+    @property
+    def events(self) -> int:
+        """Events added so far, whatever their energy."""
+        return self._counter.events
 
     def add(self, words: npt.ArrayLike) -> None:
         """Count a chunk of events.
@@ -85,14 +79,7 @@ class FloodAccumulator:
         ParameterError
             If the words are not unsigned integers of the format's size.
         """
-        words = kernel_words(words, self.fmt)
-        for start in range(0, words.size, _MAX_UNFLUSHED):
-            part = words[start : start + _MAX_UNFLUSHED]
-            if self._unflushed + part.size > _MAX_UNFLUSHED:
-                self._flush()
-            self._workers.run(self._count_part, part)
-            self._unflushed += part.size
-            self.events += part.size
+        self._counter.add(words)
 
     def result(self, source: str = "") -> FloodMap:
         """Return the flood map of all events added so far; more can be added afterwards.
@@ -102,28 +89,14 @@ class FloodAccumulator:
         source : str
             Where the events come from, for titles and records.
         """
-        self._flush()
-        side = self.parameters.bins + 1
+        spectrum, counts = self._counter.totals()
         return FloodMap(
-            # Without the last row and column, which hold the events that are dropped.
-            counts=self._counts_total.reshape(side, side)[:-1, :-1].astype(np.float64),
-            spectrum=self._spectrum_total.copy(),
+            counts=map_of_pixels(counts, self.parameters.bins),
+            spectrum=spectrum,
             window=self.parameters.window,
             full_scale=self.fmt.full_scale,
             source=source,
         )
-
-    def _count_part(self, thread: int, words: Words, start: int) -> None:
-        from napari_petlut.analysis._event_loops import count_flood
-
-        count_flood(words, self.events + start, self._rule, self._spectra[thread], self._counts[thread])
-
-    def _flush(self) -> None:
-        # The threads count in 32 bits, which keeps their maps in the cache; the totals need 64.
-        for spectrum, counts in zip(self._spectra, self._counts, strict=True):
-            self._spectrum_total += spectrum
-            self._counts_total += counts
-        self._spectra[:], self._counts[:], self._unflushed = 0, 0, 0
 
 
 def flood_from_words(
@@ -203,14 +176,12 @@ def energy_spectrum(
     """
     from napari_petlut.analysis._event_loops import count_energies
 
-    workers = Workers(threads)
     rule = pixel_rule(fmt, bins=2, window=EnergyWindow(0, 1))
-    spectra = np.zeros((workers.count, spectrum_channels(fmt)), np.int64)
 
-    def count(thread: int, words: Words, _: int) -> None:
-        count_energies(words, rule, spectra[thread])
+    def count(words: Words, _: int, spectrum: Counts) -> None:
+        count_energies(words, rule, spectrum)
 
+    counter = EventCounter(fmt, count, [(spectrum_channels(fmt),)], threads=threads)
     for chunk in watched(chunks, events, progress, cancelled):
-        workers.run(count, kernel_words(chunk, fmt))
-    total: npt.NDArray[np.int64] = spectra.sum(axis=0)
-    return total
+        counter.add(chunk)
+    return counter.totals()[0]

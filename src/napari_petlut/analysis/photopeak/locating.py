@@ -1,4 +1,4 @@
-"""Where the photopeak lies in an energy spectrum: found first, then fitted, never invented."""
+"""Finding the photopeak of a spectrum without knowing where it lies or how wide it is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _LOG_STEP = 0.015
 _RELATIVE_SIGMAS = (0.04, 0.065, 0.1)
 _FIRST_CHANNEL = 16
 _MIN_SIGNIFICANCE = 5.0
+_MIN_SIGNIFICANCE_NEAR = 4.0
+_NEAR = (0.55, 1.6)
 _MIN_CONTRAST = 0.08
 _MIN_STRENGTH = 0.02
 _MAX_VALLEY = 0.65
@@ -49,6 +51,9 @@ class PhotopeakGuess:
         Twice its half width at half maximum on the high-energy side, in channels; NaN if missing.
     significance : float
         Height of the peak above a smooth spectrum, in standard deviations of the counting noise.
+    below, above : float
+        Lowest level of the spectrum from 0.65 times the peak's energy to the peak, and from there to 1.6
+        times, in counts per channel and with room for noise and slope; NaN if missing.
     reason : str
         Why it is uncertain or missing, in words; empty if found.
     """
@@ -57,6 +62,8 @@ class PhotopeakGuess:
     position: float
     fwhm: float
     significance: float
+    below: float = np.nan
+    above: float = np.nan
     reason: str = ""
 
     @property
@@ -65,18 +72,22 @@ class PhotopeakGuess:
         return self.status == PhotopeakStatus.FOUND
 
 
-def locate_photopeak(spectrum: npt.ArrayLike) -> PhotopeakGuess:
+def locate_photopeak(spectrum: npt.ArrayLike, *, near: float | None = None) -> PhotopeakGuess:
     """Find the photopeak of a spectrum without knowing where to look.
 
     A peak is where the spectrum, counted in channels that grow with energy, curves downwards by more than its
     noise: photopeaks are 10 to 25 % wide wherever the gain puts them. Of several the one at the highest
     energy is taken, because what scattered lies below; but not a line of about twice the energy that is much
-    weaker (pile-up, or the 1275 keV of a sodium-22 source).
+    weaker (pile-up, or the 1275 keV of a sodium-22 source). Where it is known about where to look the
+    strongest is taken, because the photopeaks of the next crystals can be seen there as well.
 
     Parameters
     ----------
     spectrum : array_like, shape (n,)
         Counts per channel. The first 16 channels and the last, where overflow gathers, are not looked at.
+    near : float, optional
+        Where the photopeak is expected: it is only looked for between 0.55 and 1.6 times this channel, and a
+        little less significance suffices.
 
     Returns
     -------
@@ -85,31 +96,35 @@ def locate_photopeak(spectrum: npt.ArrayLike) -> PhotopeakGuess:
     Raises
     ------
     ParameterError
-        If the spectrum is no 1-D array of finite counts, at least 64 channels long and not negative.
+        If the spectrum is no 1-D array of finite counts, at least 64 channels long and not negative, or
+        `near` is not positive.
     """
     counts = checked_spectrum(spectrum)
+    if near is not None and not near > 0:
+        raise ParameterError(f"the channel where a photopeak is expected must be positive, not {near}")
     counts[: min(_FIRST_CHANNEL, counts.size)] = 0
     counts[-1] = 0
     if not counts.any():
         return _missing(0.0, "the spectrum is empty")
     energies, strength, significance, contrast = _curvature(counts)
     candidates = _local_maxima(significance)
-    candidates = candidates[
-        (significance[candidates] >= _MIN_SIGNIFICANCE) & (contrast[candidates] >= _MIN_CONTRAST)
-    ]
+    wanted = _MIN_SIGNIFICANCE
+    if near is not None:
+        wanted = _MIN_SIGNIFICANCE_NEAR
+        low, high = (factor * near for factor in _NEAR)
+        candidates = candidates[(energies[candidates] > low) & (energies[candidates] < high)]
+    candidates = candidates[(significance[candidates] >= wanted) & (contrast[candidates] >= _MIN_CONTRAST)]
     if not candidates.size:
         return _missing(float(significance.max(initial=0.0)), "no peak stands out of the spectrum")
-    best = _photopeak_among(energies[candidates], strength[candidates])
-    position, fwhm, valley = _measure(counts, float(energies[candidates[best]]))
-    reason = ""
-    if valley > _MAX_VALLEY:
-        reason = f"below the peak the spectrum falls only to {valley:.0%} of it: it may be a Compton edge"
-    status = PhotopeakStatus.UNCERTAIN if reason else PhotopeakStatus.FOUND
-    return PhotopeakGuess(status, position, fwhm, float(significance[candidates[best]]), reason)
+    if near is None:
+        best = candidates[_photopeak_among(energies[candidates], strength[candidates])]
+    else:
+        best = candidates[np.argmax(strength[candidates])]
+    return _measured(counts, float(energies[best]), float(significance[best]))
 
 
 def _missing(significance: float, reason: str) -> PhotopeakGuess:
-    return PhotopeakGuess(PhotopeakStatus.MISSING, np.nan, np.nan, significance, reason)
+    return PhotopeakGuess(PhotopeakStatus.MISSING, np.nan, np.nan, significance, reason=reason)
 
 
 def checked_spectrum(spectrum: npt.ArrayLike) -> FloatArray:
@@ -169,23 +184,30 @@ def _photopeak_among(energies: FloatArray, strength: FloatArray) -> int:
     return int(np.flatnonzero(lower)[-1]) if lower.any() else chosen
 
 
-def _measure(counts: FloatArray, position: float) -> tuple[float, float, float]:
-    """Return the peak's channel, twice its half width at half maximum above, and the valley below it.
-
-    The valley is the lowest level down to 0.65 of the peak's energy, relative to its height: the Compton edge
-    lies at 2/3 of a 511 keV photopeak.
-    """
-    smooth = gaussian_filter1d(counts, max(0.025 * position, 0.5), mode="nearest")
-    low, high = int(0.85 * position), min(int(1.15 * position) + 2, counts.size)
+def _measured(counts: FloatArray, energy: float, significance: float) -> PhotopeakGuess:
+    """Return the peak near `energy` with its width and the levels to either side of it."""
+    blur = max(0.025 * energy, 0.5)
+    start, end = int(0.5 * energy), min(int(2 * energy) + 2, counts.size)
+    smooth = gaussian_filter1d(counts[start:end], blur, mode="nearest")
+    low, high = int(0.85 * energy) - start, min(int(1.15 * energy) + 2, end) - start
     top = low + int(np.argmax(smooth[low:high]))
-    below = np.flatnonzero(smooth[top:] < smooth[top] / 2)
-    half_width = 0.15 * position
-    if below.size:
-        upper, lower = smooth[top + below[0] - 1], smooth[top + below[0]]
-        half_width = float(below[0] - (smooth[top] / 2 - lower) / (upper - lower))
-    valley = float(smooth[int(0.65 * top) : top + 1].min() / smooth[top])
+    height = float(smooth[top])
+    lower_half = np.flatnonzero(smooth[top:] < height / 2)
+    half_width = 0.15 * energy
+    if lower_half.size:
+        after = top + lower_half[0]
+        half_width = float(after - top - (height / 2 - smooth[after]) / (smooth[after - 1] - smooth[after]))
     # Around its top a photopeak is symmetric enough for the centre of mass.
-    channels = np.arange(counts.size)
-    near = np.abs(channels - top) <= max(0.6 * half_width, 1)
-    weight = np.where(near, np.maximum(smooth - 0.6 * smooth[top], 0), 0)
-    return float(np.average(channels, weights=weight)), 2 * half_width, valley
+    near_top = np.abs(np.arange(smooth.size) - top) <= max(0.6 * half_width, 1)
+    weights = np.where(near_top, np.maximum(smooth - 0.6 * height, 0), 0)
+    position = start + float(np.average(np.arange(smooth.size), weights=weights))
+    # The Compton edge lies at 2/3 of a 511 keV photopeak.
+    below = float(smooth[max(int(0.65 * (start + top)) - start, 0) : top + 1].min())
+    above = float(smooth[top : int(1.6 * (start + top)) - start].min())
+    reason = ""
+    if below > _MAX_VALLEY * height:
+        reason = f"below the peak the spectrum falls only to {below / height:.0%} of it: a Compton edge?"
+    averaged = 2 * np.sqrt(np.pi) * blur
+    below, above = (1.5 * level + 2 * np.sqrt(level / averaged) + 3 / averaged for level in (below, above))
+    status = PhotopeakStatus.UNCERTAIN if reason else PhotopeakStatus.FOUND
+    return PhotopeakGuess(status, position, 2 * half_width, significance, float(below), float(above), reason)
