@@ -11,17 +11,21 @@ from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from napari_petlut.analysis.lattice import find_lattice
+from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import PetlutError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import FloatArray, Lattice
-from napari_petlut.scoring import LatticeScore, score_lattice
+from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus
+from napari_petlut.scoring import LatticeScore, score_lattice, symmetric_ids
 from napari_petlut.simulation import RandomBlock, SimulatedBlock, random_block, simulate_block
 
 FIRST_RESERVED_SEED = 1_000_000
 """Seeds from here on are for the final judgement; nothing is developed or tuned on them."""
+DENSE_SHARE = 0.99
+"""Share of the counts whose pixels a LUT is compared on."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Result:
     cpu_seconds: float
     doubts: tuple[str, ...] = ()
     error: str = ""
+    lut_agreement: float | None = None
+    lut_agreement_possible: float | None = None
     confidence: list[float] = field(default_factory=list, repr=False)
     is_right: list[bool] = field(default_factory=list, repr=False)
 
@@ -74,6 +80,7 @@ class Task:
     seed: int
     level: str
     factors: tuple[str, ...] | None = None
+    with_lut: bool = False
 
     def block(self) -> RandomBlock:
         """Return the block's parameters."""
@@ -111,7 +118,36 @@ def run_block(task: Task) -> Result:
     if lattice is None:
         # No lattice is no wrong lattice: everything counts as marked.
         return Result(right=0, wrong_marked=known["live"], right_marked=0, dead_missing=0, **known)
+    if task.with_lut:
+        known |= _lut_agreements(lattice, simulated)
     return Result(**known, **_counted(_score(lattice, simulated)), doubts=lattice.doubts)
+
+
+def _lut_agreements(lattice: Lattice, block: SimulatedBlock) -> dict[str, float]:
+    """Return how the default segmentation agrees with the ideal LUT, from the lattice and from the truth."""
+    counts, geometry = block.flood.counts, lattice.geometry
+    true_centres = np.where(block.live[:, None], block.centres, np.nan)
+    found = CrystalLUT(segment(counts, lattice.positions, geometry=geometry).labels, geometry)
+    found = found.without(np.flatnonzero(lattice.status == PeakStatus.MISSING))
+    possible = CrystalLUT(segment(counts, true_centres, geometry=geometry).labels, geometry)
+    return {
+        "lut_agreement": agreement(found, block),
+        "lut_agreement_possible": agreement(possible, block),
+    }
+
+
+def agreement(lut: CrystalLUT, block: SimulatedBlock) -> float:
+    """Return the share of counts in pixels that a LUT gives to the same crystal as the ideal one.
+
+    Over the densest pixels, which hold 99 % of the counts, and up to the symmetries of the grid.
+    """
+    counts = block.flood.counts.ravel()
+    order = np.argsort(-ndimage.gaussian_filter(block.flood.counts, 2.0), axis=None)
+    last = int(np.searchsorted(np.cumsum(counts[order]), DENSE_SHARE * counts.sum()))
+    dense = order[: last + 1]
+    ideal, given, weights = block.ideal_lut.ids.ravel()[dense], lut.ids.ravel()[dense], counts[dense]
+    renumbered = [np.append(np.argsort(ids), -1) for ids in symmetric_ids(lut.geometry)]
+    return max(float(weights[ids[given] == ideal].sum() / weights.sum()) for ids in renumbered)
 
 
 def _counted(score: LatticeScore) -> dict[str, Any]:

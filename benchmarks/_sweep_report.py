@@ -164,12 +164,38 @@ def invariance(rows: Sequence[Invariance]) -> list[dict[str, Any]]:
     return table
 
 
+def lut_agreement(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return one line per level: the LUT against the ideal one, and against what the true centres give."""
+    rows = []
+    for level in dict.fromkeys(r.level for r in results):
+        some = [
+            (r.lut_agreement, r.lut_agreement_possible)
+            for r in results
+            if r.level == level and r.lut_agreement is not None and r.lut_agreement_possible
+        ]
+        if some:
+            shares = [found / possible for found, possible in some]
+            rows.append(
+                {
+                    "blocks": f"{level} ({len(some)})",
+                    "agreement with the ideal LUT, %": f"{100 * np.mean([found for found, _ in some]):.2f}",
+                    "from the true centres, %": f"{100 * np.mean([best for _, best in some]):.2f}",
+                    "share of it reached, mean": f"{np.mean(shares):.4f}",
+                    "worst": f"{min(shares):.4f}",
+                    "blocks with 0.985 or more": sum(share >= 0.985 for share in shares),
+                }
+            )
+    return rows
+
+
 def fill(report: Report, results: Sequence[Result], *, list_failures: bool) -> None:
     """Put all tables of a sweep into a report."""
     report.table("By level", by_level(results))
     if any(r.factors for r in results):
         report.table("By factor (blocks that have it, often with others)", by_factor(results))
     report.table("By size, counts and resolution", by_range(results))
+    if any(r.lut_agreement is not None for r in results):
+        report.table("Agreement of the LUT", lut_agreement(results))
     report.table("Reliability of the confidence", reliability(results))
     if list_failures:
         report.table(f"Blocks not perfect, worst first (at most {LONGEST_LIST})", failures(results))

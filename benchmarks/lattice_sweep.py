@@ -41,6 +41,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--invariance", type=int, default=0, metavar="N", help="also check N blocks per level on changed maps"
     )
+    add("--lut", action="store_true", help="also compare the LUTs with the ideal ones")
     add("--json", type=Path, help="write every block's result here")
     add("--draw", type=Path, metavar="DIR", help="draw the blocks that are not perfect")
     add("--write", action="store_true", help="keep the tables in benchmarks/results/")
@@ -60,7 +61,11 @@ def tasks(chosen: argparse.Namespace, number: int) -> list[Task]:
     """Return the first `number` blocks of every level."""
     first = FIRST_RESERVED_SEED if chosen.final else chosen.seed
     factors = tuple(chosen.only_factor) if chosen.only_factor else None
-    return [Task(seed, level, factors) for level in chosen.level for seed in range(first, first + number)]
+    return [
+        Task(seed, level, factors, chosen.lut)
+        for level in chosen.level
+        for seed in range(first, first + number)
+    ]
 
 
 def _tell(result: Result) -> None:

@@ -128,7 +128,7 @@ def true_spacing(
     down = np.linalg.norm(np.diff(grid, axis=0), axis=-1)
     across = np.linalg.norm(np.diff(grid, axis=1), axis=-1)
     for a, b in merged:
-        (row, col), (other_row, other_col) = (divmod(int(i), geometry.cols) for i in sorted((a, b)))
+        (row, col), (other_row, _) = (divmod(int(i), geometry.cols) for i in sorted((a, b)))
         (down if other_row > row else across)[row, col] = np.inf
     nearest[:-1] = np.minimum(nearest[:-1], down)
     nearest[1:] = np.minimum(nearest[1:], down)
