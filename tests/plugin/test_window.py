@@ -146,3 +146,22 @@ def test_a_whole_row_is_dragged_and_suspects_are_flown_to(block, hand, viewer, p
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], points[12], atol=1.5)
     hand.key(Qt.Key.Key_K)
     assert overlay(viewer).startswith("20 / 20 peaks")
+
+
+def test_closing_the_viewer_in_the_middle_of_a_run_does_no_harm(make_napari_viewer, counts, qtbot):
+    from napari_petlut.plugin.jobs import Job
+    from napari_petlut.plugin.widgets import WorkflowPanel
+
+    from .test_panels import slow
+
+    viewer = make_napari_viewer()
+    viewer.add_image(counts)
+    panel = WorkflowPanel(viewer)
+    viewer.window.add_dock_widget(panel)
+    shown = []
+    panel.runner.try_start(lambda: Job("Slow", slow, shown.append))
+    qtbot.waitUntil(lambda: panel.progress.value() > 0)
+    runner = panel.runner
+    viewer.close()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert shown == []

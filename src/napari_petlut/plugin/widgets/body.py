@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
+from psygnal import SignalInstance
+from qtpy.compat import isalive
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.block import BlockController
@@ -35,9 +37,18 @@ class StepBody(Container):
         self.bench = bench
         self.runner = runner
         self.build()
-        bench.block_changed.connect(self.refresh)
-        bench.parameters_changed.connect(self.refresh)
+        self.follow(bench.block_changed)
+        self.follow(bench.parameters_changed)
         self.refresh()
+
+    def follow(self, signal: SignalInstance) -> None:
+        """Refresh after a signal, for as long as the panel is there."""
+        signal.connect(self._refresh_if_alive)
+
+    def _refresh_if_alive(self) -> None:
+        # Qt may have deleted a closed panel before Python forgets it.
+        if isalive(self.native):
+            self.refresh()
 
     def build(self) -> None:
         """Add the widgets."""

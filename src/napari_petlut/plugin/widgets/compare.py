@@ -23,7 +23,7 @@ class CompareBody(StepBody):
             "Compare", self._run, "Show the pixels that differ, and say how well both agree."
         )
         self.extend([self.first, self.second, compare])
-        self.bench.layers_changed.connect(self.refresh)
+        self.follow(self.bench.layers_changed)
 
     def refresh(self) -> None:
         """Offer the Labels layers there are."""

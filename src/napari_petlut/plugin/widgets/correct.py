@@ -49,7 +49,7 @@ class CorrectBody(StepBody):
         )
         self.extend([self.count_label, visiting, editing, self.snap, self.keys])
         self._add_native()
-        self.bench.edited.connect(self.refresh)
+        self.follow(self.bench.edited)
 
     def _add_native(self) -> None:
         """Add what magicgui has no widget for: the list after the count, legend and help at the end."""

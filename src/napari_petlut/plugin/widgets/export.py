@@ -7,13 +7,13 @@ from pathlib import Path
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
 from magicgui.widgets.bases import Widget
-from qtpy.QtWidgets import QMessageBox
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.choices import ExportChoices
-from napari_petlut.plugin.exporting import Export, plan_export, write_export
+from napari_petlut.plugin.context import may_overwrite
+from napari_petlut.plugin.exporting import plan_export, write_export
 from napari_petlut.plugin.widgets.body import FormBody
 from napari_petlut.plugin.widgets.forms import field_help
 
@@ -75,7 +75,7 @@ class ExportBody(FormBody):
             return
         try:
             plan = plan_export(self.stem, block.parameters(ExportChoices))
-            if plan.existing and not self.may_overwrite(plan):
+            if plan.existing and not may_overwrite(plan.existing):
                 self.say("Nothing was written.")
                 return
             self.say(write_export(block, plan, overwrite=bool(plan.existing)))
@@ -87,16 +87,6 @@ class ExportBody(FormBody):
         """Folder and beginning of the file names, as typed."""
         typed = self.path.value
         return typed if isinstance(typed, Path) else Path()
-
-    def may_overwrite(self, plan: Export) -> bool:
-        """Ask whether files that exist may be replaced."""
-        names = "\n".join(path.name for path in plan.existing)
-        answer = QMessageBox.question(
-            self.native,
-            "Replace files?",
-            f"These files exist in {plan.existing[0].parent}:\n{names}\nReplace?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
 
 
 def _proposed_stem(block: BlockController) -> Path:

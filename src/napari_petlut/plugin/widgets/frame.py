@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -125,6 +126,8 @@ class Panel(QWidget):
         return [(layer.name, layer) for layer in self.bench.floods]
 
     def _on_block(self) -> None:
+        if not isalive(self):
+            return
         with self.flood.changed.blocked():
             self.flood.reset_choices()
             current = self.bench.choose_any()
@@ -148,6 +151,8 @@ class Panel(QWidget):
         self.runner.cancel()
 
     def _on_started(self, title: str) -> None:
+        if not isalive(self):
+            return
         self.progress.setValue(0)
         self.progress.setFormat(f"{title}  %p %")
         self.progress.setVisible(True)
@@ -155,9 +160,12 @@ class Panel(QWidget):
         self.message.setVisible(False)
 
     def _on_progress(self, fraction: float) -> None:
-        self.progress.setValue(round(100 * fraction))
+        if isalive(self):
+            self.progress.setValue(round(100 * fraction))
 
     def _on_ended(self, text: str, good: bool) -> None:
+        if not isalive(self):  # closed meanwhile; Qt deletes a panel before Python forgets it
+            return
         if not self.runner.busy:
             self._show_idle()
         self.message.setText(text)

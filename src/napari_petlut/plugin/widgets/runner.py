@@ -22,8 +22,8 @@ Compute = Callable[[Progress, CancelCheck], Any]
 Tell = Callable[[str, bool], object]
 
 
-def _watched(compute: Compute, stop: Event) -> Generator[float, None, Any]:
-    """Yield the finished fraction while `compute` runs, and return its result or the error it ended with.
+def _watched(compute: Compute, stop: Event) -> Generator[float, None, tuple[Any, PetlutError | None]]:
+    """Yield the finished fraction while `compute` runs; return its result, or the error it ended with.
 
     The computation has a thread of its own, so that this generator can look at the cancel request and the
     progress often, however rarely the computation reports.
@@ -40,9 +40,9 @@ def _watched(compute: Compute, stop: Event) -> Generator[float, None, Any]:
             yield fraction[0]
             wait([future], timeout=_POLL_SECONDS)
         try:
-            return future.result()
+            return future.result(), None
         except PetlutError as error:  # meant for the person; anything else is a bug and is raised
-            return error
+            return None, error
     finally:
         stop.set()
         pool.shutdown(wait=False)
@@ -119,15 +119,16 @@ class JobRunner:
             self._bar.update(round(100 * fraction) - self._bar.n)
         self.progressed.emit(fraction)
 
-    def _on_returned(self, result: object) -> None:
+    def _on_returned(self, outcome: tuple[Any, PetlutError | None]) -> None:
+        result, error = outcome
         job, self._job = self._job, None
         bench = self._bench()
         if job is None or bench is None or bench.viewer is None:
             return
-        if isinstance(result, Cancelled):
+        if isinstance(error, Cancelled):
             self._tell_end(f"{job.title} cancelled; nothing was changed.", True)
-        elif isinstance(result, PetlutError):
-            self._tell_end(str(result), False)
+        elif error is not None:
+            self._tell_end(str(error), False)
         else:
             self._show(job, result)
 

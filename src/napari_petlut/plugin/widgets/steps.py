@@ -142,7 +142,7 @@ class LatticeBody(FormBody):
         self.keep = CheckBox(value=True, text="keep peaks placed by hand")
         self.other = ComboBox(choices=self._alternatives, label="or instead", nullable=True)
         self.other.changed.connect(self._take_alternative)
-        self.bench.edited.connect(self._on_edited)
+        self.follow(self.bench.edited)
         return [
             self.keep,
             row(
@@ -159,7 +159,9 @@ class LatticeBody(FormBody):
         found = lattice.alternatives if lattice else ()
         return [(f"{a.description} ({a.plausibility:.0%})", i) for i, a in enumerate(found)]
 
-    def _on_edited(self) -> None:
+    def refresh(self) -> None:
+        """Show the parameters of the current block, and the other lattices it may have."""
+        super().refresh()
         with self.other.changed.blocked():
             self.other.reset_choices()
         self.other.visible = len(self.other.choices) > 1
