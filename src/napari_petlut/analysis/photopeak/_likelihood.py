@@ -86,7 +86,8 @@ def maximise(
     )
     bounds = np.concatenate([np.full((len(theta), 3), np.inf), np.sqrt(levels)], axis=1)
     theta, information, converged = _search(theta, bounds, observed, expected)
-    # Levels at 0 or at their bound leave the information singular; they do not bear on the rest.
+    # Levels that come out as 0 leave the information singular; they do not bear on the rest. Those at their
+    # bound count as free: it is an estimate itself.
     variance = np.diagonal(np.linalg.pinv(information, rcond=1e-10, hermitian=True), axis1=1, axis2=2)
     deviation = np.sqrt(np.maximum(variance, 0))
     sigma = start.sigma * np.exp(theta[:, 1])
@@ -137,7 +138,7 @@ def _deviance(observed: FloatArray, expected: FloatArray) -> FloatArray:
 def _search(
     theta: FloatArray, bounds: FloatArray, observed: FloatArray, expected: Model
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """Return the best parameters, Fisher's information on the free ones, and which spectra came to rest."""
+    """Return the best parameters, Fisher's information there, and which spectra came to rest."""
     n, unity = len(theta), np.eye(theta.shape[1])
     damping = np.full(n, 1e-2)
     converged = np.zeros(n, np.bool_)
@@ -168,5 +169,4 @@ def _search(
         if converged.all():
             break
     information = np.einsum("npb,nqb->npq", gradient / np.maximum(counts, 1e-300)[:, None], gradient)
-    free = np.abs(theta) < bounds
-    return theta, information * (free[:, :, None] & free[:, None]), converged
+    return theta, information, converged
