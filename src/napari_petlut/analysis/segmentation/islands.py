@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 from skimage.measure import label
 
 from napari_petlut.model import FloatArray, LabelArray
 
 
-def join_islands(labels: LabelArray, centres: FloatArray) -> LabelArray:
-    """Return labels in which every cell is one piece: other pieces take the nearest kept label.
+def join_islands(
+    labels: LabelArray, centres: FloatArray, claimed: npt.NDArray[np.bool_] | None = None
+) -> LabelArray:
+    """Return labels in which every cell is one piece: all other pixels take the nearest kept label.
 
     The piece that is kept holds the crystal's centre, or is the largest if the centre lies elsewhere.
 
@@ -20,8 +23,11 @@ def join_islands(labels: LabelArray, centres: FloatArray) -> LabelArray:
         Crystal ids, all 0 or more.
     centres : ndarray of float64, shape (n, 2)
         By crystal id.
+    claimed : ndarray of bool, shape (n0, n1), optional
+        Pixels whose label counts; all by default. The others take the nearest kept label too.
     """
-    pieces = label(labels, connectivity=1, background=-1)  # type: ignore[no-untyped-call]
+    own = labels if claimed is None else np.where(claimed, labels, -1)
+    pieces = label(own, connectivity=1, background=-1)  # type: ignore[no-untyped-call]
     size = np.bincount(pieces.ravel())
     owner = np.empty(len(size), np.intp)
     owner[pieces.ravel()] = labels.ravel()

@@ -26,6 +26,8 @@ from napari_petlut.model import FloatArray, IntArray, LabelArray
 
 # Labels are taken from a spot within so many standard deviations of its mean.
 _LABEL_SIGMAS = 5.0
+# A spot claims pixels up to so many standard deviations by itself.
+_CLAIM_SIGMAS = 4.0
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ class Mixture:
     def labels(self, *, background_cells: bool = False) -> LabelArray:
         """Return the crystal of the highest posterior probability in each pixel.
 
-        Pixels beyond the reach of every spot go to the nearest mean, and pieces of a cell that are cut off
-        from its mean go to the cells around them.
+        Pixels beyond the reach of every spot, and pieces of a cell that are cut off from its mean, go to the
+        cell that is nearest to them.
 
         Parameters
         ----------
@@ -141,7 +143,9 @@ class Mixture:
         order = nearest_peak_cells(self.background.shape, spots[0])
         best = np.zeros(self.background.shape)
         strongest_spot(order, best, *spots)
-        labels = join_islands(ids[order].astype(np.int32), self.means)
+        # Farther out the reach of a spot ends at its window, which would draw steps into the dark.
+        claimed = best >= spots[2][order] * np.exp(-0.5 * _CLAIM_SIGMAS**2)
+        labels = join_islands(ids[order].astype(np.int32), self.means, claimed)
         if background_cells:
             labels[self.background > best] = NO_CRYSTAL
         return labels
