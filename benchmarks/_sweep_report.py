@@ -139,7 +139,7 @@ def failures(results: Iterable[Result]) -> list[dict[str, Any]]:
             "wrong and not marked": r.wrong - r.wrong_marked,
             "marks on right ones": r.right_marked,
             "s": f"{r.cpu_seconds:.2f}",
-            "error or doubts": r.error or "; ".join(r.doubts),
+            "error or first doubt": r.error or (r.doubts[0] if r.doubts else ""),
         }
         for r in failed[:LONGEST_LIST]
     ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Self
 
 import numpy as np
 
@@ -170,10 +169,6 @@ class BlockSimulation:
     def rng(self, purpose: Stream, *more: int) -> np.random.Generator:
         """Return the random numbers for one purpose, or for one part of it."""
         return np.random.default_rng(np.random.SeedSequence([int(self.seed), int(purpose), *more]))
-
-    def scaled(self, events: float) -> Self:
-        """Return the same block with `events` in the window altogether, all crystals being live."""
-        return replace(self, counts_per_crystal=events / len(self.geometry))
 
 
 _RANGES = (

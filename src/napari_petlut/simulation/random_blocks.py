@@ -217,8 +217,8 @@ def _many_counts(rng: np.random.Generator, settings: Settings) -> None:
 
 def _gains(strongest: float) -> Factor:
     def factor(rng: np.random.Generator, settings: Settings) -> None:
-        gains = np.exp(rng.uniform(-0.5, 0.5, 4))
-        gains = np.exp(np.log(strongest) * (np.log(gains) - np.log(gains).min()) / np.ptp(np.log(gains)))
+        draw = rng.uniform(-0.5, 0.5, 4)
+        gains = strongest ** ((draw - draw.min()) / np.ptp(draw))
         settings["gains"] = tuple(float(g) for g in gains)
 
     return factor
