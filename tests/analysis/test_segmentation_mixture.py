@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
 from napari_petlut.analysis.segmentation._em import counts_per_event
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, strongest_spot, windows
+from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, spot_windows, strongest_spot
 from napari_petlut.analysis.segmentation.islands import join_islands
 from napari_petlut.errors import Cancelled, ParameterError
 
@@ -38,7 +38,7 @@ def test_compiled_loops_equal_plain_numpy(seed):
         np.stack([sigma[:, 1] ** 2, -correlation * sigma.prod(1), sigma[:, 0] ** 2], 1) / determinant[:, None]
     )
     amplitude = rng.uniform(0.1, 100, n)
-    window = windows(shape, means, 4 * sigma)
+    window = spot_windows(shape, means, 4 * sigma)
     ratio = rng.uniform(0, 3, shape)
     plain = list(plain_spots(shape, means, precision, amplitude, window))
 

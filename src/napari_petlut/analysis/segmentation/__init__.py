@@ -1,6 +1,7 @@
 """Segmentation: which flood-map pixels belong to which crystal."""
 
 from napari_petlut.analysis.segmentation._neighbours import local_pitch
+from napari_petlut.analysis.segmentation._spots import WindowArray, spot_windows
 from napari_petlut.analysis.segmentation.borders import cell_borders
 from napari_petlut.analysis.segmentation.dispatch import segment
 from napari_petlut.analysis.segmentation.kmeans import (
@@ -22,12 +23,14 @@ __all__ = [
     "MixtureParameters",
     "SegmentationParameters",
     "WatershedParameters",
+    "WindowArray",
     "cell_borders",
     "fit_kmeans",
     "fit_mixture",
     "local_pitch",
     "nearest_peak_cells",
     "segment",
+    "spot_windows",
     "uniform_grid",
     "watershed_cells",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_petlut.analysis.segmentation._neighbours import local_pitch, nearest_neighbours
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, windows
+from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, spot_windows
 from napari_petlut.model import FloatArray
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SpotFit:
         """Do one iteration; return the largest move of a mean in local pitches."""
         precision, amplitude = spot_heights(self.covariance, self.weights)
         half = _FIT_SIGMAS * np.sqrt(self.covariance[:, [0, 2]])
-        window = windows(self.counts.shape, self.means, half)
+        window = spot_windows(self.counts.shape, self.means, half)
         expected = self.background()
         add_spots(expected, self.means, precision, amplitude, window)
         ratio = np.divide(self.counts, expected, out=np.zeros_like(expected), where=expected > 0)
@@ -76,7 +76,8 @@ class SpotFit:
         precision, amplitude = spot_heights(self.covariance, self.weights)
         half = _FIT_SIGMAS * np.sqrt(self.covariance[:, [0, 2]])
         expected = self.background()
-        add_spots(expected, self.means, precision, amplitude, windows(self.counts.shape, self.means, half))
+        window = spot_windows(self.counts.shape, self.means, half)
+        add_spots(expected, self.means, precision, amplitude, window)
         seen = (self.counts > 0) & (expected > 0)
         fit = (self.counts[seen] * np.log(expected[seen])).sum() - expected.sum()
         return float(fit / self.counts.sum())

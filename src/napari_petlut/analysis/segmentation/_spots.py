@@ -15,7 +15,7 @@ from napari_petlut.model import FloatArray, LabelArray
 WindowArray = npt.NDArray[np.int64]
 
 
-def windows(shape: tuple[int, int], means: FloatArray, half_widths: FloatArray) -> WindowArray:
+def spot_windows(shape: tuple[int, int], means: FloatArray, half_widths: FloatArray) -> WindowArray:
     """Return start and stop along each axis of the window of each spot, clipped to the map, shape (n, 4)."""
     low = np.floor(means - half_widths).astype(np.int64)
     high = np.ceil(means + half_widths).astype(np.int64) + 1

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.segmentation._em import SpotFit, spot_heights
-from napari_petlut.analysis.segmentation._spots import add_spots, strongest_spot, windows
+from napari_petlut.analysis.segmentation._spots import add_spots, spot_windows, strongest_spot
 from napari_petlut.analysis.segmentation.islands import join_islands
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, usable_peaks
 from napari_petlut.errors import Cancelled, ParameterError
@@ -155,7 +155,7 @@ class Mixture:
         precision, amplitude = spot_heights(covariance, self.weights[ids])
         half = reach * np.sqrt(covariance[:, [0, 2]])
         means = np.ascontiguousarray(self.means[ids])
-        return means, precision, amplitude, windows(self.background.shape, means, half)
+        return means, precision, amplitude, spot_windows(self.background.shape, means, half)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return everything as named arrays, for files; the inverse of `from_arrays`."""

@@ -1,0 +1,77 @@
+"""Compiled loops that read the map and the model along lines and over cells."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from napari_petlut.analysis.segmentation import WindowArray
+from napari_petlut.model import FloatArray, LabelArray
+
+
+@njit(cache=True)
+def kept_mass(
+    labels: LabelArray, ids: LabelArray, means: FloatArray, precision: FloatArray, window: WindowArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sum of ``exp(-e / 2)`` of each spot over its own cell and over its whole window."""
+    own, whole = np.zeros(len(ids)), np.zeros(len(ids))
+    for k in range(len(ids)):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        curve = np.exp(-p11)
+        for i in range(window[k, 0], window[k, 1]):
+            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
+            value = np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            for j in range(window[k, 2], window[k, 3]):
+                whole[k] += value
+                if labels[i, j] == ids[k]:
+                    own[k] += value
+                value *= step
+                step *= curve
+    return own, whole
+
+
+@njit(cache=True)
+def _bilinear(values: FloatArray, x0: float, x1: float) -> float:
+    """Return the map between its pixel centres, NaN outside."""
+    if not (0 <= x0 <= values.shape[0] - 1 and 0 <= x1 <= values.shape[1] - 1):
+        return np.nan
+    i, j = min(int(x0), values.shape[0] - 2), min(int(x1), values.shape[1] - 2)
+    f0, f1 = x0 - i, x1 - j
+    low = values[i, j] * (1 - f1) + values[i, j + 1] * f1
+    high = values[i + 1, j] * (1 - f1) + values[i + 1, j + 1] * f1
+    return float(low * (1 - f0) + high * f0)
+
+
+@njit(cache=True)
+def sample_profiles(
+    values: FloatArray, start: FloatArray, stop: FloatArray, places: FloatArray, across: FloatArray
+) -> FloatArray:
+    """Return the map along lines, each sample the mean over a strip across the line.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n0, n1)
+    start, stop : ndarray, shape (n, 2)
+        Ends of the lines in pixels.
+    places : ndarray, shape (m,)
+        Samples along a line as shares of its length, 0 at `start`.
+    across : ndarray, shape (s,)
+        Offsets across a line as shares of its length.
+
+    Returns
+    -------
+    profiles : ndarray, shape (n, m)
+        NaN where a sample lies outside the map.
+    """
+    profiles = np.empty((len(start), len(places)))
+    for k in range(len(start)):
+        d0, d1 = stop[k, 0] - start[k, 0], stop[k, 1] - start[k, 1]
+        for m in range(len(places)):
+            total = 0.0
+            for s in range(len(across)):
+                x0 = start[k, 0] + places[m] * d0 - across[s] * d1
+                x1 = start[k, 1] + places[m] * d1 + across[s] * d0
+                total += _bilinear(values, x0, x1)
+            profiles[k, m] = total / len(across)
+    return profiles
