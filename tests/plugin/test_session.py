@@ -8,11 +8,12 @@ from napari.layers import Labels, Shapes
 from npe2 import PluginManager
 
 from napari_petlut.analysis.detection import FilterParameters
-from napari_petlut.errors import ParameterError
+from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.lut import encode_lut
 from napari_petlut.formats.session import Session, SessionLayer, read_session, write_session
 from napari_petlut.model import PeakStatus
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.saving import save_session
 from napari_petlut.plugin.session import data_of, layers_of_session, session_of
 from napari_petlut.plugin.workbench import workbench_of
 
@@ -145,3 +146,17 @@ def test_what_a_session_cannot_hold_is_said(tmp_path):
         layers_of_session(bad)
     with pytest.raises(ParameterError, match="cannot be shown"):
         layers_of_session(Session((SessionLayer("hologram", "h", np.ones(3)),)))
+
+
+def test_a_session_is_saved_by_script_too_and_says_what_it_left_out(worked, tmp_path):
+    worked.add_shapes([np.array([[0, 0], [1, 1]])], name="note", shape_type="line")
+    said = save_session(worked, tmp_path / "b7")
+    assert said.startswith(f"Wrote {tmp_path / 'b7.petlut'}: session of {len(worked.layers) - 1} layers")
+    assert "without note, which a session cannot hold" in said
+    again = ViewerModel()
+    again.open(tmp_path / "b7.petlut", plugin="napari-petlut")
+    assert ly.find_layer(again, ly.LayerKind.CELLS, "b7").contour == 3
+    with pytest.raises(FormatError, match="a file of this name"):
+        save_session(worked, tmp_path / "b7.petlut")
+    with pytest.raises(ParameterError, match="nothing to save"):
+        save_session(ViewerModel(), tmp_path / "empty")

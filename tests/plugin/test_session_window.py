@@ -84,3 +84,18 @@ def test_a_damaged_session_is_one_notification(viewer, qtbot, tmp_path):
     (message,) = messages("error")
     assert "expected a petlut session" in message
     assert len(viewer.layers) == 0
+
+
+def test_the_menu_saves_a_session_under_a_proposed_name(worked, qtbot, monkeypatch, tmp_path):
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_petlut.plugin.saving import save_session_as
+
+    monkeypatch.setattr(QFileDialog, "exec", lambda dialog: 1)
+    in_event_loop(qtbot, lambda: save_session_as(worked))
+    assert messages("info")[-1].startswith(f"Wrote {tmp_path / 'b7.petlut'}: session of")
+    assert (tmp_path / "b7.petlut").stat().st_size > 1000
+    monkeypatch.setattr(QFileDialog, "exec", lambda dialog: 0)
+    (tmp_path / "b7.petlut").unlink()
+    in_event_loop(qtbot, lambda: save_session_as(worked))
+    assert not (tmp_path / "b7.petlut").exists()

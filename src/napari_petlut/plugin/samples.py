@@ -40,7 +40,8 @@ def raw_events() -> LayerDataList:
     from napari_petlut.plugin.opening import open_events_now
 
     (layer,) = open_events_now(event_file(), EventFormat())
-    ly.info(layer)["geometry"] = _geometry("typical")
+    layer.name = "raw events"
+    ly.info(layer).update(block=layer.name, geometry=_geometry("typical"))
     return [layer.as_layer_data_tuple()]
 
 
