@@ -55,7 +55,7 @@ def test_every_crystal_gets_its_photopeak_and_window(words):
     assert calibration.converged
     assert calibration.changed == (0.0,)
     kept = calibration.spectra.counts_in(calibration.windows)
-    assert calibration.flood.total == kept.sum()
+    assert calibration.flood.total == pytest.approx(kept.sum(), rel=1e-3)
     # As the photopeaks are alike in their own windows, so are the counts kept.
     assert kept.std() / kept.mean() < 0.02
     assert told == sorted(told)

@@ -26,9 +26,9 @@ def test_many_spectra_give_the_truth_without_much_bias(n, shape, position_bias, 
     assert good.mean() > 0.9
     assert peaks.position[good].mean() == pytest.approx(truth, rel=position_bias)
     assert peaks.fwhm[good].mean() == pytest.approx(width, rel=width_bias)
-    # The errors stated are those made, or larger at few counts, where the levels beside the peak are bounded.
+    # The errors it states are those it makes.
     pulls = (peaks.position[good] - peaks.position[good].mean()) / peaks.position_error[good]
-    assert 0.4 < pulls.std() < 1.3
+    assert 0.6 < pulls.std() < 1.5
 
 
 def test_the_counts_of_a_peak_are_its_own():

@@ -72,7 +72,7 @@ class EnergyCalibration:
     Parameters
     ----------
     flood : FloodMap
-        Map of the events in their crystal's window.
+        Map of the events in their crystal's window, as the windows were before the last fit.
     lut : CrystalLUT
         Made from `flood`.
     spectra : CrystalSpectra

@@ -80,23 +80,21 @@ def maximise(
     def expected(theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         return _expected(theta, (x - start.centre[:, None]) / scale, widths)
 
-    roots = np.sqrt([start.step, start.background])
-    theta = np.stack(
-        [np.zeros_like(start.sigma), np.zeros_like(start.sigma), np.log(start.height), *roots], 1
-    )
-    bounds = np.concatenate([np.full((len(theta), 3), np.inf), np.sqrt(levels)], axis=1)
-    theta, information, converged = _search(theta, bounds, observed, expected)
-    # Levels that come out as 0 leave the information singular; they do not bear on the rest. Those at their
-    # bound count as free: it is an estimate itself.
-    variance = np.diagonal(np.linalg.pinv(information, rcond=1e-10, hermitian=True), axis1=1, axis2=2)
-    deviation = np.sqrt(np.maximum(variance, 0))
+    zero = np.zeros_like(start.sigma)
+    theta = np.stack([zero, zero, np.log(start.height), start.step, start.background], axis=1)
+    upper = np.concatenate([np.full((len(theta), 3), np.inf), levels], axis=1)
+    lower = np.where(np.isinf(upper), -np.inf, 0.0)
+    theta, information, converged = _search(theta, (lower, upper), observed, expected)
+    # Within its bounds a level is as good as any other: it is known beforehand to their width / sqrt(12).
+    information += np.where(np.isinf(upper), 0.0, 12 / upper**2)[..., None] * np.eye(theta.shape[1])
+    deviation = np.sqrt(np.diagonal(np.linalg.inv(information), axis1=1, axis2=2))
     sigma = start.sigma * np.exp(theta[:, 1])
     return PeakModel(
         centre=start.centre + start.sigma * theta[:, 0],
         sigma=sigma,
         height=np.exp(theta[:, 2]),
-        step=theta[:, 3] ** 2,
-        background=theta[:, 4] ** 2,
+        step=theta[:, 3],
+        background=theta[:, 4],
         centre_error=start.sigma * deviation[:, 0],
         sigma_error=sigma * deviation[:, 1],
         converged=converged,
@@ -106,23 +104,23 @@ def maximise(
 def _expected(theta: FloatArray, x: FloatArray, widths: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return expected counts, shape (n, bins), and their gradient by `theta`, shape (n, 5, bins).
 
-    `theta`, shape (n, 5), holds centre, ln sigma (both in units of the scale of `x`), ln height, and the
-    square roots of step and background, so that no level is negative.
+    `theta`, shape (n, 5), holds centre, ln sigma (both in units of the scale of `x`), ln height, step and
+    background.
     """
     centre, log_sigma, log_height, step, background = theta.T[..., None]
     t = (x - centre) * np.exp(-log_sigma)
     bell = np.exp(-0.5 * t**2)
     peak = np.exp(log_height) * bell
-    slope = step**2 * bell / np.sqrt(2 * np.pi)
+    slope = step * bell / np.sqrt(2 * np.pi)
     rise = 0.5 * erfc(t / np.sqrt(2))
-    counts = widths * (peak + step**2 * rise + background**2 + 1e-9)
+    counts = widths * (peak + step * rise + background + 1e-9)
     gradient = np.stack(
         [
             (peak * t + slope) * np.exp(-log_sigma),
             (peak * t + slope) * t,
             peak,
-            2 * step * rise,
-            np.broadcast_to(2 * background, x.shape),
+            rise,
+            np.ones_like(x),
         ],
         axis=1,
     )
@@ -136,9 +134,10 @@ def _deviance(observed: FloatArray, expected: FloatArray) -> FloatArray:
 
 
 def _search(
-    theta: FloatArray, bounds: FloatArray, observed: FloatArray, expected: Model
+    theta: FloatArray, bounds: tuple[FloatArray, FloatArray], observed: FloatArray, expected: Model
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """Return the best parameters, Fisher's information there, and which spectra came to rest."""
+    lower, upper = bounds
     n, unity = len(theta), np.eye(theta.shape[1])
     damping = np.full(n, 1e-2)
     converged = np.zeros(n, np.bool_)
@@ -148,14 +147,14 @@ def _search(
         safe = np.maximum(counts, 1e-300)
         score = np.einsum("npb,nb->np", gradient, np.where(counts > 0, observed / safe - 1, 0))
         # A level that lies at its bound and wants beyond it stays there, and the others move without it.
-        free = ~((np.abs(theta) >= bounds) & (score * theta > 0))
+        free = ~(((theta >= upper) & (score > 0)) | ((theta <= lower) & (score < 0)))
         system = np.einsum("npb,nqb->npq", gradient / safe[:, None], gradient)
         system *= free[:, :, None] & free[:, None]
         system += (damping[:, None] * np.einsum("npp->np", system) + 1e-9 + ~free)[..., None] * unity
         step = np.linalg.solve(system, (score * free)[..., None])[..., 0]
         # Centre, width and height may not leap: their exponentials would.
         step[:, :3] = np.clip(step[:, :3], -1, 1)
-        new = np.clip(theta + step, -bounds, bounds)
+        new = np.clip(theta + step, lower, upper)
         new_counts, new_gradient = expected(new)
         new_deviance = _deviance(observed, new_counts)
         better = (new_deviance <= deviance) & ~converged
