@@ -42,6 +42,7 @@ def raw_events() -> LayerDataList:
     (layer,) = open_events_now(event_file(), EventFormat())
     layer.name = "raw events"
     ly.info(layer).update(block=layer.name, geometry=_geometry("typical"))
+    del ly.info(layer)["path"]  # nothing that is exported belongs into the temporary folder
     return [layer.as_layer_data_tuple()]
 
 

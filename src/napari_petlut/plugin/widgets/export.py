@@ -10,6 +10,7 @@ from magicgui.widgets.bases import Widget
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
+from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.choices import ExportChoices
 from napari_petlut.plugin.context import may_overwrite
@@ -91,6 +92,7 @@ class ExportBody(FormBody):
 
 def _proposed_stem(block: BlockController) -> Path:
     """Return the flood map's own file without its ending, else its name in the person's folder."""
-    origin = block.flood_layer.source.path
+    # Maps that were counted in the background were not added by napari's reader, which notes the source.
+    origin = block.flood_layer.source.path or ly.info(block.flood_layer).get("path")
     name = block.flood_layer.name.split(" - ")[0].strip() or "block"
     return Path(origin).with_suffix("") if origin else Path.home() / name
