@@ -203,6 +203,27 @@ def test_peaks_opened_on_their_own_are_taken_over(viewer, points):
     assert block.geometry == BLOCK
 
 
+def test_another_points_layer_can_become_the_peaks(block, viewer, points):
+    bench, before = workbench_of(viewer), block.peaks_layer
+    mine = viewer.add_points(np.rint(points).astype(int), name="mine")
+    assert bench.points_layers == [before, mine]
+    bench.use_peaks(mine)
+    assert block.peaks_layer is mine
+    assert overlay(viewer) == "20 / 20 peaks"
+    before.remove([0])
+    assert overlay(viewer) == "20 / 20 peaks"
+    bench.use_peaks(before)
+    assert overlay(viewer) == "19 / 20 peaks, 1 suspect"
+
+
+def test_peaks_that_come_after_their_flood_map_are_attached(viewer, block, points):
+    layer = block.peaks_layer
+    viewer.layers.remove(layer)
+    assert block.peaks_layer is None
+    viewer.layers.append(layer)
+    assert block.peaks_layer is layer
+
+
 def test_removing_the_layers_ends_the_work(block, viewer):
     viewer.layers.remove(block.peaks_layer)
     assert block.peaks_layer is None

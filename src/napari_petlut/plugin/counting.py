@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 OVERLAY_KEY = "petlut"
+_NOTE_WIDTH = 44
+"""Characters in a line of the note: it must fit on the canvas of a small screen."""
 _GOOD, _BAD = "#2ea55a", "#f08c00"
 
 
@@ -63,10 +66,10 @@ def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
 
     overlays = viewer.canvas.overlays
     if OVERLAY_KEY not in overlays:
-        overlays[OVERLAY_KEY] = TextOverlay(position="top_right", font_size=13, visible=True)
+        overlays[OVERLAY_KEY] = TextOverlay(position="top_right", font_size=12, visible=True)
     overlay = overlays[OVERLAY_KEY]
     overlay.color = _GOOD if count.complete else _BAD
-    overlay.text = f"{count.sentence}\n{note}" if note else count.sentence
+    overlay.text = "\n".join([count.sentence, *wrap(note, _NOTE_WIDTH)])
 
 
 def hide_count(viewer: ViewerModel) -> None:

@@ -5,6 +5,7 @@ A job made here holds everything it needs, so that the layers can be edited whil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.jobs import CancelCheck, Job, Progress, check, part_of
 from napari_petlut.plugin.opening import events_layer
-from napari_petlut.sources import flood_of_events
+from napari_petlut.sources import first_positions, flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
 COMB_KEY = "with_comb"
@@ -201,6 +202,9 @@ class _Cells:
     chosen: SegmentationParameters
 
 
+_Segmenter = Callable[[FloatArray, IntArray, BlockGeometry, Progress, CancelCheck], _Cells]
+
+
 def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job:
     """Give every pixel to a crystal.
 
@@ -212,14 +216,51 @@ def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job
     places = block.places
     if not np.isfinite(places).any():
         raise ParameterError("there are no numbered peaks yet; run the lattice first")
-    counts, geometry, missing = block.flood.counts, block.geometry, block.missing
-    chosen = block.parameters(SegmentationParameters)
+    geometry, missing = block.geometry, block.missing
+    divide = _segmenter(block)
 
     def compute(progress: Progress, cancelled: CancelCheck) -> _Cells:
-        found = segment(counts, places, chosen, geometry=geometry, progress=progress, cancelled=cancelled)
-        return _Cells(found, places, missing, geometry, chosen)
+        return divide(places, missing, geometry, progress, cancelled)
 
     return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift))
+
+
+def _segmenter(block: BlockController) -> _Segmenter:
+    """Return what gives the pixels of this block's map to places, without touching any layer.
+
+    Raises
+    ------
+    ParameterError
+        If k-means is to run on events that are not there.
+    """
+    counts, chosen = block.flood.counts, block.parameters(SegmentationParameters)
+    on_events = chosen.method == "kmeans" and chosen.kmeans.data == "events"
+    origin, counting = ly.events_of(block.flood_layer), block.parameters(FloodParameters)
+    if on_events and origin is None:
+        raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
+
+    def divide(
+        places: FloatArray,
+        missing: IntArray,
+        geometry: BlockGeometry,
+        progress: Progress,
+        cancelled: CancelCheck,
+    ) -> _Cells:
+        events = None
+        if on_events and origin is not None:
+            events = first_positions(origin[0], chosen.kmeans.max_events, counting, origin[1])
+        found = segment(
+            counts,
+            places,
+            chosen,
+            events=events,
+            geometry=geometry,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        return _Cells(found, places, missing, geometry, chosen)
+
+    return divide
 
 
 def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
@@ -230,16 +271,10 @@ def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
     ly.info(layer).update(max_distance=cells.chosen.max_distance, stale=False)
     _put_below_peaks(block, ly.show_layer(block.viewer, layer, like=block.flood_layer))
     if show_drift:
-        ly.show_layer(
-            block.viewer,
-            ly.drift_layer(cells.places, found.centres, source, block=block.name),
-            like=block.flood_layer,
-        )
-        ly.show_layer(
-            block.viewer,
-            ly.centres_layer(found.centres, source, block=block.name),
-            like=block.flood_layer,
-        )
+        drift = ly.drift_layer(cells.places, found.centres, source, block=block.name)
+        centres = ly.centres_layer(found.centres, source, block=block.name)
+        for extra in (drift, centres):
+            _put_below_peaks(block, ly.show_layer(block.viewer, extra, like=block.flood_layer))
     if block.peaks_layer is not None:
         block.viewer.layers.selection.active = block.peaks_layer
     made = int(np.unique(lut.ids[lut.ids >= 0]).size)
@@ -262,23 +297,14 @@ def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN40
 
 def run_all_job(block: BlockController) -> Job:
     """Go from the flood map to the cells; peaks placed by hand are kept."""
-    lattice = lattice_job(block)
-    counts, geometry = block.flood.counts, block.geometry
-    chosen = block.parameters(SegmentationParameters)
+    lattice, divide = lattice_job(block), _segmenter(block)
 
     def compute(progress: Progress, cancelled: CancelCheck) -> tuple[Lattice, _Cells]:
         found = lattice.compute(part_of(progress, 0.0, 0.5), cancelled)
         check(cancelled)
-        cells = segment(
-            counts,
-            found.positions,
-            chosen,
-            geometry=geometry,
-            progress=part_of(progress, 0.5, 1.0),
-            cancelled=cancelled,
-        )
         missing = np.flatnonzero(found.status == PeakStatus.MISSING)
-        return found, _Cells(cells, found.positions, missing, geometry, chosen)
+        progress_left = part_of(progress, 0.5, 1.0)
+        return found, divide(found.positions, missing, found.geometry, progress_left, cancelled)
 
     def show(result: tuple[Lattice, _Cells]) -> str:
         found, cells = result

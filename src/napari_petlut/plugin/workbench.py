@@ -70,6 +70,29 @@ class Workbench:
         own = [layer for layer in images if ly.kind_of(layer) in (ly.LayerKind.FLOOD, None)]
         return sorted(own, key=lambda layer: ly.kind_of(layer) is None)
 
+    @property
+    def points_layers(self) -> list[Points]:
+        """The layers that can serve as peaks of the current block, bottom first."""
+        viewer = self._viewer()
+        others = {block.peaks_layer for block in self._blocks.values() if block is not self._current}
+        return [
+            layer
+            for layer in (viewer.layers if viewer else [])
+            if isinstance(layer, Points)
+            and layer.ndim == 2
+            and layer not in others
+            and ly.kind_of(layer) in (ly.LayerKind.PEAKS, None)
+        ]
+
+    def use_peaks(self, layer: Points) -> None:
+        """Let the current block work on another Points layer; the one before stays in the viewer."""
+        block = self._current
+        if block is None or block.peaks_layer is layer:
+            return
+        if block.peaks_layer is not None:
+            ly.info(block.peaks_layer)["block"] = ""  # one block has one layer of peaks
+        self._attach(block, layer)
+
     def choose(self, flood: Image | None) -> BlockController | None:
         """Make the block of a flood map the current one, and return its controller."""
         block = None
@@ -142,9 +165,12 @@ class Workbench:
 
     def _on_inserted(self, event: object) -> None:
         layer = event.value  # type: ignore[attr-defined]
-        block = self._current
-        if block is not None and block.peaks_layer is None and self._is_waiting(layer):
-            self._attach(block, layer)
+        for block in self._blocks.values():
+            own = self._is_waiting(layer) and block is self._current
+            own |= ly.kind_of(layer) is ly.LayerKind.PEAKS and ly.block_of(layer) == block.name
+            if own and block.peaks_layer is None:
+                self._attach(block, layer)
+                break
         self.layers_changed.emit()
 
     def _on_removed(self, event: object) -> None:

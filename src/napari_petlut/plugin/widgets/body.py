@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from magicgui.widgets import Container, PushButton
+from magicgui.widgets import ComboBox, Container, PushButton
 from magicgui.widgets.bases import Widget
 from psygnal import SignalInstance
 from qtpy.compat import isalive
+from qtpy.QtWidgets import QComboBox
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.block import BlockController
@@ -16,6 +17,9 @@ from napari_petlut.plugin.jobs import Job
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.runner import JobRunner
 from napari_petlut.plugin.workbench import Workbench
+
+_SHORTEST_CHOICE = 8
+"""Characters."""
 
 
 class StepBody(Container):
@@ -111,6 +115,14 @@ class FormBody(StepBody):
             self.block.choose(self.form.read(self.block.parameters(self.parameters)))
         except PetlutError as error:
             self.say(str(error), good=False)
+
+
+def narrow(choice: ComboBox) -> ComboBox:
+    """Let a choice be narrower than its longest entry, which may be a long layer name."""
+    box = choice.native
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(_SHORTEST_CHOICE)
+    return choice
 
 
 def row(*widgets: Widget) -> Container:

@@ -7,7 +7,7 @@ from napari.layers import Labels
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.comparing import agreement_text, comparable_layers, compare_layers
-from napari_petlut.plugin.widgets.body import StepBody
+from napari_petlut.plugin.widgets.body import StepBody, narrow
 
 
 class CompareBody(StepBody):
@@ -17,8 +17,8 @@ class CompareBody(StepBody):
 
     def build(self) -> None:
         """Add two choices and a button."""
-        self.first = ComboBox(choices=self._layers, label="reference", nullable=True)
-        self.second = ComboBox(choices=self._layers, label="compared", nullable=True)
+        self.first = narrow(ComboBox(choices=self._layers, label="reference", nullable=True))
+        self.second = narrow(ComboBox(choices=self._layers, label="compared", nullable=True))
         compare = self.button(
             "Compare", self._run, "Show the pixels that differ, and say how well both agree."
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from magicgui.widgets import CheckBox, Label
+from magicgui.widgets import CheckBox, ComboBox, Label
+from napari.layers import Points
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QListWidget
 
 from napari_petlut.plugin.layers import STATUS_COLORS
 from napari_petlut.plugin.shortcuts import html_table, shortcut_for
-from napari_petlut.plugin.widgets.body import StepBody, row
+from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 
 _LIST_HEIGHT = 96
 
@@ -47,9 +48,19 @@ class CorrectBody(StepBody):
             self.button("Row", self._row, _tip("select_row")),
             self.button("Column", self._col, _tip("select_col")),
         )
-        self.extend([self.count_label, visiting, editing, self.snap, self.keys])
+        self.peaks = narrow(
+            ComboBox(
+                choices=self._points_layers,
+                label="peaks",
+                nullable=True,
+                tooltip="The Points layer to correct; any 2-D one can become the block's peaks.",
+            )
+        )
+        self.peaks.changed.connect(self._on_peaks)
+        self.extend([self.count_label, visiting, editing, self.snap, self.peaks, self.keys])
         self._add_native()
         self.follow(self.bench.edited)
+        self.follow(self.bench.layers_changed)
 
     def _add_native(self) -> None:
         """Add what magicgui has no widget for: the list after the count, legend and help at the end."""
@@ -57,6 +68,8 @@ class CorrectBody(StepBody):
         self.suspects = QListWidget()
         self._shown: list[str] = []
         self.suspects.setFixedHeight(_LIST_HEIGHT)
+        self.suspects.setWordWrap(True)
+        self.suspects.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.suspects.setToolTip("What to look at; click to fly there.")
         self.suspects.itemClicked.connect(self._on_chosen)
         layout.insertWidget(1, self.suspects)
@@ -75,6 +88,9 @@ class CorrectBody(StepBody):
         self.count_label.value = block.count.sentence if block else "no flood map"
         with self.snap.changed.blocked():
             self.snap.value = block.snap if block else False
+        with self.peaks.changed.blocked():
+            self.peaks.reset_choices()
+            self.peaks.value = block.peaks_layer if block else None
         found = block.suspects if block else []
         texts = [suspect.text for suspect in found]
         if texts != self._shown:
@@ -83,6 +99,13 @@ class CorrectBody(StepBody):
             self.suspects.addItems(texts)
         if block is not None and block.visited is not None and block.visited in found:
             self.suspects.setCurrentRow(found.index(block.visited))
+
+    def _points_layers(self, widget: object = None) -> list[tuple[str, Points]]:
+        return [(layer.name, layer) for layer in self.bench.points_layers]
+
+    def _on_peaks(self, layer: Points | None) -> None:
+        if layer is not None:
+            self.bench.use_peaks(layer)
 
     def _on_chosen(self) -> None:
         index = self.suspects.currentRow()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from inspect import cleandoc
+from math import floor, log10
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +15,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEd
 from magicgui.widgets.bases import ValueWidget, Widget
 
 _LARGEST = 2**31 - 1
-_FIELD_WIDTH = 110
+_FIELD_WIDTH = 70
 
 
 @cache
@@ -176,4 +177,6 @@ def _step(default: float | None) -> float:
     """Return a step that suits the size of the default."""
     if not default:
         return 0.1
-    return 10.0 ** (len(str(int(abs(default)))) - 2) if abs(default) >= 1 else 0.05
+    if abs(default) >= 1:
+        return 10.0 ** (len(str(int(abs(default)))) - 2)
+    return min(0.05, 10.0 ** floor(log10(abs(default))))  # the field shows as many digits as its step has

@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollAre
 from superqt import QCollapsible
 
 from napari_petlut.plugin import steps
-from napari_petlut.plugin.widgets.body import StepBody
+from napari_petlut.plugin.widgets.body import StepBody, narrow
 from napari_petlut.plugin.widgets.runner import runner_of
 from napari_petlut.plugin.workbench import workbench_of
 
 if TYPE_CHECKING:
     import napari
 
-_MIN_WIDTH = 300
+_MIN_WIDTH = 330
 _HINT = "Drop a flood map or event file on the canvas, or File > Open Sample."
 _GOOD, _BAD = "", "color: #f08c00"
 
@@ -62,6 +62,7 @@ class Panel(QWidget):
             tooltip="The image to work on; any 2-D image will do.",
         )
         self.flood.changed.connect(self._on_flood_chosen)
+        narrow(self.flood)
         self.header: Container = Container(widgets=[self.flood])
         self.header.margins = (0, 0, 0, 0)
         if self.run_all:

@@ -18,7 +18,7 @@ from napari_petlut.plugin import steps
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.choices import ExportChoices
 from napari_petlut.plugin.jobs import Job
-from napari_petlut.plugin.widgets.body import FormBody, StepBody, row
+from napari_petlut.plugin.widgets.body import FormBody, StepBody, narrow, row
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
 
 
@@ -140,7 +140,7 @@ class LatticeBody(FormBody):
     def buttons(self) -> list[Widget]:
         """Find the lattice in the map, or number the peaks there are."""
         self.keep = CheckBox(value=True, text="keep peaks placed by hand")
-        self.other = ComboBox(choices=self._alternatives, label="or instead", nullable=True)
+        self.other = narrow(ComboBox(choices=self._alternatives, label="or instead", nullable=True))
         self.other.changed.connect(self._take_alternative)
         self.follow(self.bench.edited)
         return [
@@ -199,8 +199,12 @@ class SegmentationBody(StepBody):
             form.name, form.label = name, ""
             form.tooltip = field_help(SegmentationParameters).get(name, "")
         self.drift = CheckBox(value=False, text="show centres and drift")
+        self.filled = CheckBox(
+            value=False, text="fill the cells", tooltip="Filled cells instead of outlines."
+        )
+        self.filled.changed.connect(self._on_filled)
         run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
-        self.extend([self.shared, *self.forms.values(), self.drift, run])
+        self.extend([self.shared, *self.forms.values(), self.drift, self.filled, run])
         for form in (self.shared, *self.forms.values()):
             form.changed.connect(self._on_form)
 
@@ -211,6 +215,14 @@ class SegmentationBody(StepBody):
         for name, form in self.forms.items():
             form.write(getattr(chosen, name))
         self._show_method(chosen.method)
+        cells = self.block.cells_layer if self.block else None
+        with self.filled.changed.blocked():
+            self.filled.value = cells is not None and cells.contour == 0
+
+    def _on_filled(self, filled: bool) -> None:
+        cells = self.block.cells_layer if self.block else None
+        if cells is not None:
+            cells.contour = 0 if filled else 1
 
     def _show_method(self, method: str) -> None:
         for name, form in self.forms.items():
