@@ -64,11 +64,22 @@ def bin_of(value: float, energy: float, edges: npt.NDArray[np.float64]) -> int:
 def fill_bin_table(
     first_energy: int, values: int, edges: npt.NDArray[np.float64], table: npt.NDArray[np.int16]
 ) -> None:
-    """Write the bin of every energy and value into ``table[1:, :values]``; row 0 is for other energies."""
-    table[0, :] = edges.size - 1
+    """Write the bin of every energy and value into ``table[1:, :values]``; row 0 is for other energies.
+
+    The same as `bin_of`, but as positions fall with the value the bin is found by going down from the last.
+    """
+    bins = edges.size - 1
+    table[:] = bins
     for row in range(1, table.shape[0]):
+        energy = float(first_energy + row - 1)
+        place = bins - 1
         for value in range(values):
-            table[row, value] = bin_of(float(value), float(first_energy + row - 1), edges)
+            position = (1.0 - float(value) / energy) * edges[bins]
+            if position < edges[0]:
+                break
+            while edges[place] > position:
+                place -= 1
+            table[row, value] = place
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple
 
@@ -67,17 +68,14 @@ def pixel_rule(
     seed: int = 0,
 ) -> PixelRule:
     """Return the rule for a layout; without a window every energy above 0 has a pixel."""
-    from napari_petlut.analysis._event_loops import fill_bin_table, splitmix64
+    from napari_petlut.analysis._event_loops import splitmix64
 
     number = word_type(fmt)
-    edges = np.linspace(0.0, fmt.full_scale, bins + 1)
     first, last = energies_in(window, fmt)
     rows, values = max(last - first + 1, 0) + 1, max(fmt.x.mask, fmt.y.mask) + 1
-    # Rows of a power of 2 would all start in the same few places of the processor's cache.
     table = np.empty((0, 1), np.int16)
     if not dither and rows * values <= _MAX_TABLE_ENTRIES:
-        table = np.empty((rows, values + _TABLE_PADDING), np.int16)
-        fill_bin_table(first, values, edges, table)
+        table = _bin_table(first, rows, values, fmt.full_scale, bins)
     return PixelRule(
         energy_shift=number(fmt.energy.shift),
         energy_mask=number(fmt.energy.mask),
@@ -88,11 +86,22 @@ def pixel_rule(
         first_energy=first,
         last_energy=last,
         table=table,
-        edges=edges,
+        edges=np.linspace(0.0, fmt.full_scale, bins + 1),
         dither=dither,
         # Mixed, so that neighbouring seeds have nothing in common.
         seed=np.uint64(splitmix64(np.uint64(seed), np.uint64(0))),
     )
+
+
+@lru_cache(maxsize=2)
+def _bin_table(first: int, rows: int, values: int, full_scale: float, bins: int) -> npt.NDArray[np.int16]:
+    """Return the table of `PixelRule`; kept, as one block's passes over its events mostly need the same."""
+    from napari_petlut.analysis._event_loops import fill_bin_table
+
+    # Rows of a power of 2 would all start in the same few places of the processor's cache.
+    table = np.empty((rows, values + _TABLE_PADDING), np.int16)
+    fill_bin_table(first, values, np.linspace(0.0, full_scale, bins + 1), table)
+    return table
 
 
 def energies_in(window: EnergyWindow | None, fmt: EventFormat) -> tuple[int, int]:
