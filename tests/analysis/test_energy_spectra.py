@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from napari_petlut.analysis import _positions
 from napari_petlut.analysis.energy import (
+    apply_lut,
     core_pixels,
     crystal_spectra,
     flood_of_windows,
@@ -110,6 +111,27 @@ def test_every_event_gets_its_crystal(threads):
     np.testing.assert_array_equal(np.concatenate(parts), crystal)
     kept = np.concatenate(list(iter_crystals([words], lut, EnergyWindow(500, 900), threads=threads)))
     np.testing.assert_array_equal(kept, np.where((energy > 500) & (energy < 900), crystal, -1))
+
+
+def test_events_are_counted_and_handed_on():
+    words, lut = random_words(7), random_lut(8)
+    energy, _, crystal = plain_crystals(words, lut)
+    crystal = np.where((energy > 500) & (energy < 2000), crystal, -1)
+    parts, told = [], []
+    applied = apply_lut(
+        np.split(words, 4),
+        lut,
+        EnergyWindow(500, 2000),
+        sink=parts.append,
+        events=len(words),
+        progress=told.append,
+    )
+    np.testing.assert_array_equal(np.concatenate(parts), crystal)
+    np.testing.assert_array_equal(applied.counts, np.bincount(crystal[crystal >= 0], minlength=12))
+    assert applied.counts.sum() + applied.unassigned == len(words)
+    assert told == [0.25, 0.5, 0.75, 1.0, 1.0]
+    with pytest.raises(Cancelled):
+        apply_lut([words], lut, cancelled=lambda: True)
 
 
 def test_the_map_of_one_window_for_all_is_the_flood_map():

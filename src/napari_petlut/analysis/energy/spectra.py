@@ -1,8 +1,8 @@
-"""The LUT applied to events: a spectrum by crystal, a map by crystal windows, a crystal by event."""
+"""Events counted by crystal: a spectrum for each, and the map of each one's own energy window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,9 @@ from napari_petlut.analysis._events import (
     EventCounter,
     Progress,
     Words,
-    Workers,
-    kernel_words,
     watched,
 )
 from napari_petlut.analysis._positions import (
-    PixelRule,
     energies_in,
     map_of_pixels,
     pixel_rule,
@@ -71,7 +68,7 @@ class CrystalSpectra:
         -------
         ndarray of int64, shape (rows * cols,)
         """
-        limits = _limits(windows, len(self.counts), self.counts.shape[1] - 1)
+        limits = window_limits(windows, len(self.counts), self.counts.shape[1] - 1)
         cumulative = np.pad(np.cumsum(self.counts, axis=1), ((0, 0), (1, 0)))
         first, last = np.clip(limits[:, 0], 0, None), np.minimum(limits[:, 1], self.counts.shape[1] - 1)
         crystals = np.arange(len(self.counts))
@@ -167,7 +164,7 @@ def crystal_spectra(
     # Rows 0 to n - 1 are whole crystals or their cores; the rims follow if there are cores, the rest is last.
     ids = lut.ids if core is None else np.where(core | (lut.ids == NO_CRYSTAL), lut.ids, lut.ids + n)
     none = n if core is None else 2 * n
-    rows = _lut_rows(ids, none)
+    rows = lut_rows(ids, none)
     rule = pixel_rule(fmt, lut.shape[0])
 
     def count(words: Words, first_index: int, spectra: Counts) -> None:
@@ -220,13 +217,13 @@ def flood_of_windows(
     from napari_petlut.analysis._event_loops import count_crystal_windows
 
     none = len(lut.geometry)
-    rows = _lut_rows(lut.ids, none)
+    rows = lut_rows(lut.ids, none)
     if lut.shape[0] != parameters.bins:
         raise ParameterError(
             f"a map of {parameters.bins} bins needs a LUT of as many pixels, not {lut.shape[0]}; "
             "use lut.resampled"
         )
-    limits = np.vstack([_limits(windows, none, fmt.energy.mask), [energies_in(parameters.window, fmt)]])
+    limits = np.vstack([window_limits(windows, none, fmt.energy.mask), [energies_in(parameters.window, fmt)]])
     everything = EnergyWindow(max(limits[:, 0].min() - 1, 0), max(limits[:, 1].max(), limits[:, 0].min()) + 1)
     rule = pixel_rule(fmt, parameters.bins, everything, dither=parameters.dither, seed=parameters.seed)
 
@@ -241,73 +238,7 @@ def flood_of_windows(
     return FloodMap(map_of_pixels(counts, parameters.bins), spectrum, None, fmt.full_scale, source)
 
 
-def iter_crystals(
-    chunks: Iterable[npt.ArrayLike],
-    lut: CrystalLUT,
-    windows: EnergyWindow | npt.ArrayLike | None = None,
-    fmt: EventFormat = EventFormat(),
-    *,
-    threads: int | None = None,
-) -> Iterator[npt.NDArray[np.int32]]:
-    """Apply a LUT to events: yield the crystal id of every event, chunk by chunk.
-
-    Parameters
-    ----------
-    chunks : iterable of ndarray of unsigned int
-        Event words. Only one chunk is held at a time.
-    lut : CrystalLUT
-        Which crystal each pixel belongs to; square, over the whole position scale.
-    windows : EnergyWindow or array_like of int, shape (rows * cols, 2), optional
-        Energies that are kept: a window for all, or the first and last energy by crystal id; without them
-        every energy above 0.
-    fmt : EventFormat
-        Layout of a word.
-    threads : int, optional
-        Threads to use; by default all cores. The result does not depend on it.
-
-    Yields
-    ------
-    ndarray of int32, shape (n,)
-        Crystal id of each event of a chunk in its order; -1 outside the window, off the map, or on a pixel of
-        no crystal.
-
-    Raises
-    ------
-    ParameterError
-        If the LUT is not square, windows do not fit, or the words are not unsigned integers of the format's
-        size.
-    """
-    none = len(lut.geometry)
-    rows = _lut_rows(lut.ids, none)
-    rule = pixel_rule(fmt, lut.shape[0])
-    everything = np.tile(energies_in(None, fmt), (none, 1)) if windows is None else windows
-    limits = np.vstack([_limits(everything, none, fmt.energy.mask), [(1, 0)]])
-    # A function of its own, so that wrong arguments are known at the call and not at the first chunk.
-    return _crystals(chunks, fmt, rule, rows, limits, Workers(threads))
-
-
-def _crystals(
-    chunks: Iterable[npt.ArrayLike],
-    fmt: EventFormat,
-    rule: PixelRule,
-    rows: npt.NDArray[np.unsignedinteger],
-    limits: npt.NDArray[np.int64],
-    workers: Workers,
-) -> Iterator[npt.NDArray[np.int32]]:
-    from napari_petlut.analysis._event_loops import label_events
-
-    for chunk in chunks:
-        words = kernel_words(chunk, fmt)
-        crystals = np.empty(words.size, np.int32)
-
-        def label(_: int, part: Words, start: int, crystals: npt.NDArray[np.int32] = crystals) -> None:
-            label_events(part, 0, rule, rows, limits, crystals[start : start + part.size])
-
-        workers.run(label, words)
-        yield crystals
-
-
-def _lut_rows(ids: npt.NDArray[np.int32], none: int) -> npt.NDArray[np.unsignedinteger]:
+def lut_rows(ids: npt.NDArray[np.int32], none: int) -> npt.NDArray[np.unsignedinteger]:
     """Return a LUT over the loops' pixels; `none` stands for no crystal and for off the map."""
     bins = ids.shape[0]
     if ids.shape != (bins, bins):
@@ -319,7 +250,9 @@ def _lut_rows(ids: npt.NDArray[np.int32], none: int) -> npt.NDArray[np.unsignedi
     return rows.ravel()
 
 
-def _limits(windows: EnergyWindow | npt.ArrayLike, crystals: int, highest: int) -> npt.NDArray[np.int64]:
+def window_limits(
+    windows: EnergyWindow | npt.ArrayLike, crystals: int, highest: int
+) -> npt.NDArray[np.int64]:
     """Return the first and last energy of each crystal, checked, shape (crystals, 2)."""
     if isinstance(windows, EnergyWindow):
         first, last = np.floor(windows.low) + 1, np.ceil(windows.high) - 1
