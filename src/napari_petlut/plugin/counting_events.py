@@ -72,7 +72,10 @@ class EventCount:
         from qtpy.QtCore import QTimer
 
         _RUNNING.add(self)
-        self._bar = cancelable_progress(total=100, desc=f"Counting {self.path.name}")
+        # Only the time that is left: all of tqdm's figures would push the Cancel button out of sight.
+        self._bar = cancelable_progress(
+            total=100, desc=f"Counting {shortened(self.path.name)}", bar_format="{desc}|{remaining}"
+        )
         self._timer = QTimer()
         self._timer.timeout.connect(self._show_progress)
         self._timer.start(_LOOK_EVERY_MS)
@@ -121,6 +124,18 @@ class EventCount:
             self._done(*counted)
         elif error is not None and not isinstance(error, Cancelled):
             complain(str(error))
+
+
+def shortened(name: str, length: int = 28) -> str:
+    """Return a file name with its middle left out if it is too long for the progress bar.
+
+    Examples
+    --------
+    >>> shortened("block_07_raw.dat"), shortened("scanner_3_ring_12_block_07_raw.dat", 20)
+    ('block_07_raw.dat', 'scanner_3_…_07_raw.dat')
+    """
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[: length - 1 - half]}…{name[-half:]}"
 
 
 def open_in_background(path: Path, fmt: EventFormat, viewer: Viewer) -> EventCount:
