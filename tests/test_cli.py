@@ -160,6 +160,26 @@ def test_info_knows_the_files(folder, name):
     assert kind == {"b_raw.dat": "events", "b_map.dat": "map"}[name]
 
 
+def test_another_event_layout_is_a_small_toml_file(folder, tmp_path):
+    from napari_petlut.formats.events import load_event_format, write_words
+
+    (tmp_path / "other.toml").write_text(
+        'name = "other"\ndtype = ">u8"\nheader_bytes = 64\nfull_scale = 512.0\n'
+        "energy = { shift = 0, bits = 12 }\nx = { shift = 16, bits = 10 }\ny = { shift = 32, bits = 10 }\n"
+    )
+    layout = load_event_format(tmp_path / "other.toml")
+    words = np.fromfile(folder / "b_raw.dat", "<u4").astype(np.uint64)
+    energy, x, y = words >> 20, words & 1023, (words >> 10) & 1023
+    write_words(tmp_path / "o_raw.dat", [energy | (x << 16) | (y << 32)], layout)
+    window = ("--window", 400, 800)
+    other = ("--event-format", tmp_path / "other.toml")
+    petlut("flood", tmp_path / "o_raw.dat", "--out", tmp_path / "o.npy", *window, *other)
+    petlut("flood", folder / "b_raw.dat", "--out", tmp_path / "b.npy", *window)
+    assert (tmp_path / "o.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    said = json.loads(petlut("info", tmp_path / "o_raw.dat", "--json", *other).stdout)
+    assert (said["kind"], said["events"]) == ("events", 300_000)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

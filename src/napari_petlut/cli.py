@@ -133,13 +133,17 @@ def simulate(
 @app.command()
 def info(
     file: Annotated[Path, typer.Argument(help="Any file of the kinds this program knows.")],
+    rows: Rows = None,
+    cols: Cols = None,
+    event_format: EventLayout = None,
     as_json: AsJSON = False,
 ) -> None:
     """Say what a file is and what it holds."""
     with terminal.friendly_errors():
         from napari_petlut.formats.sniff import describe
+        from napari_petlut.sources import event_layout
 
-        facts = describe(file)
+        facts = describe(file, event_layout(event_format), geometry_of(rows, cols))
     terminal.print_json(facts) if as_json else terminal.print_facts(str(file), facts)
 
 

@@ -62,7 +62,7 @@ def load_flood(
     if isinstance(source, np.ndarray):
         return FloodMap(source.astype(np.float64)), parameters, ()
     path = Path(source)
-    if identify(path) is not FileKind.EVENTS:
+    if identify(path, event_format) is not FileKind.EVENTS:
         return read_flood(path), parameters, ()
     return flood_of_events(path, parameters, event_format, progress=progress, cancelled=cancelled)
 
@@ -130,7 +130,7 @@ def first_positions(
     ParameterError
         If the source is no raw event file.
     """
-    if isinstance(source, (FloodMap, np.ndarray)) or identify(source) is not FileKind.EVENTS:
+    if isinstance(source, (FloodMap, np.ndarray)) or identify(source, event_format) is not FileKind.EVENTS:
         raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
     found: list[FloatArray] = []
     for words in iter_words(source, event_format):
