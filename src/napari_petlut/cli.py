@@ -24,6 +24,7 @@ from napari_petlut._cli_options import (
     geometry_of,
     window_of,
 )
+from napari_petlut.cli_analysis import add_commands
 from napari_petlut.errors import ParameterError
 from napari_petlut.model import PeakStatus
 
@@ -376,3 +377,6 @@ def _show_comparison(result: Any, worst: int, *, as_json: bool) -> None:  # noqa
             for c in crystals
         ]
         terminal.print_table("Least agreement", columns, rows)
+
+
+add_commands(app)

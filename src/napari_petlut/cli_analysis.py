@@ -1,0 +1,245 @@
+"""Commands of `petlut` that use a calibrated block: its LUT applied to events, and its report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_petlut import _terminal as terminal
+from napari_petlut._cli_options import (
+    AsJSON,
+    Cols,
+    EventLayout,
+    Force,
+    OutDir,
+    Rows,
+    Window,
+    geometry_of,
+    window_of,
+)
+from napari_petlut.errors import FormatError, ParameterError
+
+if TYPE_CHECKING:
+    from napari_petlut.applying import CrystalCounts
+    from napari_petlut.calibration import Calibration
+    from napari_petlut.report.contents import ReportContents
+
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="Encoding of the LUT file; found out when left out."),
+]
+FEW_CRYSTALS = 8
+"""Longer lists of crystals go into the files only."""
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the program."""
+    app.command()(apply)
+    app.command()(report)
+
+
+def apply(
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.")],
+    lut: Annotated[Path, typer.Option("--lut", metavar="L.lut", help="Crystal LUT file of the block.")],
+    encoding: Encoding = None,
+    rows: Annotated[int | None, typer.Option(help="Crystals along axis 0, if the LUT does not tell.")] = None,
+    cols: Annotated[int | None, typer.Option(help="Crystals along axis 1, if the LUT does not tell.")] = None,
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Energies kept, in ADC channels; all when left out."),
+    ] = None,
+    energy_lut: Annotated[
+        Path | None,
+        typer.Option("--energy-lut", metavar="E.csv", help="Energy LUT: energies of the list are in keV."),
+    ] = None,
+    kev: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--kev", metavar="LOW HIGH", help="Energies kept, in keV by the energy LUT."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.npy", help="Write the list of events: the crystal of each."),
+    ] = None,
+    counts: Annotated[
+        Path | None, typer.Option("--counts", metavar="FILE.csv", help="Write events per crystal as a table.")
+    ] = None,
+    event_format: EventLayout = None,
+    force: Force = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Apply a crystal LUT to recorded events: events per crystal, and the crystal of every event.
+
+    The list of events is a NumPy file with one record of 8 bytes for each event of RAW, in its order: the
+    crystal id (int32, -1 for none) and the energy (float32, field "channel", or "keV" with an energy LUT).
+    """
+    with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
+        from napari_petlut.applying import apply_lut, windows_in_kev, write_counts
+        from napari_petlut.calibration import refuse_existing
+        from napari_petlut.formats.energy_lut import read_energy_lut
+        from napari_petlut.formats.lut import read_lut
+        from napari_petlut.sources import event_layout
+
+        if kev is not None and (energy_lut is None or window is not None):
+            raise ParameterError("--kev needs --energy-lut, and excludes --window")
+        if out is not None and out.suffix.lower() != ".npy":
+            raise ParameterError(f"the list of events is a .npy file; name it {out.with_suffix('.npy').name}")
+        written = {kind: path for kind, path in (("events", out), ("counts", counts)) if path is not None}
+        if not force:
+            refuse_existing(written.values())
+        crystals = read_lut(lut, encoding, geometry_of(rows, cols)).lut
+        energies = None if energy_lut is None else read_energy_lut(energy_lut, crystals.geometry)
+        kept: Any = window_of(window)
+        if kev is not None and energies is not None:
+            kept = windows_in_kev(*kev, energies)
+        result = apply_lut(
+            raw,
+            crystals,
+            kept,
+            event_layout(event_format),
+            event_list=out,
+            energy_lut=energies,
+            overwrite=force,
+            progress=lambda fraction: progress("events", fraction),
+        )
+        if counts is not None:
+            write_counts(counts, result, overwrite=force)
+    _show_counts(result, written, as_json=as_json)
+
+
+def _show_counts(result: CrystalCounts, written: dict[str, Path], *, as_json: bool) -> None:
+    files = {kind: str(path) for kind, path in written.items()}
+    if as_json:
+        terminal.print_json(result.as_dict() | {"files": files})
+        return
+    share = 100 * result.assigned / max(result.events, 1)
+    facts = {
+        "crystals": str(result.geometry),
+        "events in the file": f"{result.events:,}",
+        "given to a crystal": f"{result.assigned:,} ({share:.2f} %)",
+    }
+    terminal.print_facts("Events", facts)
+    grid = result.counts.reshape(result.geometry.shape).tolist()
+    width = max(len(str(count)) for row in grid for count in row) + 2
+    if width * (result.geometry.cols + 1) <= max(terminal.answers.width, 80):
+        columns = ("row", *map(str, range(result.geometry.cols)))
+        terminal.print_table("By row and column", columns, [(i, *row) for i, row in enumerate(grid)])
+    else:
+        order = result.counts.argsort(kind="stable")[:FEW_CRYSTALS].tolist()
+        rows = [(i, *divmod(i, result.geometry.cols), int(result.counts[i])) for i in order]
+        terminal.print_table("Fewest events", ("crystal", "row", "col", "events"), rows)
+        terminal.answers.print("All of them: --counts FILE.csv, or --json")
+    if files:
+        terminal.print_facts("Written", files)
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Raw events, map file, 2-D array, or STEM_record.json.")
+    ],
+    out: OutDir,
+    rows: Rows = None,
+    cols: Cols = None,
+    window: Window = None,
+    lut: Annotated[
+        Path | None,
+        typer.Option("--lut", metavar="L.lut", help="Crystal LUT to judge; made when left out."),
+    ] = None,
+    encoding: Encoding = None,
+    peaks: Annotated[
+        Path | None, typer.Option("--peaks", metavar="P.csv", help="Peaks that belong to the LUT.")
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="RAW", help="Raw events, if SOURCE is a map."),
+    ] = None,
+    event_format: EventLayout = None,
+    stem: Annotated[str | None, typer.Option(help="Beginning of the file names; that of SOURCE.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless the verdict is pass.")] = False,
+    force: Force = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Judge one block, and write its report: STEM_report.html, .pdf, STEM_figures.csv and .json.
+
+    The HTML page needs nothing beside it. Energies of the crystals are measured where events are at hand.
+    """
+    with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
+        from napari_petlut.calibration import CalibrationParameters, refuse_existing
+        from napari_petlut.measuring import measure_energy, measure_quality
+        from napari_petlut.report import report_contents, report_paths, write_contents
+        from napari_petlut.sources import event_layout
+
+        if not force and stem is not None:
+            refuse_existing(report_paths(out, stem).values())
+        if peaks is not None and lut is None:
+            raise ParameterError("--peaks belongs to --lut; give both")
+        parameters = CalibrationParameters(event_format=event_layout(event_format))
+        parameters = replace(parameters, flood=replace(parameters.flood, window=window_of(window)))
+        geometry = geometry_of(rows, cols)
+        given = {"rows": rows, "cols": cols, "window": window, "lut": lut, "event-format": event_format}
+        if source.suffix.lower() == ".json":
+            result = _repeated(source, given, progress)
+        elif lut is None:
+            from napari_petlut.pipeline import calibrate
+
+            result = calibrate(source, geometry, parameters, progress=progress)
+        else:
+            from napari_petlut.given_lut import calibration_of_lut
+
+            result = calibration_of_lut(
+                source, lut, parameters, encoding=encoding, geometry=geometry, peaks=peaks, progress=progress
+            )
+        if not force:
+            refuse_existing(report_paths(out, stem or result.stem).values())
+        energy = measure_energy(result, events, progress=lambda fraction: progress("energies", fraction))
+        quality = measure_quality(result)
+        progress("report", 0.0)
+        contents = report_contents(result, energy, quality, title=stem, directory=out)
+        files = write_contents(out, contents, overwrite=force)
+        progress("report", 1.0)
+    _show_report(contents, files, as_json=as_json)
+    if strict and contents.verdict != "pass":
+        raise typer.Exit(terminal.EXIT_DOUBT)
+
+
+def _repeated(record: Path, given: dict[str, Any], progress: Any) -> Calibration:  # noqa: ANN401 - any hook
+    """Return the calibration of a record, which says everything: other options would contradict it."""
+    from napari_petlut.formats.sniff import FileKind, identify
+    from napari_petlut.pipeline import recalibrate
+
+    if identify(record) is not FileKind.RECORD:
+        raise FormatError(record, "STEM_record.json", "another JSON file", "choose the record or the source")
+    told = [f"--{name}" for name, value in given.items() if value is not None]
+    if told:
+        raise ParameterError(f"the record already decides {', '.join(told)}; give the source instead of it")
+    return recalibrate(record, progress=progress)
+
+
+def _show_report(contents: ReportContents, files: dict[str, Path], *, as_json: bool) -> None:
+    written = {kind: str(path) for kind, path in files.items()}
+    if as_json:
+        terminal.print_json(
+            {
+                "title": contents.title,
+                "verdict": contents.verdict,
+                "reasons": list(contents.verdict_reasons),
+                "warnings": list(contents.warnings),
+                "left_out": list(contents.left_out),
+                "block": {fact.name: fact.value for fact in contents.facts if fact.value == fact.value},
+                "to_see": [{"crystal": see.crystal, "reasons": list(see.reasons)} for see in contents.to_see],
+                "files": written,
+            }
+        )
+        return
+    for line in (*contents.warnings, *contents.left_out):
+        terminal.warn(line)
+    facts = {"verdict": contents.verdict, **{fact.title: fact.text for fact in contents.facts if fact.text}}
+    terminal.print_facts(contents.title, facts)
+    for line in contents.verdict_reasons:
+        terminal.answers.print(f"  {line}", markup=False)
+    rows = [(see.crystal, see.row, see.col, see.status, "; ".join(see.reasons)) for see in contents.to_see]
+    if rows:
+        terminal.print_table("To look at", ("crystal", "row", "col", "status", "reason"), rows)
+    terminal.print_facts("Written", written)

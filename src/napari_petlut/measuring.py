@@ -1,0 +1,121 @@
+"""What is measured with a calibration in hand: the energies of its crystals, and how good the block is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks, crystal_photopeaks, crystal_spectra
+from napari_petlut.analysis.quality import BlockQuality, QualityThresholds, block_quality
+from napari_petlut.calibration import Calibration
+from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.sniff import FileKind, identify
+from napari_petlut.model import CrystalLUT, EventFormat
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalEnergy:
+    """The energies of a block's crystals.
+
+    Parameters
+    ----------
+    spectra : CrystalSpectra
+        Energy spectrum of every crystal.
+    photopeaks : Photopeaks
+        Photopeak of each of them.
+    windows : ndarray of int64, shape (rows * cols, 2), optional
+        First and last energy that is kept, by crystal id, where each crystal has a window of its own.
+    """
+
+    spectra: CrystalSpectra
+    photopeaks: Photopeaks
+    windows: npt.NDArray[np.int64] | None = None
+
+
+def measure_energy(
+    calibration: Calibration,
+    events: str | os.PathLike[str] | None = None,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> CrystalEnergy | None:
+    """Return spectra and photopeaks of a calibrated block's crystals, from one pass over its events.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    events : path, optional
+        Raw event file; by default the calibration's source, if it is one.
+    progress, cancelled : callable, optional
+        Hooks; `progress` gets the fraction that is done.
+
+    Returns
+    -------
+    CrystalEnergy or None
+        None if there are no events: the source is a map, or is gone.
+
+    Raises
+    ------
+    FormatError
+        If the event file cannot be used.
+    Cancelled
+        If `cancelled` said so.
+    """
+    path = events_of(calibration) if events is None else Path(events)
+    if path is None:
+        return None
+    spectra = spectra_of_file(
+        path, calibration.lut, calibration.parameters.event_format, progress=progress, cancelled=cancelled
+    )
+    return CrystalEnergy(spectra, crystal_photopeaks(spectra))
+
+
+def events_of(calibration: Calibration) -> Path | None:
+    """Return the raw event file that a calibration was made from; None if it was made from a map."""
+    path = calibration.inputs.get("source")
+    if path is None or not path.is_file():
+        return None
+    # A layout of another size than the lab's must not make its file look like something else.
+    kind = identify(path, calibration.parameters.event_format)
+    return path if kind is FileKind.EVENTS else None
+
+
+def spectra_of_file(
+    path: str | os.PathLike[str],
+    lut: CrystalLUT,
+    event_format: EventFormat,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> CrystalSpectra:
+    """Return the energy spectrum of every crystal of a raw event file, chunk by chunk."""
+    return crystal_spectra(
+        iter_words(path, event_format),
+        lut,
+        event_format,
+        events=event_count(path, event_format),
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def measure_quality(calibration: Calibration, thresholds: QualityThresholds | None = None) -> BlockQuality:
+    """Return the figures of merit of a calibrated block, on its unfiltered map, and the verdict.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    thresholds : QualityThresholds, optional
+        Where the figures stop being good.
+
+    Raises
+    ------
+    ParameterError
+        If the map holds no counts, or every crystal is missing.
+    """
+    return block_quality(calibration.flood.counts, calibration.lattice, calibration.lut, thresholds)

@@ -1,0 +1,246 @@
+"""The figures of a report: which there are, what they are called, and on which side they are bad."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_petlut.model import FloatArray, FloodMap, LabelArray, PeakStatus
+from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, whole
+
+if TYPE_CHECKING:
+    from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks
+    from napari_petlut.analysis.quality import BlockQuality
+    from napari_petlut.calibration import Calibration
+
+
+class CrystalEnergies(Protocol):
+    """What a report needs to know of the crystals' energies.
+
+    `napari_petlut.measuring.CrystalEnergy` and `analysis.energy.EnergyCalibration` are such.
+    """
+
+    @property
+    def spectra(self) -> CrystalSpectra:
+        """Energy spectrum of every crystal."""
+
+    @property
+    def photopeaks(self) -> Photopeaks:
+        """Photopeak of every crystal."""
+
+    @property
+    def windows(self) -> npt.NDArray[np.int64] | None:
+        """First and last energy that is kept, by crystal id, or None if one window is for all."""
+
+
+def crystal_figures(
+    calibration: Calibration, energy: CrystalEnergies | None, quality: BlockQuality | None
+) -> list[CrystalFigure]:
+    """Return every figure of the crystals that is known, in the order of the report."""
+    figures = [_counts(calibration)]
+    if energy is not None:
+        figures += _energy_figures(energy)
+    if quality is not None:
+        figures += _quality_figures(quality)
+    return [*figures, _drift(calibration, quality), _confidence(calibration)]
+
+
+def _counts(calibration: Calibration) -> CrystalFigure:
+    return CrystalFigure(
+        "counts",
+        "Counts",
+        counts_by_crystal(calibration.flood, calibration.lut.ids, len(calibration.geometry)),
+        digits=0,
+        note="Events of the flood map in the crystal's cell.",
+        bad=Bad.LOW,
+    )
+
+
+def _drift(calibration: Calibration, quality: BlockQuality | None) -> CrystalFigure:
+    missing = calibration.lattice.status == PeakStatus.MISSING
+    fitted = quality is not None
+    drift = quality.crystals.drift if quality is not None else calibration.segmentation.drift
+    return CrystalFigure(
+        "drift",
+        "Drift",
+        np.where(missing, np.nan, drift),
+        unit="px",
+        note=f"Distance from the peak to the centre of its {'fitted spot' if fitted else 'cell'}.",
+        bad=Bad.HIGH,
+        mapped=False,
+    )
+
+
+def _confidence(calibration: Calibration) -> CrystalFigure:
+    return CrystalFigure(
+        "confidence",
+        "Confidence",
+        np.asarray(calibration.lattice.confidence, np.float64),
+        digits=3,
+        note="Probability that position and number are right.",
+        bad=Bad.LOW,
+        limits=(0.0, 1.0),
+        spread=0.02,
+    )
+
+
+def counts_by_crystal(flood: FloodMap, ids: LabelArray, crystals: int) -> FloatArray:
+    """Return the counts of the map in each crystal's cell, shape (crystals,)."""
+    inside = ids >= 0
+    return np.asarray(np.bincount(ids[inside], flood.counts[inside], crystals), np.float64)
+
+
+def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
+    return [
+        CrystalFigure(
+            "photopeak",
+            "Photopeak",
+            energy.photopeaks.position,
+            digits=1,
+            unit="ch",
+            note="Centre of the fitted photopeak, ADC channels.",
+        ),
+        CrystalFigure(
+            "energy_resolution",
+            "Energy resolution",
+            100 * energy.photopeaks.resolution,
+            digits=1,
+            unit="%",
+            note="FWHM of the photopeak over its centre.",
+            bad=Bad.HIGH,
+            spread=0.5,
+        ),
+    ]
+
+
+def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
+    crystals = quality.crystals
+    return [
+        CrystalFigure(
+            "k",
+            "k",
+            quality.worst_of_pairs("k"),
+            note="Distance to the worst neighbour over mean FWHM; 1 is merged.",
+            bad=Bad.LOW,
+            spread=0.1,
+        ),
+        CrystalFigure(
+            "pvr",
+            "PVR",
+            quality.worst_of_pairs("pvr_line"),
+            note="Peak-to-valley ratio to the worst neighbour, by line profile.",
+            bad=Bad.LOW,
+            spread=0.1,
+        ),
+        CrystalFigure(
+            "misassigned",
+            "Misassigned",
+            100 * crystals.misassigned,
+            digits=1,
+            unit="%",
+            note="Expected share of its events that the LUT gives to others.",
+            bad=Bad.HIGH,
+            spread=2.0,
+        ),
+        CrystalFigure(
+            "residual",
+            "Lattice residual",
+            crystals.residual,
+            note="Distance from where its neighbours would have it, in pitches.",
+            bad=Bad.HIGH,
+            spread=0.03,
+        ),
+        *(
+            CrystalFigure(
+                f"fwhm_{axis}",
+                f"FWHM axis {axis}",
+                crystals.fwhm[:, axis],
+                digits=1,
+                unit="px",
+                note=f"Full width at half maximum of the fitted spot along axis {axis}.",
+                bad=Bad.HIGH,
+                mapped=False,
+            )
+            for axis in (0, 1)
+        ),
+        CrystalFigure(
+            "pvr_border",
+            "PVR border",
+            quality.worst_of_pairs("pvr_border"),
+            note="Peak-to-valley ratio to the worst neighbour, by the border of the cells.",
+            bad=Bad.LOW,
+            spread=0.1,
+            mapped=False,
+        ),
+    ]
+
+
+def block_facts(
+    calibration: Calibration, energy: CrystalEnergies | None, quality: BlockQuality | None
+) -> list[BlockFact]:
+    """Return the figures of the block that are known, in the order of the report."""
+    facts = _map_facts(calibration)
+    if energy is not None:
+        facts += _energy_facts(energy)
+    if quality is not None:
+        facts += _quality_facts(quality)
+    return facts
+
+
+def _map_facts(calibration: Calibration) -> list[BlockFact]:
+    flood = calibration.flood
+    share = float(flood.counts[calibration.lut.ids >= 0].sum()) / max(flood.total, 1e-300)
+    size = f"{flood.shape[0]} x {flood.shape[1]}"
+    facts = [
+        BlockFact("pixels", "pixels of the map", size, size),
+        BlockFact("map_events", "events on the map", flood.total, whole(flood.total)),
+        BlockFact("crystal_share", "of these on a crystal", share, f"{100 * share:.2f} %"),
+    ]
+    if flood.window is not None:
+        facts.append(BlockFact("window", "energy window", str(flood.window), str(flood.window)))
+    return facts
+
+
+def _energy_facts(energy: CrystalEnergies) -> list[BlockFact]:
+    peaks = energy.photopeaks
+    found = int(peaks.found.sum())
+    events = int(energy.spectra.total.sum())
+    facts = [
+        BlockFact("events", "events in the file", events, whole(events)),
+        BlockFact("photopeaks_found", "clear photopeaks", found, f"{found} of {len(peaks)}"),
+    ]
+    if found:
+        position, resolution = peaks.position[peaks.found], 100 * peaks.resolution[peaks.found]
+        middle, width = float(np.median(position)), float(np.median(resolution))
+        spread = 100 * float(position.std() / position.mean())
+        facts += [
+            BlockFact("photopeak_median", "photopeak, median", middle, f"{middle:.1f} ch"),
+            BlockFact("photopeak_spread", "photopeak, spread (SD)", spread, f"{spread:.1f} %"),
+            BlockFact("energy_resolution_median", "energy resolution, median", width, f"{width:.1f} %"),
+        ]
+    return facts
+
+
+def _quality_facts(quality: BlockQuality) -> list[BlockFact]:
+    shown = {
+        "counts_median": ("counts per crystal, median", "{:,.0f}", 1),
+        "non_uniformity": ("non-uniformity, mean |counts − mean|", "{:.1f} %", 100),
+        "fwhm_0": ("spot FWHM, axis 0, median", "{:.1f} px", 1),
+        "fwhm_1": ("spot FWHM, axis 1, median", "{:.1f} px", 1),
+        "k_rows": ("k of neighbouring rows, median", "{:.2f}", 1),
+        "k_cols": ("k of neighbouring columns, median", "{:.2f}", 1),
+        "worst_k": ("k of the worst pair", "{:.2f}", 1),
+        "pvr": ("PVR by line profile, median", "{:.2f}", 1),
+        "misassigned": ("expected misassignment, mean", "{:.1f} %", 100),
+    }
+    facts = []
+    for name, (title, form, factor) in shown.items():
+        value = quality.figures.get(name, np.nan)
+        if np.isfinite(value):
+            facts.append(BlockFact(name, title, value, form.format(value * factor).replace(",", "\u2009")))
+    told = {fact.name for fact in facts}
+    others: dict[str, Any] = {k: v for k, v in quality.figures.items() if k not in told}
+    # Without a text: for the JSON file only.
+    return facts + [BlockFact(name, "", value, "") for name, value in others.items()]

@@ -1,0 +1,75 @@
+"""The figures of a report as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from napari_petlut.formats.record import plain
+from napari_petlut.report.contents import ReportContents
+
+DIGITS = 10
+"""Significant digits written; the last bits of a float differ between machines."""
+
+
+def csv_of(contents: ReportContents) -> str:
+    """Return the figures of every crystal as CSV, one row each; an empty field is a figure not known."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    rows = crystal_rows(contents)
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow(["" if value is None else value for value in row.values()])
+    return file.getvalue()
+
+
+def json_of(contents: ReportContents) -> str:
+    """Return the verdict, the figures of the block and those of every crystal as JSON; null is not known."""
+    geometry = contents.geometry
+    content = {
+        "report": "napari-petlut block report",
+        "report_version": 1,
+        "title": contents.title,
+        "rows": geometry.rows,
+        "cols": geometry.cols,
+        "verdict": contents.verdict or None,
+        "verdict_reasons": contents.verdict_reasons,
+        "warnings": contents.warnings,
+        "left_out": contents.left_out,
+        "block": {fact.name: _rounded(fact.value) for fact in contents.facts},
+        "to_see": [{"crystal": see.crystal, "reasons": see.reasons} for see in contents.to_see],
+        "units": {figure.name: figure.unit for figure in contents.figures if figure.unit},
+        "crystals": crystal_rows(contents),
+        "record": contents.record,
+    }
+    return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def crystal_rows(contents: ReportContents) -> list[dict[str, Any]]:
+    """Return one dict for each crystal: place, status, position and every figure; None is not known."""
+    lattice = contents.lattice
+    rows = []
+    for i in range(len(contents.geometry)):
+        row, col = divmod(i, contents.geometry.cols)
+        axis0, axis1 = lattice.positions[i].tolist()
+        values: dict[str, Any] = {
+            "crystal": i,
+            "row": row,
+            "col": col,
+            "status": str(lattice.status[i]),
+            "axis-0": _rounded(axis0),
+            "axis-1": _rounded(axis1),
+        }
+        values |= {figure.name: _rounded(float(figure.values[i])) for figure in contents.figures}
+        rows.append(values | {"reason": lattice.reasons[i]})
+    return rows
+
+
+def _rounded(value: float | str) -> float | str | None:
+    if isinstance(value, (str, int)):
+        return value
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None

@@ -1,0 +1,177 @@
+import csv
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from napari_petlut.analysis.energy import crystal_photopeaks, crystal_spectra
+from napari_petlut.calibration import Calibration, CalibrationParameters
+from napari_petlut.errors import FormatError
+from napari_petlut.measuring import CrystalEnergy, measure_energy, measure_quality
+from napari_petlut.model import Lattice, Segmentation
+from napari_petlut.report import paper, report_contents, write_report
+from napari_petlut.report.page import html_of
+from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.simulation.events import simulate_events
+
+PARAMS = BlockSimulation(rows=3, cols=4, resolution=2.0, counts_per_crystal=4000, dead=(5,))
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    """A simulated block with its true lattice and best LUT: nothing is searched here."""
+    block = simulate_block(PARAMS)
+    status = np.where(block.live, "found", "missing").astype("<U8")
+    status[7] = "suspect"
+    reasons = tuple("<b>merged</b> & $odd$" if i == 7 else "" for i in range(12))
+    lattice = Lattice(PARAMS.geometry, block.centres, status, np.linspace(0.9, 1, 12), reasons)
+    labels = block.ideal_lut.ids
+    cells = Segmentation(labels, block.centres, np.zeros(12), "nearest", 0.0, 0, 0.0)
+    return Calibration(block.flood, lattice, cells, block.ideal_lut, CalibrationParameters())
+
+
+@pytest.fixture(scope="module")
+def energy(calibration):
+    spectra = crystal_spectra([simulate_events(PARAMS, 40_000).words], calibration.lut)
+    return CrystalEnergy(spectra, crystal_photopeaks(spectra))
+
+
+@pytest.fixture(scope="module")
+def quality(calibration):
+    return measure_quality(calibration)
+
+
+@pytest.fixture(scope="module")
+def written(calibration, energy, quality, tmp_path_factory):
+    return write_report(tmp_path_factory.mktemp("report"), calibration, energy, quality, stem="b1")
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed and nothing is loaded from elsewhere."""
+
+    void = ("meta", "img", "br", "link", "input")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.loaded, self.tags = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.loaded += [v for k, v in attributes if k in ("src", "href", "xlink:href", "action")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(written):
+    text = written["report"].read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert page.loaded and all(link.startswith("data:image/png;base64,") for link in page.loaded)
+    assert "link" not in page.tags and "@import" not in text and "url(" not in text
+
+
+def test_the_page_shows_reasons_as_text_and_every_crystal(written):
+    text = written["report"].read_text("utf-8")
+    assert "&lt;b&gt;merged&lt;/b&gt; &amp; $odd$" in text and "<b>merged" not in text
+    assert len(re.findall(r'<tr data-i="\d+">', text)) == 12
+
+
+def test_the_table_holds_every_figure_and_leaves_unknown_ones_empty(written, energy, quality):
+    with written["figures"].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(r["crystal"]), int(r["row"]), int(r["col"])) for r in rows] == [
+        (i, i // 4, i % 4) for i in range(12)
+    ]
+    assert rows[5]["status"] == "missing" and rows[5]["k"] == "" and rows[5]["misassigned"] == ""
+    assert float(rows[0]["photopeak"]) == pytest.approx(energy.photopeaks.position[0], rel=1e-9)
+    assert float(rows[0]["energy_resolution"]) == pytest.approx(100 * energy.photopeaks.resolution[0])
+    assert float(rows[0]["misassigned"]) == pytest.approx(100 * quality.crystals.misassigned[0])
+    assert float(rows[0]["k"]) == pytest.approx(quality.worst_of_pairs("k")[0])
+
+
+def test_the_json_holds_the_verdict_and_no_nan(written, quality):
+    def refuse(word):
+        raise AssertionError(word)
+
+    content = json.loads(written["figures_json"].read_text("utf-8"), parse_constant=refuse)
+    assert content["verdict"] == str(quality.verdict)
+    assert content["verdict_reasons"] == list(quality.reasons)
+    assert content["crystals"][5]["k"] is None
+    assert content["block"]["misassigned"] == pytest.approx(quality.figures["misassigned"])
+    assert content["to_see"][0]["crystal"] == 5
+    assert content["left_out"] == []
+
+
+def test_counts_of_all_crystals_are_those_of_the_map(written, calibration):
+    content = json.loads(written["figures_json"].read_text("utf-8"))
+    on_crystals = calibration.flood.counts[calibration.lut.ids >= 0].sum()
+    assert sum(crystal["counts"] for crystal in content["crystals"]) == on_crystals
+
+
+def test_the_pdf_has_a_page_for_each_part(written):
+    data = written["pdf"].read_bytes()
+    assert data.startswith(b"%PDF") and data.rstrip().endswith(b"%%EOF")
+    # The block, its maps, three crystals to look at, and the record.
+    assert len(re.findall(rb"/Type /Page\b", data)) == 4
+
+
+def test_the_same_block_gives_the_same_bytes(written, calibration, energy, quality, tmp_path):
+    again = write_report(tmp_path, calibration, energy, quality, stem="b1")
+    for kind, path in written.items():
+        assert path.read_bytes() == again[kind].read_bytes(), kind
+
+
+def test_a_map_alone_gives_a_report_that_says_what_is_missing(calibration, quality):
+    assert measure_energy(calibration) is None
+    contents = report_contents(calibration, None, quality)
+    names = [figure.name for figure in contents.figures]
+    assert "photopeak" not in names and "k" in names
+    assert "without events" in contents.left_out[0]
+    assert contents.left_out[0] in html_of(contents)
+
+
+def test_a_calibration_alone_has_no_verdict(calibration):
+    contents = report_contents(calibration)
+    assert contents.verdict == ""
+    assert [figure.name for figure in contents.figures] == ["counts", "drift", "confidence"]
+    assert len(contents.left_out) == 2
+
+
+def test_a_name_in_any_letters_can_be_reported(calibration, tmp_path):
+    paths = write_report(tmp_path, calibration, stem="块 $x$ <7>")
+    assert "块 $x$ &lt;7&gt;" in paths["report"].read_text("utf-8")
+
+
+def test_many_warnings_are_cut_short(calibration):
+    warned = replace(calibration, warnings=tuple(f"warning {i}" for i in range(30)))
+    lines = report_contents(warned).warnings
+    assert len(lines) == 8 and lines[-1] == "and 23 more, in the record"
+
+
+def test_nothing_is_overwritten_or_half_written(calibration, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "write_pdf", lambda file, _: file.write(b"%PDF"))
+    (tmp_path / "b_figures.csv").write_text("mine")
+    with pytest.raises(FormatError, match=r"b_figures\.csv"):
+        write_report(tmp_path, calibration, stem="b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b_figures.csv"]
+    write_report(tmp_path, calibration, stem="b", overwrite=True)
+    assert (tmp_path / "b_figures.csv").read_text() != "mine"
+
+
+def test_each_crystals_own_window_is_drawn(calibration, energy):
+    own = replace(energy, windows=np.tile([300, 700], (12, 1)))
+    spectra = report_contents(calibration, own).crystal_spectra
+    assert {(s.window.low, s.window.high) for s in spectra.values()} == {(299, 701)}
