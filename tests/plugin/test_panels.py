@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
-from napari_petlut.formats.lut import read_lut
+from napari_petlut.formats.lut import encode_lut, read_lut
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
 from napari_petlut.plugin import layers as ly
@@ -140,9 +140,24 @@ def test_painting_is_exported_and_recorded(done, tmp_path):
     cells.brush_size = 1
     cells.paint((0, 0), 20)
     said = write_export(done, plan_export(tmp_path / "b", ExportChoices(peaks=False)))
-    assert "1 pixels as painted by hand." in said
+    assert "1 pixel as painted by hand." in said
     assert read_lut(tmp_path / "b.lut", "packed", BLOCK).lut.ids[0, 0] == 19
     assert json.loads((tmp_path / "b_record.json").read_text())["by_hand"]["painted_pixels"] == 1
+
+
+def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
+    from napari_petlut.formats.maps import write_array
+    from napari_petlut.model import FloodMap
+    from napari_petlut.pipeline import recalibrate
+
+    write_array(tmp_path / "map.npy", FloodMap(counts))
+    ly.info(block.flood_layer)["path"] = str(tmp_path / "map.npy")
+    steps.run_all_job(block).run()
+    drag(block.peaks_layer, [7], (2.0, 1.0))
+    steps.segmentation_job(block).run()
+    write_export(block, plan_export(tmp_path / "b", ExportChoices()))
+    again = recalibrate(tmp_path / "b_record.json")
+    assert encode_lut(again.lut) == (tmp_path / "b.lut").read_bytes()
 
 
 def test_an_edit_after_the_segmentation_is_said_to_be_provisional(done, tmp_path):

@@ -25,6 +25,8 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.choices import ExportChoices
 
+_NAMED = 5
+"""How many suspects the message after an export names."""
 _PICTURE_SUFFIX = ".png"
 
 
@@ -131,24 +133,26 @@ def remarks(block: BlockController) -> list[str]:
         return found
     pixels = int(ly.painted(cells).sum())
     if pixels:
-        found.append(f"{pixels} pixels as painted by hand.")
+        found.append(f"{pixels} pixel{'s' if pixels > 1 else ''} as painted by hand.")
     if ly.info(cells).get("stale"):
         found.append("Cells around edited peaks are provisional: run the segmentation again to settle them.")
     if block.count.suspects:
-        found.append(f"{block.count.suspects} suspects were not settled.")
+        found.append(f"Not settled: {', '.join(suspect.text for suspect in block.suspects[:_NAMED])}.")
     return found
 
 
 def record_of(block: BlockController, result: Calibration, export: Export) -> dict[str, Any]:
     """Return the record of a calibration, with what was done by hand.
 
-    Every peak that was exported is among its ``fixed_peaks``: repeating the record gives the same LUT, unless
-    ``by_hand`` holds what no parameter can express, such as painted pixels.
+    Every peak of a crystal with events is among its ``fixed_peaks``: repeating the record gives the same LUT,
+    unless ``by_hand`` holds what no parameter can express: crystals without a peak or without events, painted
+    pixels, provisional cells.
     """
     cells, peaks = block.cells_layer, block.peaks
     record = result.record(export.files["record"].parent, encoding_of(export.choices))
     record["by_hand"] = {
         "peaks": np.sort(peaks.crystal[(peaks.status == PeakStatus.MANUAL) & (peaks.crystal >= 0)]),
+        "without_events": block.missing,
         "without_peak": np.flatnonzero(~np.isfinite(block.places).all(axis=1)),
         "painted_pixels": int(ly.painted(cells).sum()) if cells else 0,
         "provisional_cells": bool(cells is not None and ly.info(cells).get("stale")),
