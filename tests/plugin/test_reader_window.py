@@ -1,5 +1,6 @@
 """Opening files in a real window: dropping them, counting in the background, errors as notifications."""
 
+import sys
 import time
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_a_bad_file_is_one_notification_and_the_others_open(viewer, qtbot, files
     drop(qtbot, viewer, [bad, files["map"]])
     assert [layer.name for layer in viewer.layers] == ["b7_map"]
     (message,) = messages("error")
-    assert "bad.dat" in message
+    assert message.startswith("bad.dat: expected raw events, a map, a LUT")
     assert "\n" not in message
     assert "Traceback" not in message
 
@@ -129,5 +130,13 @@ def test_what_goes_wrong_in_the_background_is_one_notification(viewer, qtbot, fi
     drop(qtbot, viewer, [files["raw"]])
     qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
     (message,) = messages("error")
-    assert message.endswith("expected events in the window, found none; choose another window")
+    assert message == "b7_raw.dat: expected events in the window, found none; choose another window"
     assert len(viewer.layers) == 0
+
+
+def test_what_is_said_while_napari_starts_waits_for_its_window(viewer, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "napari.__main__", sys)  # as the command `napari FILE` has it
+    (tmp_path / "bad.dat").write_bytes(b"not what it seems " * 50)
+    assert reader.read(str(tmp_path / "bad.dat")) is reader.NOTHING
+    assert not messages("error")
+    qtbot.waitUntil(lambda: bool(messages("error")), timeout=20_000)

@@ -123,7 +123,7 @@ class EventCount:
         if counted is not None and not cancelled:
             self._done(*counted)
         elif error is not None and not isinstance(error, Cancelled):
-            complain(str(error))
+            complain(error)
 
 
 def shortened(name: str, length: int = 28) -> str:
@@ -132,7 +132,7 @@ def shortened(name: str, length: int = 28) -> str:
     Examples
     --------
     >>> shortened("block_07_raw.dat"), shortened("scanner_3_ring_12_block_07_raw.dat", 20)
-    ('block_07_raw.dat', 'scanner_3_…_07_raw.dat')
+    ('block_07_raw.dat', 'scanner_3_…7_raw.dat')
     """
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[: length - 1 - half]}…{name[-half:]}"

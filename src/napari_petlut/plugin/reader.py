@@ -87,7 +87,7 @@ def _read_one(path: Path) -> list[Layer]:
     try:
         layers = open_file(path, viewer, open_events=_open_events)
     except PetlutError as error:
-        complain(str(error))
+        complain(error)
         return []
     for layer in layers:
         _welcome(path, layer)

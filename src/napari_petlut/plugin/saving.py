@@ -57,7 +57,7 @@ def save_session_as(viewer: napari.viewer.Viewer) -> None:
     try:
         tell(save_session(viewer, Path(dialog.selectedFiles()[0]), overwrite=True))
     except PetlutError as error:
-        complain(str(error))
+        complain(error)
 
 
 def _proposed_path(viewer: ViewerModel) -> Path:
