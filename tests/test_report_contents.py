@@ -43,6 +43,10 @@ def test_equal_values_are_never_outlying():
     assert figure([np.nan, 2.0]).badness().tolist() == [0, 0]
 
 
+def test_infinite_ratios_are_good():
+    assert figure([1.0, 2, 1.5, np.inf], bad=Bad.LOW).badness()[-1] == 0
+
+
 def test_differences_below_the_least_spread_are_not_outlying():
     values = [1.0] * 9 + [0.94]
     assert figure(values, digits=3, bad=Bad.LOW).badness()[-1] > 3.5

@@ -18,9 +18,10 @@ from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.events import iter_words, write_words
 from napari_petlut.formats.maps import write_map
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.measuring import measure_energy, measure_quality
 from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat
 from napari_petlut.pipeline import Progress, calibrate
-from napari_petlut.report import write_picture
+from napari_petlut.report import report_paths, write_picture, write_report
 from napari_petlut.scoring import score_lattice, symmetric_ids
 from napari_petlut.simulation import PRESETS, BlockSimulation, SimulatedBlock, iter_events, simulate_block
 from napari_petlut.sources import flood_of_events
@@ -157,7 +158,8 @@ def run_demo(
     outputs = [p for s in sources.values() for p in output_paths(directory, s.stem).values()]
     picture = directory / "block_raw.png"
     if not overwrite:
-        refuse_existing([*sources.values(), *outputs, picture])
+        reports = report_paths(directory, "block_raw").values()
+        refuse_existing([*sources.values(), *outputs, picture, *reports])
     written = write_simulation(params, DEMO_EVENTS, directory, overwrite=overwrite, progress=progress)
     truth, scores = simulate_block(params), {}
     events = _TrueEvents.of(written, params.window)
@@ -166,6 +168,9 @@ def run_demo(
         result.write(directory, overwrite=overwrite)
         if kind == "raw":
             write_picture(picture, result, overwrite=overwrite)
+            write_report(
+                directory, result, measure_energy(result), measure_quality(result), overwrite=overwrite
+            )
         scores[source.name] = _score(result, truth, events)
     return DemoResult(scores, _described(directory))
 
@@ -218,6 +223,9 @@ def _described(directory: Path) -> dict[str, str]:
         "block_raw_peaks.csv": "its peaks",
         "block_raw_record.json": "what is needed to repeat it",
         "block_raw.png": "its picture",
+        "block_raw_report.html": "its report: verdict, figures of every crystal, crystals to look at",
+        "block_raw_report.pdf": "the same on paper",
+        "block_raw_figures.csv": "the figures of every crystal, as .json too",
         "block_map.lut": "crystal LUT made from the map file, with _peaks.csv and _record.json as above",
     }
     return {name: note for name, note in notes.items() if (directory / name).exists()}

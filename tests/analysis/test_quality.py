@@ -178,6 +178,18 @@ def test_table_and_dictionary_hold_every_figure(spots):
     assert as_text["pairs"]["rows"]["k"][0] == quality.rows.k[0]
 
 
+def test_the_worst_of_empty_valleys_is_an_empty_valley(spots):
+    quality = quality_of(spots())
+    rows, cols = (
+        replace(pairs, pvr_line=np.full(len(pairs), np.inf)) for pairs in (quality.rows, quality.cols)
+    )
+    rows.pvr_line[0] = 2.0
+    rows.pvr_line[1] = np.nan
+    worst = replace(quality, rows=rows, cols=cols).worst_of_pairs("pvr_line")
+    assert worst[rows.first[0]] == worst[rows.second[0]] == 2
+    assert np.isinf(np.delete(worst, [rows.first[0], rows.second[0]])).all()
+
+
 def test_mixture_can_be_given(spots):
     block = spots()
     mixture = fit_mixture(block.counts, block.centres)

@@ -93,7 +93,8 @@ class CrystalFigure:
         # Of figures that are all the same but for a few, the median deviation is 0.
         spread = _MAD_TO_SIGMA * float(np.median(np.abs(known - centre)))
         spread = max(spread, self.spread, 10.0**-self.digits, 0.01 * abs(centre))
-        off = np.nan_to_num((self.values - centre) / spread)
+        # An infinite figure, the ratio of an empty valley, is as far off as any.
+        off = np.nan_to_num((self.values - centre) / spread, posinf=1e9, neginf=-1e9)
         if self.bad is Bad.LOW:
             return np.maximum(-off, 0)
         return np.maximum(off, 0) if self.bad is Bad.HIGH else np.abs(off)

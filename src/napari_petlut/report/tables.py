@@ -17,7 +17,7 @@ DIGITS = 10
 
 
 def csv_of(contents: ReportContents) -> str:
-    """Return the figures of every crystal as CSV, one row each; an empty field is a figure not known."""
+    """Return the figures of every crystal as CSV, one row each; empty where not known or infinite."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     rows = crystal_rows(contents)
@@ -28,7 +28,7 @@ def csv_of(contents: ReportContents) -> str:
 
 
 def json_of(contents: ReportContents) -> str:
-    """Return the verdict, the figures of the block and those of every crystal as JSON; null is not known."""
+    """Return the verdict, the figures of the block and those of every crystal as JSON; null where not known or infinite."""
     geometry = contents.geometry
     content = {
         "report": "napari-petlut block report",

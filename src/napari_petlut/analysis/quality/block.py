@@ -79,12 +79,12 @@ class BlockQuality:
 
     def worst_of_pairs(self, figure: str) -> FloatArray:
         """Return the smallest value of a pair figure among each crystal's pairs, NaN without any."""
-        worst = np.full(len(self.geometry), np.inf)
+        worst = np.full(len(self.geometry), np.nan)
         for pairs in (self.rows, self.cols):
-            values = np.nan_to_num(getattr(pairs, figure), nan=np.inf)
-            np.minimum.at(worst, pairs.first, values)
-            np.minimum.at(worst, pairs.second, values)
-        return np.where(np.isfinite(worst), worst, np.nan)
+            # fmin passes over NaN but keeps infinity, the ratio of an empty valley.
+            np.fmin.at(worst, pairs.first, getattr(pairs, figure))
+            np.fmin.at(worst, pairs.second, getattr(pairs, figure))
+        return worst
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings and lists, for JSON; NaN and infinity become None."""

@@ -1,0 +1,174 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_petlut.cli import app
+
+run = CliRunner()
+
+
+def petlut(*words, code=0):
+    result = run.invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, f"{result.output}\n{result.stderr}\n{result.exception!r}"
+    return result
+
+
+def said(*words):
+    return json.loads(petlut(*words, "--json").stdout)
+
+
+def complaint(*words):
+    """Return the one line in which the program refuses."""
+    lines = petlut(*words, code=1).stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error:"), lines
+    return lines[0]
+
+
+SIZE = ("--rows", 4, "--cols", 5)
+WINDOW = ("--window", 400, 800)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A simulated 4 x 5 block: raw events, map, and their LUT, peaks and record."""
+    folder = tmp_path_factory.mktemp("block")
+    kind = ("--preset", "easy", *SIZE, "--events", 200_000, "--seed", 4)
+    petlut("simulate", "--out", folder, "--stem", "b", *kind)
+    petlut("calibrate", folder / "b_raw.dat", *SIZE, *WINDOW, "--out", folder, "--no-picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reported(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    return out, said("report", folder / "b_raw.dat", *SIZE, *WINDOW, "--out", out)
+
+
+def test_report_writes_every_file_and_says_so(reported):
+    out, answer = reported
+    names = {
+        "report": "b_raw_report.html",
+        "pdf": "b_raw_report.pdf",
+        "figures": "b_raw_figures.csv",
+        "figures_json": "b_raw_figures.json",
+    }
+    assert answer["files"] == {kind: str(out / name) for kind, name in names.items()}
+    assert sorted(path.name for path in out.iterdir()) == sorted(names.values())
+    assert answer["verdict"] in ("pass", "review", "fail")
+    assert answer["left_out"] == []
+    assert answer["block"]["events"] == 200_000
+
+
+def test_a_record_gives_the_same_figures_as_its_source(folder, reported, tmp_path):
+    petlut("report", folder / "b_raw_record.json", "--out", tmp_path)
+    name = "b_raw_figures.csv"
+    assert (tmp_path / name).read_bytes() == (reported[0] / name).read_bytes()
+
+
+def test_a_lut_and_its_peaks_give_the_same_quality(folder, reported, tmp_path):
+    given = ("--lut", folder / "b_raw.lut", "--peaks", folder / "b_raw_peaks.csv")
+    answer = said("report", folder / "b_raw.dat", *WINDOW, *given, "--out", tmp_path)
+    assert answer["verdict"] == reported[1]["verdict"]
+    for figure in ("misassigned", "k_rows", "energy_resolution_median", "map_events"):
+        assert answer["block"][figure] == pytest.approx(reported[1]["block"][figure], rel=1e-6)
+
+
+def test_a_map_alone_is_reported_without_energies(folder, tmp_path):
+    answer = said("report", folder / "b_map.dat", "--lut", folder / "b_raw.lut", "--out", tmp_path)
+    assert "without events" in answer["left_out"][0]
+    assert "energy_resolution_median" not in answer["block"]
+    assert "misassigned" in answer["block"]
+
+
+def test_a_map_with_its_events_has_energies(folder, tmp_path):
+    given = ("--lut", folder / "b_raw.lut", "--events", folder / "b_raw.dat", "--stem", "both")
+    answer = said("report", folder / "b_map.dat", *given, "--out", tmp_path)
+    assert answer["left_out"] == [] and answer["title"] == "both"
+    assert answer["block"]["photopeaks_found"] == 20
+
+
+def test_report_in_words(folder, tmp_path):
+    shown = petlut("report", folder / "b_map.dat", "--lut", folder / "b_raw.lut", "--out", tmp_path)
+    assert "verdict" in shown.stdout and "Written" in shown.stdout
+    assert "without events" in shown.stderr
+
+
+def test_nothing_is_overwritten_without_force(folder, reported, tmp_path):
+    words = ("report", folder / "b_raw.dat", *SIZE, "--out", reported[0])
+    assert "b_raw_report.html" in complaint(*words)
+    assert "b_raw_report.html" in complaint(*words, "--stem", "b_raw")
+
+
+def test_strict_exits_with_3_unless_the_block_passes(folder, tmp_path):
+    # 200 events: nobody can be sure of such a map.
+    counts = np.random.default_rng(1).multinomial(200, np.full(64 * 64, 1 / 64**2)).reshape(64, 64)
+    np.save(tmp_path / "poor.npy", counts.astype(float))
+    words = ("report", tmp_path / "poor.npy", "--lut", folder / "b_raw.lut", "--out", tmp_path, "--strict")
+    petlut(*words, code=3)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--peaks", "p.csv"), "--lut"),
+        (("--rows", 4), "--cols"),
+        (("--lut", "none.lut"), "none.lut"),
+    ],
+)
+def test_report_refuses_in_one_line(folder, tmp_path, words, part):
+    assert part in complaint("report", folder / "b_map.dat", "--out", tmp_path, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_excludes_what_it_decides(folder, tmp_path):
+    assert "--rows" in complaint("report", folder / "b_raw_record.json", *SIZE, "--out", tmp_path)
+
+
+def test_apply_counts_the_events_of_the_calibrated_map(folder, tmp_path):
+    answer = said("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *WINDOW)
+    assert answer["events"] == 200_000 and len(answer["counts"]) == 20
+    assert answer["assigned"] == sum(answer["counts"])
+    with np.load(folder / "b_truth.npz") as truth:
+        right = np.bincount(truth["event_crystal"][truth["event_crystal"] >= 0], minlength=20)
+    assert answer["assigned"] < right.sum() and min(answer["counts"]) > 0
+
+
+def test_apply_writes_the_list_of_events_and_the_table(folder, tmp_path):
+    files = ("--out", tmp_path / "l.npy", "--counts", tmp_path / "c.csv")
+    answer = said("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *WINDOW, *files)
+    crystals = np.load(tmp_path / "l.npy")["crystal"]
+    assert len(crystals) == 200_000
+    assert np.bincount(crystals[crystals >= 0], minlength=20).tolist() == answer["counts"]
+    with (tmp_path / "c.csv").open(newline="") as file:
+        assert [int(row["events"]) for row in csv.DictReader(file)] == answer["counts"]
+    assert "l.npy" in complaint("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *files)
+
+
+def test_apply_gives_most_events_to_the_crystal_that_they_hit(folder, tmp_path):
+    petlut("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *WINDOW, "--out", tmp_path / "l.npy")
+    given = np.load(tmp_path / "l.npy")["crystal"]
+    with np.load(folder / "b_truth.npz") as truth:
+        hit = truth["event_crystal"]
+    both = (given >= 0) & (hit >= 0)
+    assert (given[both] == hit[both]).mean() > 0.7
+
+
+def test_apply_in_words(folder):
+    shown = petlut("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut").stdout
+    assert "given to a crystal" in shown and "By row and column" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--kev", 400, 600), "--energy-lut"),
+        (("--out", "list.txt"), "list.npy"),
+        (("--encoding", "nobody"), "nobody"),
+        (("--window", 800, 400), "low < high"),
+    ],
+)
+def test_apply_refuses_in_one_line(folder, words, part):
+    assert part in complaint("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *words)
