@@ -142,11 +142,12 @@ def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
     )
 
 
-INTERCEPT = 6.0
+INTERCEPT = 14.192
 COEFFICIENTS = np.array(
-    [-4.0, -1.0, -1.0, 1.0, 0.3, -1.0, -1.0, 0.5, -0.3, -3.0, -1.0, -1.5, -1.0, -0.2, 0.0, 0.5, 0.2]
+    [-6.5, -4.931, -1.621, 0.0, 0.0, 0.0, 0.0, 1.168, 0.0, 0.0, -0.158, -1.363, -8.193, 0.0, 0.0, 0.0, 0.0]
 )
-"""Logistic regression on `FEATURES`."""
+"""Logistic regression on `FEATURES`, each coefficient bound to the sign that makes sense; 0 where the data
+want the other sign."""
 
 
 def confidence(features: FloatArray) -> FloatArray:

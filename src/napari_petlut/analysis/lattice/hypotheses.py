@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
-from napari_petlut.analysis.lattice.grids import (
-    BoolArray,
-    node_distance,
-    smooth_grid,
-)
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, smooth_grid, steps
 from napari_petlut.analysis.lattice.objective import objective
 from napari_petlut.analysis.lattice.prepare import PreparedMap
 from napari_petlut.analysis.lattice.rectified import IndexSpace
@@ -35,6 +32,8 @@ LOCK_WEIGHTS = (
     TracingWeights(strip=0.3, anchor=0.02, coupling=0.6, spacing=0.8, mass=0.4),
 )
 """For locking a lattice that is about right."""
+BRIGHTNESS_BLUR = 0.2
+"""Width of the blur, in pitches, under which the brightness at a crystal is read."""
 MISPLACED = 0.5
 """Added to the objective per local pitch that a crystal is away from the place a person gave it."""
 UNEXPECTED = 2.0
@@ -52,11 +51,14 @@ class Hypothesis:
         Objective, smaller is better.
     origin : str
         Where it comes from, in words.
+    dark : ndarray of bool, shape (rows, cols), optional
+        Crystals that it takes for dead.
     """
 
     fit: MixtureFit
     score: float
     origin: str
+    dark: BoolArray | None = None
 
     @property
     def grid(self) -> FloatArray:
@@ -94,6 +96,7 @@ class Contest:
         self.scene = MixtureMap.from_counts(self.ready.counts, self.ready.pitch, RANKING_BINS)
         self.factor = max(1, int(self.ready.pitch / PIXELS_PER_PITCH))
         self.binned = bin_map(self.ready.counts, self.factor)
+        self.blurred = gaussian_filter(self.scene.counts, BRIGHTNESS_BLUR * self.scene.pitch)
 
     @property
     def best(self) -> Hypothesis:
@@ -111,7 +114,7 @@ class Contest:
         """Expect the lattice near that of a block of the same design, in pixels of the prepared map."""
         self.expected = grid
 
-    def judge(self, grid: FloatArray, origin: str) -> Hypothesis | None:
+    def judge(self, grid: FloatArray, origin: str, dark: BoolArray | None = None) -> Hypothesis | None:
         """Fit and judge a lattice; None when the budget is spent or it leaves the map."""
         if self.budget <= 0 or not np.isfinite(grid).all():
             return None
@@ -125,14 +128,21 @@ class Contest:
             off = node_distance(grid, np.where(self.pinned[..., None], self._places, grid))
             price += MISPLACED * float(np.minimum(off, 1.0).sum())
             grid = np.where(self.pinned[..., None], self._places, grid)
-        fit = fit_mixture(grid, self.scene, pinned=self.pinned)
+        fit = fit_mixture(grid, self.scene, pinned=self.pinned, dark=dark)
         if not np.isfinite(fit.grid).all():
             return None
         if self.expected is not None:
             price += UNEXPECTED * float(np.minimum(node_distance(fit.grid, self.expected) ** 2, 1.0).mean())
-        hypothesis = Hypothesis(fit, objective(fit, self.spots) + price, origin)
+        hypothesis = Hypothesis(fit, objective(fit, dark) + price, origin, dark)
         self.pool.append(hypothesis)
         return hypothesis
+
+    def brightness(self, grid: FloatArray) -> FloatArray:
+        """Return the counts that each crystal's cell would hold if it were as bright as its centre."""
+        down, right = steps(self.scene.to_bins(grid))
+        area = np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])
+        at = np.moveaxis(self.scene.to_bins(grid), -1, 0)
+        return np.asarray(map_coordinates(self.blurred, at, order=1, mode="constant") * area)
 
     def image(self, grid: FloatArray) -> tuple[IndexSpace, FloatArray]:
         """Rectify the map along a grid."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import BoolArray, fill_holes, node_distance, smooth_grid
@@ -21,7 +22,7 @@ from napari_petlut.analysis.lattice.hypotheses import (
     Hypothesis,
     seeds,
 )
-from napari_petlut.analysis.lattice.objective import log_gaps, log_weight
+from napari_petlut.analysis.lattice.objective import log_gaps, log_weight, own_spots
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.analysis.lattice.tracing import (
     LineImage,
@@ -55,6 +56,12 @@ OLD_NEIGHBOURS = 5
 """Competitors whose regions are tried."""
 BAD_LEVELS = (0.35, 0.55)
 """Badness above which a patch is solved again."""
+SPOTLESS_BADNESS = 0.3
+"""Badness of a crystal without a spot of its own."""
+DARKNESS = 0.5
+"""A place with less than this share of the counts around it holds a dead crystal, or hardly any."""
+SLIPS = 3
+"""Regions that are slipped, worst first."""
 PATCHES = 4
 """Patches per level, worst first."""
 
@@ -200,12 +207,79 @@ def badness(fit: MixtureFit) -> FloatArray:
     return np.asarray(out + 0.8 * np.abs(weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")))
 
 
-def repair_moves(start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
-    """Yield `start` with bad patches placed anew from what surrounds them."""
-    bad = badness(start.fit)
-    bad = np.maximum(bad, 1.2 * ndimage.gaussian_filter(bad, 0.8))
+def repair_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
+    """Yield `start` with bad patches placed anew, and which crystals are dark there."""
+    bad = doubt_map(contest, start)
     for level in BAD_LEVELS:
         for region in _regions(bad > level, bad, PATCHES):
             wide = ndimage.binary_dilation(region)
-            if 1 < wide.sum() < 0.5 * wide.size:
-                yield fill_holes(start.grid, wide), "a bad patch solved again"
+            if not 1 < wide.sum() < 0.5 * wide.size:
+                continue
+            grid = fill_holes(start.grid, wide)
+            dark = dark_crystals(contest, grid, wide)
+            if start.dark is not None:
+                dark |= start.dark & ~wide
+            yield grid, "a bad patch solved again", None
+            if dark.any():
+                yield grid, "dead crystals", dark
+
+
+def dark_crystals(contest: Contest, grid: FloatArray, region: BoolArray) -> BoolArray:
+    """Return which crystals of a region lie in the dark, held against the crystals outside of it."""
+    bright = contest.brightness(grid)
+    outside = np.where(region, np.nan, bright)
+    level = np.full(region.shape, np.nanmedian(outside) if not region.all() else np.median(bright))
+    for i, j in np.argwhere(region):
+        near = outside[max(0, i - 3) : i + 4, max(0, j - 3) : j + 4]
+        if np.isfinite(near).sum() >= 3:
+            level[i, j] = np.nanmedian(near)
+    return np.asarray(region & (bright < DARKNESS * level))
+
+
+def doubt_map(contest: Contest, start: Hypothesis) -> FloatArray:
+    """Return how doubtful each crystal's place is: badness, and no spot of its own."""
+    bad = badness(start.fit)
+    _, own = own_spots(start.grid, contest.spots)
+    bad = bad + SPOTLESS_BADNESS * ~own
+    return np.maximum(bad, 1.2 * ndimage.gaussian_filter(bad, 0.8))
+
+
+def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+    """Yield `start` with a doubtful region, out to the block's edge, slipped by one line."""
+    doubt = doubt_map(contest, start)
+    for region in _regions(doubt > BAD_LEVELS[1], doubt, SLIPS):
+        low, high = np.argwhere(region).min(axis=0), np.argwhere(region).max(axis=0)
+        for axis in (0, 1):
+            for way in (-1, 1):
+                yield slipped(start.grid, low, high, axis, way), "a region slipped by one line"
+
+
+def slipped(
+    grid: FloatArray, low: npt.NDArray[np.intp], high: npt.NDArray[np.intp], axis: int, way: int
+) -> FloatArray:
+    """Return the grid with the lines of a box moved by one along an axis, out to the nearer edge.
+
+    `way` 1 puts crystals where the next ones are: a line is lost at the edge and one is put in at the inner
+    side; -1 is the reverse.
+    """
+    lines = grid.shape[axis]
+    at_end = (low[axis] + high[axis]) / 2 > (lines - 1) / 2
+    view = np.moveaxis(grid, axis, 0) if axis else grid
+    view = view if not at_end else view[::-1]
+    inner = int(lines - 1 - low[axis] if at_end else high[axis])
+    other = 1 - axis
+    across = slice(int(low[other]), int(high[other]) + 1)
+    out = view.copy()
+    # Line 0 is at the edge now; `inner` is the innermost line of the box.
+    if way > 0:
+        out[: inner + 1, across] = (
+            view[1 : inner + 2, across] if inner + 1 < lines else view[: inner + 1, across]
+        )
+        seam = min(inner, lines - 1)
+        if 0 < seam < lines - 1:
+            out[seam, across] = 0.5 * (out[seam - 1, across] + view[seam + 1, across])
+    else:
+        out[1 : inner + 1, across] = view[:inner, across]
+        out[0, across] = view[0, across] + 0.8 * (view[0, across] - view[1, across])
+    out = out if not at_end else out[::-1]
+    return np.moveaxis(out, 0, axis) if axis else out

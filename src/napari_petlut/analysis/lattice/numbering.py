@@ -71,7 +71,7 @@ def _scales(points: FloatArray, geometry: BlockGeometry) -> FloatArray:
     return np.asarray(np.where(pitch > 0.05 * pitch.max(), pitch, pitch.max()))
 
 
-def _first_steps(points: FloatArray, tree: cKDTree, seed: int) -> FloatArray | None:
+def first_steps(points: FloatArray, tree: cKDTree, seed: int) -> FloatArray | None:
     """Return the steps from a seed to its neighbours along both axes, in lattice units."""
     near = np.asarray(tree.query(points[seed], k=min(13, len(points)))[1])
     offset = points[near[1:]] - points[seed]
@@ -135,7 +135,7 @@ def match_grid(
     order = np.argsort(((scaled - middle) ** 2).sum(1), kind="stable")
     found: tuple[int, GridMatch] | None = None
     for seed in order[:SEEDS]:
-        base = _first_steps(scaled, tree, int(seed))
+        base = first_steps(scaled, tree, int(seed))
         if base is None:
             continue
         owner, _ = grow_grid(scaled, int(seed), base, 2 * (rows + MARGIN) + 1, 2 * (cols + MARGIN) + 1)

@@ -7,25 +7,26 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.grids import local_pitch, steps
+from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, steps
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
 DIM = 0.02
 """Counts below this share of the median all count as equally dark."""
 CAP = 1.0
-"""Largest contribution of one node to a roughness: a few faults must not decide."""
-IRREGULARITY, INCONSISTENCY, UNEVENNESS = 5.0, 60.0, 30.0
-"""Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of local variance of the
-log-weights against the log of the deviance: true lattices are regular, consistent and even."""
-
-SPOTLESS = 5.0
-"""Weight of the share of crystals without a spot of their own."""
+"""Largest contribution of one node to the irregularity: a few faults must not decide."""
+PITCH_CAP, COUNT_CAP = 0.3, 0.3
+"""The same for the inconsistency of the pitch and for the unevenness of the counts: dead, dim and merged
+crystals are uneven by nature, one more than the cap says nothing."""
+IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.0, 22.0, 5.5
+"""Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
+neighbours' log-counts against the log of the deviance: true lattices are regular, consistent and even.
+Fitted by pairwise logistic regression on simulated blocks (`benchmarks/fit_lattice_ranking.py`)."""
 OWN_SPOT = 0.4
 """A spot this close to a crystal, in local pitches, is its own."""
 
-TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness", "spotless")
-WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, SPOTLESS])
+TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness")
+WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS])
 
 
 def own_spots(grid: FloatArray, spots: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
@@ -66,10 +67,12 @@ def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     return out[0], out[1]
 
 
-def terms(fit: MixtureFit, spots: FloatArray) -> FloatArray:
-    """Return the terms of the objective, in the order of `TERMS`."""
+def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
+    """Return the terms of the objective, in the order of `TERMS`; dark crystals have no counts to compare."""
     grid, weight = fit.grid, log_weight(fit)
-    irregularity, inconsistency = 0.0, 0.0
+    irregularity, inconsistency, unevenness = 0.0, 0.0, 0.0
+    if dark is not None:
+        weight = np.where(dark, ndimage.gaussian_filter(weight, 2.0, mode="nearest"), weight)
     gaps = log_gaps(grid)
     for axis in (0, 1):
         pitch = np.abs(steps(grid)[axis][..., axis])
@@ -80,15 +83,13 @@ def terms(fit: MixtureFit, spots: FloatArray) -> FloatArray:
             irregularity += float(np.minimum((bend / pitch[inner]) ** 2, CAP).mean())
         step = np.diff(gaps[axis], axis=1 - axis)
         if step.size:
-            inconsistency += float(np.minimum(step**2, 2 * CAP).mean())
-    uneven = weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")
-    unevenness = float(np.minimum(uneven**2, CAP).mean())
-    _, own = own_spots(grid, spots)
-    return np.array(
-        [np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness, float((~own).mean())]
-    )
+            inconsistency += float(np.minimum(step**2, PITCH_CAP).mean())
+        jump = np.diff(weight, axis=axis)
+        if jump.size:
+            unevenness += 0.5 * float(np.minimum(np.abs(jump), COUNT_CAP).mean())
+    return np.array([np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness])
 
 
-def objective(fit: MixtureFit, spots: FloatArray) -> float:
+def objective(fit: MixtureFit, dark: BoolArray | None = None) -> float:
     """Return the objective of a fitted lattice; smaller is better."""
-    return float(terms(fit, spots) @ WEIGHTS)
+    return float(terms(fit, dark) @ WEIGHTS)

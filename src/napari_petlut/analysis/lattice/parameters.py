@@ -28,9 +28,9 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.75
+    suspect_below: float = 0.9
     missing_share: float = 0.12
-    max_hypotheses: int = 60
+    max_hypotheses: int = 120
     max_alternatives: int = 3
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.grids import folded_cells
 from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import (
@@ -14,6 +15,7 @@ from napari_petlut.analysis.lattice.moves import (
     line_moves,
     repair_moves,
     shift_moves,
+    slip_moves,
 )
 from napari_petlut.analysis.lattice.numbering import GridMatch, match_grid
 from napari_petlut.analysis.lattice.spots import bin_map
@@ -26,10 +28,13 @@ ROUNDS = 3
 """Most rounds of moves; a round without a gain is the last."""
 TRACES = 3
 """Ways to trace the lines of a rough lattice that are tried."""
-FUSIONS, REPAIRS = 8, 6
+FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
+CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
+"""A block is clear when the mean doubt of its crystals is below the first and every confidence above the
+second."""
 COUNT_CELLS = 6
 """Cells per pitch of the map of counts that is spread evenly."""
 
@@ -50,27 +55,46 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         contest.judge(match.grid, "spots joined to a grid")
         if contest.expected is None and contest.pinned is None:
             return contest.best
-    for grid in rough_grids(contest):
-        contest.grow(grid, "lines traced", TRACES)
+    rough_search(contest)
     progress(0.3)
-    for h in contest.distinct(3):
-        contest.judge(contest.lock(h.grid), h.origin)
+    _try(contest, shift_moves(contest, contest.best))
     for number in range(ROUNDS):
+        if settled(contest):
+            break
         before = contest.best
         improve(contest)
         progress(0.3 + 0.6 * (number + 1) / ROUNDS)
         if contest.best.score > before.score - GAIN:
             break
         contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
+        _try(contest, shift_moves(contest, contest.best))
     return contest.best
+
+
+def rough_search(contest: Contest) -> Hypothesis:
+    """Trace lines through the rough lattices and put the best onto the ridges; return the best."""
+    for grid in rough_grids(contest):
+        contest.grow(grid, "lines traced", TRACES)
+    for h in contest.distinct(3):
+        contest.judge(contest.lock(h.grid), h.origin)
+    return contest.best
+
+
+def settled(contest: Contest) -> bool:
+    """Whether the best lattice is so sure that further moves are not worth their time."""
+    if contest.best.dark is not None:
+        return False
+    sure = confidence(crystal_features(contest, contest.best))
+    return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)
 
 
 def improve(contest: Contest) -> None:
     """Do one round of moves from the best lattice."""
-    _try(contest, shift_moves(contest, contest.best))
     _try(contest, line_moves(contest, contest.best))
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
-    _try(contest, islice(repair_moves(contest.best), REPAIRS), lock=True)
+    for grid, origin, dark in islice(repair_moves(contest, contest.best), REPAIRS):
+        contest.judge(grid if dark is not None else contest.lock(grid, LOCK_WEIGHTS[1:]), origin, dark)
+    _try(contest, slip_moves(contest, contest.best), lock=True)
 
 
 def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: bool = False) -> None:

@@ -45,6 +45,8 @@ FREE_ITERATIONS = 3
 """Last iterations, in which the counts of each crystal are its own."""
 MIN_EVIDENCE = 0.02
 """Least weight of a crystal's own data in its position, so that a dead one hangs on its neighbours."""
+DARK_EVIDENCE = 1e-3
+"""Weight of its last place in the position of a crystal that is taken for dead."""
 ALONG = 0.03
 """Stiffness along a coordinate against that across: the pitch pattern of a block is not smooth."""
 
@@ -318,11 +320,16 @@ def _run(
     stiffness: FloatArray,
     limit: FloatArray,
     pinned: npt.NDArray[np.bool_],
+    dark: npt.NDArray[np.bool_],
 ) -> tuple[FloatArray, float, FloatArray]:
     """Iterate; `mean` and `cov` (rows, cols, ...) are changed in place."""
     rows, cols = mean.shape[:2]
     n = rows * cols
     weight = np.full((rows, cols), counts.sum() * (1 - BACKGROUND_START) / n)
+    for i in range(rows):
+        for j in range(cols):
+            if dark[i, j]:
+                weight[i, j] = 0.0
     widest = 2 * WINDOW_SIGMAS * np.sqrt(max(limit[0], cov[..., 0].max())) + 2
     longest = 2 * WINDOW_SIGMAS * np.sqrt(max(limit[1], cov[..., 2].max())) + 2
     window = np.zeros((n, int(widest) * int(longest)))
@@ -361,6 +368,10 @@ def _run(
             own[i, j, 2] = stats[k, 5] / s - d1 * d1
             evidence[i, j] = min(1.0, max(MIN_EVIDENCE, s / max(median, 1e-6)))
             single[i, j, 0] = s
+            if dark[i, j]:
+                evidence[i, j] = DARK_EVIDENCE
+                wanted[i, j, 0], wanted[i, j, 1] = flat[k, 0], flat[k, 1]
+                own[i, j, 0], own[i, j, 1], own[i, j, 2] = cov[i, j, 0], cov[i, j, 1], cov[i, j, 2]
         tie_centres(wanted, mean, evidence, stiffness[step], tied)
         for i in range(rows):
             for j in range(cols):
@@ -373,7 +384,7 @@ def _run(
                 s = single[i, j, 0]
                 if step < last - FREE_ITERATIONS:
                     s = (s + WEIGHT_SHRINK * near[i, j, 0]) / (1 + WEIGHT_SHRINK)
-                weight[i, j] = s
+                weight[i, j] = 0.0 if dark[i, j] else s
     return weight, background, model
 
 
@@ -382,6 +393,7 @@ def fit_mixture(
     scene: MixtureMap,
     schedule: MixtureSchedule = MixtureSchedule(),
     pinned: npt.NDArray[np.bool_] | None = None,
+    dark: npt.NDArray[np.bool_] | None = None,
 ) -> MixtureFit:
     """Fit the tied mixture to a map, starting from a lattice.
 
@@ -393,6 +405,8 @@ def fit_mixture(
     schedule : MixtureSchedule
     pinned : ndarray of bool, shape (rows, cols), optional
         Centres that must stay where they are.
+    dark : ndarray of bool, shape (rows, cols), optional
+        Crystals that are taken to give no counts; their neighbours alone place them.
 
     Returns
     -------
@@ -410,8 +424,12 @@ def fit_mixture(
     cov[..., 2] = np.maximum((SPREAD_START * np.minimum(length1, 1.2 * middle1)) ** 2, 1.6 * SPREAD_MIN)
     limit = np.maximum((SPREAD_MAX * np.array([middle0, middle1])) ** 2, 2 * SPREAD_MIN)
     stiffness = np.geomspace(schedule.stiffness_start, schedule.stiffness_end, schedule.iterations)
-    fixed = np.zeros((rows, cols), bool) if pinned is None else np.ascontiguousarray(pinned)
-    weight, background, model = _run(scene.counts, scene.background, mean, cov, stiffness, limit, fixed)
+    nowhere = np.zeros((rows, cols), bool)
+    fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
+    unlit = nowhere if dark is None else np.ascontiguousarray(dark)
+    weight, background, model = _run(
+        scene.counts, scene.background, mean, cov, stiffness, limit, fixed, unlit
+    )
     return MixtureFit(
         scene.to_pixels(mean),
         cov,

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
-from napari_petlut.analysis.lattice.confidence import FEATURES, GAP_SCALE, GLOBAL_SHARE
-from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps, touching
-from napari_petlut.analysis.lattice.grids import folded_cells as crossed_cells
+from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE
+from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.model import FloatArray, LatticeAlternative, PeakStatus, StatusArray
+from napari_petlut.model import FloatArray, IntArray, LatticeAlternative, PeakStatus, StatusArray
 
+BLOCK_SCALE = 0.05
+"""Difference of the objective that makes one lattice e times as plausible as another."""
 OPEN = 0.05
 """A competitor of the whole block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
 """A competitor is kept as an alternative when it is at least this plausible."""
 
+CLEAR_SPOT = 0.3
+"""Strength, as a share of strong spots, from which a spot of no crystal is reported."""
+
+DOUBLE_LINE = 1.45
+"""A row or column whose crystals hold this many times the counts of the others may be two."""
+
 RIVAL_WORDS, DIM_WORDS, BRIGHT_WORDS = 0.3, -0.7, 0.5
 MERGED_WORDS, BAD_WORDS, SPOT_WORDS = 0.85, 0.5, 0.3
 """Values of the features from which they are named as a reason."""
-
-
-def dark_crystals(weight: FloatArray, missing_share: float) -> BoolArray:
-    """Return the crystals that have less than a share of the counts of the crystals around them."""
-    level = ndimage.median_filter(weight, size=5, mode="nearest")
-    level = np.maximum(level, 0.5 * np.median(weight))
-    return np.asarray(weight < missing_share * level)
 
 
 def statuses(
@@ -41,14 +41,10 @@ def statuses(
     return out
 
 
-def reasons(features: FloatArray, status: StatusArray, grid: FloatArray) -> tuple[str, ...]:
+def reasons(features: FloatArray, status: StatusArray, partner: IntArray) -> tuple[str, ...]:
     """Return why each crystal is doubted, by id; empty where it is not."""
     value = {name: features[..., k].ravel() for k, name in enumerate(FEATURES)}
-    crossed = (
-        touching(crossed_cells(grid)).ravel() if min(grid.shape[:2]) > 1 else np.zeros(status.size, bool)
-    )
     words = (
-        (crossed, "lines cross here"),
         (value["rival"] > RIVAL_WORDS, "another lattice puts it elsewhere"),
         (value["no spot"] > 0, "no spot of its own"),
         (value["resolution"] < MERGED_WORDS, "merged with a neighbour"),
@@ -62,6 +58,11 @@ def reasons(features: FloatArray, status: StatusArray, grid: FloatArray) -> tupl
     )
     out = []
     for k, word in enumerate(status.ravel()):
+        if partner.flat[k] != ALONE:
+            out.append(
+                f"no spot of its own; crystal {partner.flat[k]} beside it holds the counts of two: merged"
+            )
+            continue
         if word == PeakStatus.MISSING:
             out.append("almost no counts: a dead crystal?")
         elif word == PeakStatus.FOUND:
@@ -106,7 +107,7 @@ def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hyp
     out: list[tuple[Hypothesis, float]] = []
     kept = [best]
     for h in sorted(contest.pool, key=lambda h: h.score):
-        plausible = float(np.exp(-max(h.score - best.score, 0.0) / GAP_SCALE))
+        plausible = float(np.exp(-max(h.score - best.score, 0.0) / BLOCK_SCALE))
         plausible = plausible / (1 + plausible)
         if len(out) == most or plausible < WORTH_SHOWING:
             break
@@ -126,6 +127,19 @@ def alternatives(
     )
 
 
+def double_lines(weight: FloatArray) -> list[tuple[int, int, float]]:
+    """Return lines that hold far more counts than the others, as (axis, index, ratio).
+
+    A line that stands for two because the geometry has one too few holds the counts of both.
+    """
+    out = []
+    for axis in (0, 1):
+        held = np.median(weight, axis=1 - axis)
+        ratio = held / max(float(np.median(held)), 1e-9)
+        out += [(axis, int(k), float(ratio[k])) for k in np.flatnonzero(ratio > DOUBLE_LINE)]
+    return out
+
+
 def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> FloatArray:
     """Return the clear spots that are no crystal's own, shape (k, 2)."""
     if not len(spots):
@@ -134,4 +148,4 @@ def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> F
     distance = np.linalg.norm(spots[:, None] - flat[None], axis=-1)
     near = distance.argmin(axis=1)
     far = distance[np.arange(len(spots)), near] > 0.6 * pitch[near]
-    return np.asarray(spots[far & (strength > 0.5)])
+    return np.asarray(spots[far & (strength > CLEAR_SPOT)])
