@@ -11,6 +11,7 @@ from napari_petlut.analysis.lattice.confidence import confidence, crystal_featur
 from napari_petlut.analysis.lattice.grids import folded_cells
 from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import (
+    doubt_map,
     fusion_moves,
     line_moves,
     repair_moves,
@@ -35,6 +36,8 @@ STRAY = 0.02
 CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
 """A block is clear when the mean doubt of its crystals is below the first and every confidence above the
 second."""
+CLEAR_DOUBT = 0.55
+"""Largest doubt about a crystal's place (see `moves.doubt_map`) in a clear block."""
 COUNT_CELLS = 6
 """Cells per pitch of the map of counts that is spread evenly."""
 
@@ -82,7 +85,7 @@ def rough_search(contest: Contest) -> Hypothesis:
 
 def settled(contest: Contest) -> bool:
     """Whether the best lattice is so sure that further moves are not worth their time."""
-    if contest.best.dark is not None:
+    if contest.best.dark is not None or doubt_map(contest, contest.best).max() > CLEAR_DOUBT:
         return False
     sure = confidence(crystal_features(contest, contest.best))
     return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)

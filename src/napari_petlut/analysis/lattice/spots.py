@@ -13,6 +13,8 @@ PIXELS_PER_PITCH = 9.0
 """Maps are binned to about this many pixels per pitch first: finer ones show no more spots."""
 SCALE = 0.15
 """Width of the Laplacian of a Gaussian in pitches: narrow enough to part crowded edge spots."""
+NOISE_LEVEL = 13.0
+"""A strong spot is at least this many times the Poisson noise, so that strength 0.3 is four times the noise."""
 LEVEL = 0.12
 """Weakest spot that counts, as a share of the strong ones (98th percentile)."""
 
@@ -68,7 +70,10 @@ def find_spots(
     order = np.argsort(-strength, kind="stable")
     peak, strength = peak[order], strength[order]
     place = (peak + _parabola(response, peak) + 0.5) * factor - 0.5
-    return place, strength / level
+    # Poisson noise of the response: square-rooted counts have the standard deviation 1/2, and the squared
+    # Laplacian of a Gaussian integrates to 1 / (2 pi sigma^6).
+    noise = 0.5 / (np.sqrt(2 * np.pi) * sigma)
+    return place, strength / max(level, NOISE_LEVEL * noise)
 
 
 def _parabola(image: FloatArray, peak: npt.NDArray[np.int_]) -> FloatArray:
