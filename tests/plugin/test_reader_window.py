@@ -13,7 +13,7 @@ from napari_petlut.plugin import counting_events, reader
 from napari_petlut.plugin import layers as ly
 
 from .files import write_block
-from .window import drop, messages
+from .window import answer_dialogs, buttons, drop, messages
 
 pytestmark = pytest.mark.gl
 
@@ -43,15 +43,12 @@ def test_dropped_files_open_with_the_map_below_what_is_drawn_on_it(viewer, qtbot
     assert any("energy window" in message for message in messages("info"))
 
 
-def test_a_whole_set_opens_once_although_napari_asks_who_reads_tables(viewer, qtbot, files, monkeypatch):
-    from napari._qt.dialogs import qt_reader_dialog
-
-    monkeypatch.setattr(
-        qt_reader_dialog.QtReaderDialog, "get_user_choices", lambda self: ("PET crystal LUT", False)
-    )
+def test_a_whole_set_opens_once_although_napari_asks_who_reads_tables(viewer, qtbot, files):
+    timer = answer_dialogs(qtbot, "PET crystal LUT", "OK")
     drop(qtbot, viewer, [files["lut"], files["map"], files["peaks"]])
     assert [type(layer) for layer in viewer.layers] == [Image, Labels, Points]
     assert not messages("error")
+    assert not timer.isActive()
 
 
 def test_a_bad_file_is_one_notification_and_the_others_open(viewer, qtbot, files, tmp_path):
@@ -97,20 +94,13 @@ def slow_count(path, parameters, fmt, *, progress, cancelled):
 
 
 def test_cancelling_leaves_no_layer_and_no_complaint(viewer, qtbot, files, large, monkeypatch):
-    from napari.utils import cancelable_progress, progress
-
     monkeypatch.setattr(counting_events, "flood_of_events", slow_count)
     drop(qtbot, viewer, [files["raw"]])
-
-    def bars():
-        return [bar for bar in progress._all_instances if isinstance(bar, cancelable_progress)]
-
-    qtbot.waitUntil(lambda: bool(bars()) and bars()[0].n > 0, timeout=20_000)
-    assert bars()[0].desc.startswith("Counting b7_raw.dat")
-    bars()[0].cancel()
+    qtbot.waitUntil(lambda: bool(buttons("Cancel")), timeout=20_000)
+    buttons("Cancel")[0].click()
     qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
     assert len(viewer.layers) == 0
-    assert not bars()
+    qtbot.waitUntil(lambda: not buttons("Cancel"), timeout=20_000)
     assert not messages("error")
 
 

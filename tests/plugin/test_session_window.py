@@ -10,7 +10,7 @@ from napari_petlut.plugin import reader
 from napari_petlut.plugin.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
-from .window import drop, in_event_loop, messages
+from .window import answer_dialogs, drop, in_event_loop, messages
 
 pytestmark = pytest.mark.gl
 
@@ -36,24 +36,25 @@ def worked(viewer, tmp_path):
     return viewer
 
 
-def save(qtbot, monkeypatch, viewer, path, kind, *, selected):
-    """Use File > Save, choose a file type and a name."""
-    from napari._qt import qt_viewer
+def save(qtbot, monkeypatch, viewer, path, kind, *, entry):
+    """Use an entry of the File menu, choose a file type and a name."""
+    from qtpy.QtWidgets import QFileDialog
 
     offered = []
 
-    def choose(parent, caption, directory, filter, options):
+    def choose(*args, filter="", **kwargs):
         offered.extend(filter.split(";;"))
-        return str(path), next(entry for entry in offered if kind in entry)
+        return str(path), next(offer for offer in offered if kind in offer)
 
-    monkeypatch.setattr(qt_viewer.QFileDialog, "getSaveFileName", staticmethod(choose))
-    in_event_loop(qtbot, lambda: viewer.window._qt_viewer._save_layers_dialog(selected=selected))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    action = next(action for action in viewer.window.file_menu.actions() if action.text() == entry)
+    in_event_loop(qtbot, action.trigger)
     return offered
 
 
 def test_the_cells_are_saved_as_a_lut_and_what_was_written_is_said(worked, qtbot, monkeypatch, tmp_path):
     worked.layers.selection = {ly.find_layer(worked, ly.LayerKind.CELLS, "b7")}
-    offered = save(qtbot, monkeypatch, worked, tmp_path / "out", "*.lut", selected=True)
+    offered = save(qtbot, monkeypatch, worked, tmp_path / "out", "*.lut", entry="Save Selected Layers...")
     assert any(entry.startswith("PET crystal LUT file (") for entry in offered)
     np.testing.assert_array_equal(read_lut(tmp_path / "out.lut").lut.ids, block().ideal_lut.ids)
     assert messages("info")[-1].startswith(f"Wrote {tmp_path / 'out.lut'}: LUT of 20 of 20 crystals")
@@ -64,7 +65,7 @@ def test_a_session_saved_from_the_menu_opens_by_dropping(
     worked, qtbot, monkeypatch, tmp_path, make_napari_viewer
 ):
     path = tmp_path / "b7.petlut"
-    save(qtbot, monkeypatch, worked, path, "*.petlut", selected=False)
+    save(qtbot, monkeypatch, worked, path, "*.petlut", entry="Save All Layers...")
     before = {layer.name: np.array(layer.data) for layer in worked.layers}
     worked.layers.clear()
     drop(qtbot, worked, [path])
@@ -99,3 +100,17 @@ def test_the_menu_saves_a_session_under_a_proposed_name(worked, qtbot, monkeypat
     (tmp_path / "b7.petlut").unlink()
     in_event_loop(qtbot, lambda: save_session_as(worked))
     assert not (tmp_path / "b7.petlut").exists()
+
+
+@pytest.mark.parametrize(("answer", "replaced"), [("&No", False), ("&Yes", True)])
+def test_a_file_that_naparis_dialog_did_not_ask_about_is_asked_about(
+    worked, qtbot, monkeypatch, tmp_path, answer, replaced
+):
+    (tmp_path / "out.lut").write_bytes(b"mine")
+    worked.layers.selection = {ly.find_layer(worked, ly.LayerKind.CELLS, "b7")}
+    answer_dialogs(qtbot, answer)
+    save(qtbot, monkeypatch, worked, tmp_path / "out", "*.lut", entry="Save Selected Layers...")
+    assert ((tmp_path / "out.lut").read_bytes() != b"mine") is replaced
+    assert not messages("error")
+    words = f"Wrote {tmp_path / 'out.lut'}" if replaced else "Nothing was written: out.lut stays as it was."
+    assert messages("info")[-1].startswith(words)

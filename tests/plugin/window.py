@@ -39,3 +39,29 @@ def drop(qtbot, viewer, paths):
 def messages(severity):
     """Return what napari has notified with this severity."""
     return [r.message for r in notification_manager.records if str(r.severity) == severity]
+
+
+def buttons(text):
+    """Return the visible buttons of all windows with this text."""
+    from qtpy.QtWidgets import QAbstractButton, QApplication
+
+    found = [widget for widget in QApplication.allWidgets() if isinstance(widget, QAbstractButton)]
+    return [button for button in found if button.text() == text and not button.isHidden()]
+
+
+def answer_dialogs(qtbot, *texts):
+    """Click the buttons with these texts as soon as a dialog opens; the last one closes it."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication
+
+    timer = QTimer(QApplication.instance())
+
+    def look():
+        if QApplication.activeModalWidget() is not None:
+            timer.stop()
+            for text in texts:
+                buttons(text)[-1].click()
+
+    timer.timeout.connect(look)
+    timer.start(20)
+    return timer

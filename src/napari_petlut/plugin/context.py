@@ -85,11 +85,10 @@ def may_overwrite(paths: Iterable[Path]) -> bool:
         return True
     if not is_interactive():
         return False
-    from qtpy.QtWidgets import QMessageBox
+    from qtpy.QtWidgets import QApplication, QMessageBox
 
-    parent = current_viewer()
     answer = QMessageBox.question(
-        parent.window._qt_window if parent else None,
+        QApplication.activeWindow(),
         "Replace files?",
         f"{', '.join(names)} already exist{'s' if len(names) == 1 else ''}.\nReplace?",
         QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,

@@ -146,13 +146,13 @@ def open_in_background(path: Path, fmt: EventFormat, viewer: Viewer) -> EventCou
     path : Path
     fmt : EventFormat
     viewer : Viewer
-        Held weakly: closing it ends the counting.
+        Held weakly. Closing its window cancels the counting, as napari does with all its workers.
     """
     reference = weakref.ref(viewer)
 
     def add(flood: FloodMap, parameters: FloodParameters, notes: tuple[str, ...]) -> None:
         still_there = reference()
-        if still_there is not None and hasattr(still_there.window, "_qt_window"):
+        if still_there is not None:
             ly.add_below_drawings(still_there, events_layer(path, fmt, flood, parameters, notes))
             tell_about(path, flood, "; ".join(notes))
 
