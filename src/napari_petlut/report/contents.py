@@ -225,8 +225,8 @@ class ReportContents:
 
     @property
     def mapped(self) -> tuple[CrystalFigure, ...]:
-        """The figures that are drawn over the crystal array."""
-        return tuple(figure for figure in self.figures if figure.mapped)
+        """The figures that are drawn over the crystal array: those that some crystal has."""
+        return tuple(figure for figure in self.figures if figure.mapped and figure.known.size)
 
 
 def crystals_to_see(

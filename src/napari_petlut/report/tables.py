@@ -28,7 +28,7 @@ def csv_of(contents: ReportContents) -> str:
 
 
 def json_of(contents: ReportContents) -> str:
-    """Return the verdict, the figures of the block and those of every crystal as JSON; null where not known or infinite."""
+    """Return verdict and figures of block and crystals as JSON; null where not known or infinite."""
     geometry = contents.geometry
     content = {
         "report": "napari-petlut block report",
