@@ -162,9 +162,9 @@ def run(quick: bool) -> Report:
     report.table("Measured anchors", anchor_rows(events))
     report.table("Time for all figures of a block", time_rows(quick))
     report.note(
-        "Truth: widths and k of the spots' cores, PVR of the noise-free map with the ideal cells, and"
+        "Truth: widths and k of the spots' cores, PVR of the noise-free map with the ideal cells, and "
+        "misassignment as the share of fresh events of a crystal that the LUT gives to others."
     )
-    report.note("misassignment as the share of fresh events of a crystal that the LUT gives to others.")
     report.note(
         "Misassignment is lower than the truth by the events that scattered in a neighbour first: "
         "they are no part of the fitted Gaussians. Widths are a little larger because some of them are."
