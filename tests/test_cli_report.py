@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_petlut.cli import app
+from napari_petlut.formats.energy_lut import read_energy_lut
 
 run = CliRunner()
 
@@ -172,3 +173,33 @@ def test_apply_in_words(folder):
 )
 def test_apply_refuses_in_one_line(folder, words, part):
     assert part in complaint("apply", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", *words)
+
+
+def test_energy_writes_the_photopeaks(folder, tmp_path):
+    answer = said("energy", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", "--out", tmp_path / "e.csv")
+    assert answer["status"] == ["found"] * 20
+    lut = read_energy_lut(tmp_path / "e.csv")
+    assert lut.photopeaks.tolist() == pytest.approx(answer["photopeak"])
+    # The lines of a simulated block lie around channel 520.
+    assert 450 < np.median(lut.photopeaks) < 600
+
+
+def test_events_in_kev_have_their_photopeak_at_511(folder, tmp_path):
+    given = (folder / "b_raw.dat", "--lut", folder / "b_raw.lut")
+    petlut("energy", *given, "--out", tmp_path / "e.csv")
+    options = ("--energy-lut", tmp_path / "e.csv", "--kev", 450, 600, "--out", tmp_path / "l.npy")
+    answer = said("apply", *given, *options)
+    events = np.load(tmp_path / "l.npy")
+    kept = events["keV"][events["crystal"] >= 0]
+    assert len(kept) == answer["assigned"] and kept.min() > 450 and kept.max() < 600
+    assert np.median(kept) == pytest.approx(511, abs=10)
+
+
+def test_energy_in_words_and_what_it_refuses(folder, tmp_path):
+    given = ("energy", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", "--out")
+    assert "20 of 20" in petlut(*given, tmp_path / "e.csv", "--strict").stdout
+    assert "e.csv" in complaint(*given, tmp_path / "e.csv")
+    assert "nothing" in complaint(*given, tmp_path / "e.bin", "--to", "nothing")
+    # Gains above 1 keV per channel do not fit into this one.
+    assert "cpm" in complaint(*given, tmp_path / "e.bin", "--to", "cpm")
+    assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]

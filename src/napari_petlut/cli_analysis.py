@@ -1,4 +1,4 @@
-"""Commands of `petlut` that use a calibrated block: its LUT applied to events, and its report."""
+"""Commands of `petlut` that use a calibrated block: its energies, its LUT applied to events, its report."""
 
 from __future__ import annotations
 
@@ -23,30 +23,112 @@ from napari_petlut._cli_options import (
 from napari_petlut.errors import FormatError, ParameterError
 
 if TYPE_CHECKING:
+    from napari_petlut.analysis.energy import Photopeaks
     from napari_petlut.applying import CrystalCounts
     from napari_petlut.calibration import Calibration
+    from napari_petlut.geometry import BlockGeometry
     from napari_petlut.report.contents import ReportContents
 
 Encoding = Annotated[
     str | None,
     typer.Option("--encoding", metavar="NAME", help="Encoding of the LUT file; found out when left out."),
 ]
-FEW_CRYSTALS = 8
+LUTOption = Annotated[Path, typer.Option("--lut", metavar="L.lut", help="Crystal LUT file of the block.")]
+LUTRows = Annotated[
+    int | None, typer.Option("--rows", help="Crystals along axis 0, if the LUT does not tell.")
+]
+LUTCols = Annotated[
+    int | None, typer.Option("--cols", help="Crystals along axis 1, if the LUT does not tell.")
+]
+FEW_CRYSTALS, MOST_CRYSTALS = 8, 20
 """Longer lists of crystals go into the files only."""
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
+    app.command()(energy)
     app.command()(apply)
     app.command()(report)
 
 
+def energy(
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.")],
+    lut: LUTOption,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Energy LUT to write: CSV if so named, else binary.")
+    ],
+    encoding: Encoding = None,
+    rows: LUTRows = None,
+    cols: LUTCols = None,
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="Encoding of a binary energy LUT.")] = "cpm",
+    event_format: EventLayout = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 unless every photopeak is clear.")
+    ] = False,
+    force: Force = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Fit every crystal's photopeak, and write the energy LUT: the gain that puts each at 511 keV."""
+    with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
+        from napari_petlut.analysis.energy import crystal_photopeaks, energy_lut
+        from napari_petlut.calibration import refuse_existing
+        from napari_petlut.formats.energy_lut import energy_lut_encoding, write_energy_lut
+        from napari_petlut.formats.lut import read_lut
+        from napari_petlut.measuring import spectra_of_file
+        from napari_petlut.sources import event_layout
+
+        energy_lut_encoding(to)  # a wrong name is known before the work
+        if not force:
+            refuse_existing([out])
+        crystals = read_lut(lut, encoding, geometry_of(rows, cols)).lut
+        spectra = spectra_of_file(
+            raw, crystals, event_layout(event_format), progress=lambda fraction: progress("events", fraction)
+        )
+        peaks = crystal_photopeaks(spectra)
+        write_energy_lut(out, energy_lut(peaks, crystals.geometry), to, overwrite=force)
+    _show_photopeaks(peaks, crystals.geometry, out, as_json=as_json)
+    if strict and not peaks.found.all():
+        raise typer.Exit(terminal.EXIT_DOUBT)
+
+
+def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, as_json: bool) -> None:
+    figures = {
+        "photopeak": peaks.position,
+        "photopeak_error": peaks.position_error,
+        "energy_resolution": peaks.resolution,
+        "energy_resolution_error": peaks.resolution_error,
+    }
+    if as_json:
+        from napari_petlut.formats.record import plain
+
+        answer = {"rows": geometry.rows, "cols": geometry.cols, "file": out, **figures}
+        terminal.print_json(plain(answer | {"status": peaks.status, "reason": peaks.reasons}))
+        return
+    clear = peaks.found
+    facts: dict[str, Any] = {"clear photopeaks": f"{int(clear.sum())} of {len(peaks)}"}
+    if clear.any():
+        position, resolution = peaks.position[clear], peaks.resolution[clear]
+        facts["photopeak, mean"] = (
+            f"{position.mean():.1f} ch, from {position.min():.1f} to {position.max():.1f}"
+        )
+        facts["energy resolution, mean"] = f"{100 * resolution.mean():.1f} %"
+    terminal.print_facts("Energy", facts)
+    doubted = (~clear).nonzero()[0].tolist()
+    look = [(i, *divmod(i, geometry.cols), str(peaks.status[i]), peaks.reasons[i]) for i in doubted]
+    if look:
+        columns = ("crystal", "row", "col", "photopeak", "reason")
+        terminal.print_table("To look at", columns, look[:MOST_CRYSTALS])
+    if len(look) > MOST_CRYSTALS:
+        terminal.answers.print(f"and {len(look) - MOST_CRYSTALS} more: --json")
+    terminal.print_facts("Written", {"energy LUT": str(out)})
+
+
 def apply(
     raw: Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.")],
-    lut: Annotated[Path, typer.Option("--lut", metavar="L.lut", help="Crystal LUT file of the block.")],
+    lut: LUTOption,
     encoding: Encoding = None,
-    rows: Annotated[int | None, typer.Option(help="Crystals along axis 0, if the LUT does not tell.")] = None,
-    cols: Annotated[int | None, typer.Option(help="Crystals along axis 1, if the LUT does not tell.")] = None,
+    rows: LUTRows = None,
+    cols: LUTCols = None,
     window: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="LOW HIGH", help="Energies kept, in ADC channels; all when left out."),
@@ -193,10 +275,10 @@ def report(
             )
         if not force:
             refuse_existing(report_paths(out, stem or result.stem).values())
-        energy = measure_energy(result, events, progress=lambda fraction: progress("energies", fraction))
+        energies = measure_energy(result, events, progress=lambda fraction: progress("energies", fraction))
         quality = measure_quality(result)
         progress("report", 0.0)
-        contents = report_contents(result, energy, quality, title=stem, directory=out)
+        contents = report_contents(result, energies, quality, title=stem, directory=out)
         files = write_contents(out, contents, overwrite=force)
         progress("report", 1.0)
     _show_report(contents, files, as_json=as_json)
