@@ -340,11 +340,14 @@ def weighted_inertia(weights: FloatArray, labels: LabelArray, centres: FloatArra
 def _plus_plus_pixels(weights: FloatArray, clusters: int, seed: int) -> FloatArray:
     """Draw starting centres among the pixels that hold counts."""
     from sklearn.cluster import kmeans_plusplus
+    from threadpoolctl import threadpool_limits
 
     pixels = np.argwhere(weights > 0).astype(np.float64)
     if len(pixels) < clusters:
         raise ParameterError(f"k-means needs at least {clusters} pixels with counts, not {len(pixels)}")
-    drawn, _ = kmeans_plusplus(pixels, clusters, sample_weight=weights[weights > 0], random_state=seed)
+    # One thread: sums in another order could draw another pixel.
+    with threadpool_limits(1):
+        drawn, _ = kmeans_plusplus(pixels, clusters, sample_weight=weights[weights > 0], random_state=seed)
     return np.asarray(drawn, np.float64)
 
 
