@@ -2,8 +2,17 @@
 
 import pytest
 from napari.utils.notifications import notification_manager
+from npe2 import PluginManifest
 
-pytestmark = pytest.mark.gl
+MANIFEST = PluginManifest.from_distribution("napari-petlut")
+
+
+def test_the_command_palette_offers_nothing_that_needs_a_file():
+    parts = MANIFEST.contributions
+    need_a_file = {part.command for part in [*parts.readers, *parts.writers]}
+    assert len(need_a_file) == 9
+    for command in parts.commands:
+        assert (command.enablement == "False") is (command.id in need_a_file)
 
 
 def texts(menu):
@@ -17,6 +26,7 @@ def texts(menu):
     return found
 
 
+@pytest.mark.gl
 @pytest.mark.parametrize("with_layers", [False, True])
 def test_every_menu_opens_and_offers_what_the_manifest_says(make_napari_viewer, with_layers):
     viewer = make_napari_viewer()
