@@ -12,7 +12,7 @@ from npe2 import PluginManager
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats.events import write_events
-from napari_petlut.formats.lut import LUT_PRESETS
+from napari_petlut.formats.lut import LUT_PRESETS, write_luts
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.record import sha256_of
 from napari_petlut.geometry import BlockGeometry
@@ -177,6 +177,17 @@ def test_preferences_tell_what_a_lut_does_not(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
     (layer,) = open_file(files["lut"])
     np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
+
+
+def test_a_file_of_several_blocks_is_a_layer_for_each(tmp_path, monkeypatch):
+    lut = block().ideal_lut
+    write_luts(tmp_path / "board.lut", [lut, lut.without([3]), lut], "cpm")
+    chosen = ReadingPreferences(lut_encoding="cpm", rows=4, cols=5)
+    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    layers = open_file(tmp_path / "board.lut")
+    assert [layer.name for layer in layers] == ["board 0 - LUT", "board 1 - LUT", "board 2 - LUT"]
+    assert [layer.visible for layer in layers] == [True, False, False]
+    np.testing.assert_array_equal(layers[1].data, lut.without([3]).ids + 1)
 
 
 def test_preferences_come_from_the_manifest(viewer):

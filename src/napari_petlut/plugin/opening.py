@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats.lut import LUTEncoding, LUTFile, read_lut
+from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
 from napari_petlut.formats.maps import read_map
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.record import read_record
@@ -69,7 +69,7 @@ def open_file(
     if kind is FileKind.EVENTS:
         return (open_events or open_events_now)(path, fmt)
     if kind is FileKind.LUT:
-        return [open_lut(path, viewer, chosen)]
+        return open_lut(path, viewer, chosen)
     openers: dict[FileKind, Callable[[Path], list[Layer]]] = {
         FileKind.MAP: open_map,
         FileKind.PEAKS: open_peaks,
@@ -163,11 +163,12 @@ def _geometry_of_table(path: Path) -> BlockGeometry | None:
 # -- LUTs -------------------------------------------------------------------------------------------------
 
 
-def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences) -> Labels:
-    """Return the Labels layer of a LUT file, drawn as outlines; hovering shows crystal, row and column.
+def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences) -> list[Layer]:
+    """Return the Labels layers of a LUT file, drawn as outlines; hovering shows crystal, row and column.
 
     What the file does not tell is taken from the record beside it, the person's preferences, or the block
-    that is open in the viewer, in this order.
+    that is open in the viewer, in this order. A file of several blocks gives a layer for each, of which the
+    first is shown.
     """
     encoding, geometry = encoding_in_record(path)
     known = [
@@ -175,25 +176,31 @@ def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences)
         (chosen.encoding, chosen.geometry),
         (chosen.encoding, geometry_in_viewer(viewer, block_name(path))),
     ]
-    found = _read_lut_knowing(path, [(e, g) for e, g in known if e or g])
-    layer = ly.cells_layer(
-        found.lut,
-        name=ly.layer_name(path.stem, ly.LayerKind.LUT),
-        block=block_name(path),
-        kind=ly.LayerKind.LUT,
-    )
+    found = _read_luts_knowing(path, [(e, g) for e, g in known if e or g])
+    return [
+        _lut_layer(lut, path, f" {index}" if len(found) > 1 else "", visible=index == 0)
+        for index, lut in enumerate(found)
+    ]
+
+
+def _lut_layer(found: LUTFile, path: Path, number: str, *, visible: bool) -> Labels:
+    name = ly.layer_name(f"{path.stem}{number}", ly.LayerKind.LUT)
+    layer = ly.cells_layer(found.lut, name=name, block=f"{block_name(path)}{number}", kind=ly.LayerKind.LUT)
+    layer.visible = visible
     ly.info(layer).update(path=str(path.resolve()), encoding=asdict(found.encoding), note=found.note)
     return layer
 
 
-def _read_lut_knowing(
+def _read_luts_knowing(
     path: Path, known: list[tuple[LUTEncoding | str | None, BlockGeometry | None]]
-) -> LUTFile:
+) -> list[LUTFile]:
     """Read a LUT with the first knowledge that fits, then with none; complain about the first attempt."""
     first: FormatError | None = None
     for encoding, geometry in [*known, (None, None)]:
         try:
-            return read_lut(path, encoding, geometry)
+            blocks = lut_blocks(path, encoding) if encoding else 1
+            numbers = range(blocks) if blocks > 1 else [None]
+            return [read_lut(path, encoding, geometry, block=number) for number in numbers]
         except FormatError as error:
             first = first or error
     assert first is not None
@@ -202,6 +209,14 @@ def _read_lut_knowing(
         f"columns and encoding in {WHERE}"
     )
     raise FormatError(path, first.expected, first.found, remedy)
+
+
+def lut_blocks(path: Path, encoding: LUTEncoding | str) -> int:
+    """Return how many blocks a LUT file of this layout holds, judged by its size."""
+    layout = lut_encoding(encoding)
+    if layout.codec != "plain":
+        return 1
+    return max((path.stat().st_size - layout.header_bytes) // layout.block_bytes, 1)
 
 
 def encoding_in_record(path: Path) -> tuple[LUTEncoding | None, BlockGeometry | None]:
