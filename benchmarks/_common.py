@@ -42,9 +42,23 @@ LIBRARIES = ("numpy", "scipy", "numba", "scikit-image", "scikit-learn")
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of repeated runs of one function."""
+    """Seconds of repeated runs of one function.
+
+    Parameters
+    ----------
+    seconds : tuple of float
+        By the clock on the wall.
+    cpu : tuple of float
+        Of processor time, all threads together: what the run costs even where others keep the cores busy.
+    """
 
     seconds: tuple[float, ...]
+    cpu: tuple[float, ...] = ()
+
+    @property
+    def cpu_median(self) -> float:
+        """Middle of the runs, in seconds of processor time."""
+        return median(self.cpu)
 
     @property
     def median(self) -> float:
@@ -66,12 +80,13 @@ def measure(function: Callable[[], Any], *, repeats: int = 5, warmup: int = 1) -
     """Time `function` after `warmup` runs that do not count (compilation, caches)."""
     for _ in range(warmup):
         function()
-    seconds = []
+    seconds, cpu = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         function()
         seconds.append(time.perf_counter() - start)
-    return Timing(tuple(seconds))
+        cpu.append(time.process_time() - start_cpu)
+    return Timing(tuple(seconds), tuple(cpu))
 
 
 def measure_against(
@@ -87,14 +102,18 @@ def measure_against(
     """
     for _ in range(warmup):
         fast()
-    pairs = [
-        (measure(fast, repeats=1, warmup=0).median, measure(slow, repeats=1, warmup=0).median)
-        for _ in range(repeats)
-    ]
+    pairs = [(measure(fast, repeats=1, warmup=0), measure(slow, repeats=1, warmup=0)) for _ in range(repeats)]
+    first, second = (
+        Timing(tuple(t.seconds[0] for t in times), tuple(t.cpu[0] for t in times))
+        for times in zip(*pairs, strict=True)
+    )
     return (
-        Timing(tuple(a for a, _ in pairs)),
-        Timing(tuple(b for _, b in pairs)),
-        Timing(tuple(b / a for a, b in pairs)),
+        first,
+        second,
+        Timing(
+            tuple(b / a for a, b in zip(first.seconds, second.seconds, strict=True)),
+            tuple(b / a for a, b in zip(first.cpu, second.cpu, strict=True)),
+        ),
     )
 
 

@@ -86,24 +86,33 @@ def _against_notebook(path: Path) -> Iterator[dict[str, Any]]:
     flood = streamed(path)()
     equal = np.array_equal(flood.counts, counts) and np.array_equal(flood.spectrum, spectrum)
     fast, slow, ratio = measure_against(streamed(path), lambda: notebook_flood(path), repeats=5)
-    one = measure(lambda: flood_from_words(iter_words(path), parameters=FloodParameters(WINDOW), threads=1))
+    one, _, alone = measure_against(
+        lambda: flood_from_words(iter_words(path), parameters=FloodParameters(WINDOW), threads=1),
+        lambda: notebook_flood(path),
+        repeats=3,
+    )
     ours = _memory(STREAMED.format(path=str(path)), IMPORTS)
     theirs = _memory(
         f"bench_flood.notebook_flood(bench_flood.Path({str(path)!r}))",
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench_flood",
     )
-    yield _row("notebook's steps, NumPy", slow, 1.0, theirs, "reference")
-    yield _row("this program, all cores", fast, ratio, ours, "every bin" if equal else "DIFFERS")
-    yield _row("this program, one core", one, slow.median / one.median, float("nan"), "every bin")
+    same = "every bin" if equal else "DIFFERS"
+    yield _row("notebook's steps, NumPy", slow, None, theirs, "reference")
+    yield _row("this program, all cores", fast, ratio, ours, same)
+    yield _row("this program, one thread", one, alone, None, same)
 
 
-def _row(what: str, time: Timing, ratio: Timing | float, memory: float, equal: str) -> dict[str, Any]:
-    if isinstance(ratio, Timing):
-        low, high = ratio.spread
-        faster = f"{ratio.median:.0f} x ({low:.0f} to {high:.0f})"
-    else:
-        faster = f"{ratio:.0f} x"
-    return {"way": what, "time": str(time), "faster": faster, "peak memory (MB)": memory, "equal": equal}
+def _row(what: str, time: Timing, ratio: Timing | None, memory: float | None, equal: str) -> dict[str, Any]:
+    low, high = ratio.spread if ratio else (1, 1)
+    return {
+        "way": what,
+        "time": str(time),
+        "times faster": f"{ratio.median:.0f} ({low:.0f} to {high:.0f})" if ratio else "1",
+        "processor time": f"{time.cpu_median:.2f} s",
+        "times less": f"{ratio.cpu_median:.0f}" if ratio else "1",
+        "peak memory (MB)": f"{memory:.0f}" if memory is not None else "",
+        "equal": equal,
+    }
 
 
 def _memory(code: str, imports: str) -> float:

@@ -24,7 +24,7 @@ class FloodMap:
     counts : ndarray of float64, shape (n0, n1)
         Events per pixel, never negative; float because measured maps may be scaled.
     spectrum : ndarray of int64, shape (4096,), optional
-        Energy spectrum of all events, before the window.
+        Energy spectrum of all events, before the window; longer for energies of more than 12 bits.
     window : EnergyWindow, optional
         The window the map was made with, where known.
     full_scale : float, optional
