@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from napari_petlut.analysis.lattice import verdict
-from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.conclusion import conclude
 from napari_petlut.analysis.lattice.editing import checked_fixed, place_fixed
-from napari_petlut.analysis.lattice.geometry_proposal import compare_geometries, propose_geometry
+from napari_petlut.analysis.lattice.geometry_proposal import propose_geometry
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.merging import ALONE, merged_partners, relative_weight
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
@@ -24,14 +24,6 @@ from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, Lattice
 
-GEOMETRY_DOUBT = 0.02
-"""Mean doubt of the crystals from which other geometries are tried."""
-SPARE_SPOTS = 0.3
-"""Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
-GEOMETRY_GAIN = 0.03
-"""By how much the objective of another geometry must be better to be named."""
-MERGED_CONFIDENCE = 0.7
-"""Most confidence of a crystal that is put on its neighbour's spot."""
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
 FINAL_SCHEDULE = MixtureSchedule(iterations=15, stiffness_start=0.05, stiffness_end=0.005)
@@ -105,7 +97,7 @@ def find_lattice(
     places = checked_fixed(fixed, geometry)
     expected = checked_prior(prior, geometry)
     report = progress if progress is not None else _ignore
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
+    with _threads().limit(limits=1, user_api="blas"):
         ready = prepare_map(counts, geometry)
         spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
         contest = Contest(ready, geometry, params.max_hypotheses, spots, cancelled)
@@ -117,58 +109,16 @@ def find_lattice(
         best = search(contest, report)
         grid = refined(contest, best)
         report(0.95)
-        features = crystal_features(contest, best)
-    sure = confidence(features)
-    dark = relative_weight(best.fit.weight) < params.missing_share
-    if best.dark is not None:
-        dark |= best.dark
-    partner = merged_partners(best.fit.weight, dark)
-    shared = partner != ALONE
-    grid[shared] = grid.reshape(-1, 2)[partner[shared]]
-    sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
-    extra = verdict.unused_spots(grid, spots, strength)
-    double = verdict.double_lines(best.fit.weight)
-    for axis, line, ratio in double:
-        notes.append(
-            f"{('row', 'column')[axis]} {line} holds {ratio:.1f} times the counts of others: two in one?"
-        )
-        np.moveaxis(sure, axis, 0)[line] *= 0.5
-    spare = len(extra) > SPARE_SPOTS * min(geometry.shape) + 1
-    if spare:
-        notes.append(f"{len(extra)} clear spots belong to no crystal: are rows and columns right?")
-    doubtful = float((1 - sure).mean()) > GEOMETRY_DOUBT
-    if (spare or doubtful or double) and expected is None and not places:
-        notes += other_geometries(contest, best)
-    status = verdict.statuses(features, sure, dark & ~shared, params)
-    rivals = verdict.competitors(contest, best, params.max_alternatives)
-    shown = verdict.alternatives(rivals, best.grid, ready.origin)
-    notes += [
-        f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
-        for a in shown
-        if a.plausibility >= verdict.OPEN
-    ]
-    lattice = Lattice(
-        geometry=geometry,
-        positions=(grid + ready.origin).reshape(-1, 2),
-        status=status.ravel(),
-        confidence=sure.ravel(),
-        reasons=verdict.reasons(features, status, partner),
-        doubts=tuple(notes),
-        extra=extra + ready.origin,
-        alternatives=shown,
-    )
+    lattice = conclude(contest, best, grid, params, strength)
+    lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
     return place_fixed(lattice, places)
 
 
-def other_geometries(contest: Contest, best: Hypothesis) -> list[str]:
-    """Return a doubt where a row or a column more or less explains the map clearly better."""
-    out = []
-    for proposal in compare_geometries(contest.ready, contest.spots, contest.geometry, steps=1):
-        if proposal.geometry != contest.geometry and proposal.score < best.score - GEOMETRY_GAIN:
-            out.append(f"the map looks like {proposal.geometry} rather than {contest.geometry}")
-            break
-    return out
+@cache
+def _threads() -> ThreadpoolController:
+    """Return the control over BLAS threads; looking for the libraries takes longer than a clear block."""
+    return ThreadpoolController()
 
 
 def _ignore(_: float) -> None:

@@ -143,3 +143,15 @@ def neighbour_mean(values: FloatArray) -> FloatArray:
     """Return the 3 x 3 mean of values on nodes, shape (rows, cols, ...)."""
     size = (3, 3) + (1,) * (values.ndim - 2)
     return np.asarray(ndimage.uniform_filter(values, size=size, mode="nearest"))
+
+
+def shifted_grid(grid: FloatArray, axis: int, way: int) -> FloatArray:
+    """Return the grid with each crystal where the next line's was; the new line lies 0.8 pitches outside."""
+    view = np.moveaxis(grid, axis, 0)
+    if len(view) < 2:
+        return np.array(grid)
+    if way > 0:
+        out = np.concatenate([view[1:], view[-1:] + 0.8 * (view[-1:] - view[-2:-1])])
+    else:
+        out = np.concatenate([view[:1] - 0.8 * (view[1:2] - view[:1]), view[:-1]])
+    return np.moveaxis(out, 0, axis)

@@ -14,7 +14,7 @@ PIXELS_PER_PITCH = 9.0
 SCALE = 0.15
 """Width of the Laplacian of a Gaussian in pitches: narrow enough to part crowded edge spots."""
 NOISE_LEVEL = 13.0
-"""A strong spot is at least this many times the Poisson noise, so that strength 0.3 is four times the noise."""
+"""A strong spot is at least this many times the Poisson noise: strength 0.3 is four times the noise."""
 LEVEL = 0.12
 """Weakest spot that counts, as a share of the strong ones (98th percentile)."""
 

@@ -11,8 +11,11 @@ from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.model import FloatArray, IntArray, LatticeAlternative, PeakStatus, StatusArray
 
-BLOCK_SCALE = 0.05
-"""Difference of the objective that makes one lattice e times as plausible as another."""
+BLOCK_SCALE = 0.045
+"""Difference of the objective that makes one lattice e times as plausible as another: on simulated blocks no
+lattice with a lead of more than 0.1 over every globally different one was globally wrong."""
+WHOLE_BLOCK = 0.3
+"""A competitor that moves more than this share of the crystals is a doubt about all of them."""
 OPEN = 0.05
 """A competitor of the whole block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01

@@ -1,0 +1,107 @@
+"""From the winner of a contest to the lattice that is handed out: how sure, which status, what stays open."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_petlut.analysis.lattice import verdict
+from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.geometry_proposal import compare_geometries
+from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.merging import ALONE, merged_partners, relative_weight
+from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.model import FloatArray, Lattice
+
+GEOMETRY_DOUBT = 0.02
+"""Mean doubt of the crystals from which other geometries are tried."""
+SPARE_SPOTS = 0.3
+"""Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
+GEOMETRY_GAIN = 0.03
+"""By how much the objective of another geometry must be better to be named."""
+MERGED_CONFIDENCE = 0.7
+"""Most confidence of a crystal that is put on its neighbour's spot."""
+DOUBLE_LINE_DOUBT = 0.5
+"""Factor on the confidence of a line that may be two."""
+
+Rivals = list[tuple[Hypothesis, float]]
+
+
+def conclude(
+    contest: Contest, best: Hypothesis, grid: FloatArray, params: LatticeParameters, strength: FloatArray
+) -> Lattice:
+    """Return the lattice of a contest's winner.
+
+    Parameters
+    ----------
+    contest : Contest
+    best : Hypothesis
+    grid : ndarray of float64, shape (rows, cols, 2)
+        Final positions in pixels of the prepared map.
+    params : LatticeParameters
+    strength : ndarray of float64, shape (n,)
+        Strength of the contest's spots.
+    """
+    origin = contest.ready.origin
+    features = crystal_features(contest, best)
+    rivals = verdict.competitors(contest, best, params.max_alternatives)
+    sure = lowered(confidence(features), rivals, best)
+    dark = relative_weight(best.fit.weight) < params.missing_share
+    if best.dark is not None:
+        dark |= best.dark
+    partner = merged_partners(best.fit.weight, dark)
+    shared = partner != ALONE
+    grid = grid.copy()
+    grid[shared] = grid.reshape(-1, 2)[partner[shared]]
+    sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
+    extra = verdict.unused_spots(grid, contest.spots, strength)
+    notes = geometry_doubts(contest, best, sure, len(extra))
+    shown = verdict.alternatives(rivals, best.grid, origin)
+    notes += [
+        f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
+        for a in shown
+        if a.plausibility >= verdict.OPEN
+    ]
+    status = verdict.statuses(features, sure, dark & ~shared, params)
+    return Lattice(
+        geometry=contest.geometry,
+        positions=(grid + origin).reshape(-1, 2),
+        status=status.ravel(),
+        confidence=sure.ravel(),
+        reasons=verdict.reasons(features, status, partner),
+        doubts=tuple(notes),
+        extra=extra + origin,
+        alternatives=shown,
+    )
+
+
+def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
+    """Return the confidence, no higher than rivals of the whole block and lines that may be two allow."""
+    sure = sure.copy()
+    for rival, plausible in rivals:
+        moved = node_distance(rival.grid, best.grid) > SAME
+        if moved.mean() > verdict.WHOLE_BLOCK:
+            sure = np.where(moved, np.minimum(sure, 1 - plausible), sure)
+    for axis, line, _ in verdict.double_lines(best.fit.weight):
+        np.moveaxis(sure, axis, 0)[line] *= DOUBLE_LINE_DOUBT
+    return sure
+
+
+def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra: int) -> list[str]:
+    """Return what speaks against the number of rows and columns, and what would fit better."""
+    notes = []
+    double = verdict.double_lines(best.fit.weight)
+    for axis, line, ratio in double:
+        name = ("row", "column")[axis]
+        notes.append(f"{name} {line} holds {ratio:.1f} times the counts of others: two in one?")
+    spare = extra > SPARE_SPOTS * min(contest.geometry.shape) + 1
+    if spare:
+        notes.append(f"{extra} clear spots belong to no crystal: are rows and columns right?")
+    if contest.expected is not None or contest.pinned is not None:
+        return notes
+    if spare or double or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+        for proposal in compare_geometries(contest.ready, contest.spots, contest.geometry, steps=1):
+            if proposal.geometry != contest.geometry and proposal.score < best.score - GEOMETRY_GAIN:
+                notes.append(f"the map looks like {proposal.geometry} rather than {contest.geometry}")
+                break
+    return notes
