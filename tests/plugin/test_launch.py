@@ -37,13 +37,18 @@ def test_without_napari_or_with_a_dead_display_it_does_not_try(monkeypatch):
 
 
 @pytest.mark.gl
-def test_a_result_opens_with_the_panel_and_can_be_worked_on(make_napari_viewer, monkeypatch, tmp_path):
+def test_a_result_opens_with_the_panel_and_can_be_worked_on(make_napari_viewer, monkeypatch, tmp_path, qtbot):
     files = write_block(tmp_path)
     result = calibrate(files["map"], BLOCK, CalibrationParameters())
     out = result.write(tmp_path / "out", stem="b7_map")
-    assert launch.can_open_window()
-    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
-    viewer = launch.show_result([files["map"], out["lut"], out["peaks"]])
+    made = []
+    monkeypatch.setattr(launch, "_DRAWN_MS", 0)
+    monkeypatch.setattr("napari.Viewer", lambda: made.append(make_napari_viewer()) or made[0])
+    monkeypatch.setattr("napari.run", lambda: made.append("run"))
+    launch.open_if_possible([files["map"], out["lut"], out["peaks"]])
+    viewer, running = made
+    assert running == "run"
+    qtbot.wait(50)  # for what the window does once it is drawn
     block = workbench_of(viewer).current
     assert block.flood_layer.name == "b7_map"
     assert block.geometry == BLOCK

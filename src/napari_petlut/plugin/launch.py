@@ -22,6 +22,7 @@ app = QGuiApplication([])
 raise SystemExit(not QOpenGLContext().create())
 """
 _PROBE_SECONDS = 30
+_DRAWN_MS = 500
 
 
 def open_if_possible(paths: list[Path]) -> None:
@@ -37,8 +38,11 @@ def open_if_possible(paths: list[Path]) -> None:
     if not can_open_window():
         return
     import napari
+    from qtpy.QtCore import QTimer
 
-    show_result(paths)
+    viewer = show_result(paths)
+    # The panel takes its place beside the canvas only when the window is drawn.
+    QTimer.singleShot(_DRAWN_MS, viewer.reset_view)
     napari.run()
 
 
