@@ -108,3 +108,21 @@ def test_foreign_points_become_peaks_that_can_be_dragged_by_fractions():
     assert layer.data.dtype.kind == "f"
     assert layer.features["status"].tolist() == ["found", "found"]
     assert ly.kind_of(layer) is ly.LayerKind.PEAKS
+
+
+def test_rings_of_a_dense_block_are_smaller():
+    assert ly.ring_size(np.argwhere(np.ones((5, 5))) * 10.0) == pytest.approx(3.5)
+    assert ly.ring_size(np.argwhere(np.ones((5, 5))) * 50.0) == ly.PEAK_SIZE
+    assert ly.ring_size(np.empty((0, 2))) == ly.PEAK_SIZE
+
+
+def test_layers_of_a_block_that_is_open_already_get_a_block_of_their_own():
+    viewer = ViewerModel()
+    viewer.layers.append(ly.flood_layer(FloodMap(np.eye(4)), name="b"))
+    again = [
+        ly.flood_layer(FloodMap(np.eye(4)), name="b"),
+        ly.peaks_layer(PEAKS, name="b - peaks", block="b"),
+        ly.peaks_layer(PEAKS, name="c - peaks", block="c"),
+    ]
+    assert [ly.block_of(layer) for layer in ly.with_own_blocks(again, viewer)] == ["b [1]", "b [1]", "c"]
+    assert [ly.block_of(layer) for layer in ly.with_own_blocks(again, None)] == ["b [1]", "b [1]", "c"]

@@ -4,23 +4,27 @@ import gc
 import json
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from napari_petlut.analysis.segmentation import SegmentationParameters
+from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.analysis.segmentation import SegmentationParameters, nearest_peak_cells
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
+from napari_petlut.formats.events import write_events
 from napari_petlut.formats.lut import encode_lut, read_lut
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import Peaks
+from napari_petlut.model import EnergyWindow, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin import steps
 from napari_petlut.plugin.choices import ExportChoices
 from napari_petlut.plugin.comparing import agreement_text, compare_layers
 from napari_petlut.plugin.exporting import plan_export, write_export
 from napari_petlut.plugin.jobs import Job
+from napari_petlut.plugin.opening import open_file
 from napari_petlut.plugin.widgets import ComparePanel, CorrectPanel, ExportPanel, WorkflowPanel, export
 from napari_petlut.plugin.widgets.runner import runner_of
 from napari_petlut.plugin.workbench import workbench_of
@@ -102,6 +106,64 @@ def test_segmentation_without_peaks_says_what_to_do(block):
 def test_a_map_without_events_has_a_fixed_window(block):
     with pytest.raises(ParameterError, match="open the raw event file"):
         steps.flood_job(block)
+
+
+@pytest.fixture
+def counted(viewer, tmp_path, points):
+    """A block whose flood map was counted from an event file, with cells."""
+    rng = np.random.default_rng(3)
+    spots = np.repeat(points * 8 + 20, 60, axis=0) + rng.normal(0, 6, (1200, 2))
+    energy = np.full(1200, 1000)
+    ex, ey = np.clip((1 - spots.T / 512) * energy, 0, 1023).astype(int)
+    write_events(tmp_path / "b_raw.dat", energy, ex, ey, EventFormat())
+    viewer.layers.clear()
+    for layer in open_file(tmp_path / "b_raw.dat"):
+        viewer.layers.append(layer)
+    block = workbench_of(viewer).choose_any()
+    block.choose(SegmentationParameters("nearest"))
+    block.geometry = BLOCK
+    block.set_peaks(Peaks(points * 8 + 20, crystal=np.arange(20)))
+    steps.segmentation_job(block).run()
+    return block
+
+
+def test_peaks_and_cells_follow_a_map_with_other_bins(counted, points):
+    assert counted.flood.shape == (512, 512)
+    counted.choose(replace(counted.parameters(FloodParameters), bins=256))
+    said = steps.flood_job(counted).run()
+    assert "run again to renew them" in said
+    assert counted.flood.shape == (256, 256) == counted.cells_layer.data.shape
+    np.testing.assert_allclose(counted.places, (points * 8 + 20.5) / 2 - 0.5)
+    np.testing.assert_array_equal(
+        counted.cells_layer.data, nearest_peak_cells((256, 256), counted.places) + 1
+    )
+    assert not counted.editor.undo()
+
+
+def test_another_window_keeps_the_choices_of_the_other_steps(counted):
+    counted.choose(replace(counted.parameters(FloodParameters), window=EnergyWindow(900, 999.5)))
+    with pytest.raises(FormatError, match="choose another window"):
+        steps.flood_job(counted).run()
+    counted.choose(replace(counted.parameters(FloodParameters), window=EnergyWindow(900, 1100)))
+    assert steps.flood_job(counted).run().startswith("Flood map: 1,200 events with 900 < E < 1100.")
+    assert ly.info(counted.flood_layer)["window"] == (900, 1100)
+    assert counted.parameters(SegmentationParameters).method == "nearest"
+
+
+def test_another_size_of_the_block_numbers_the_cells_anew(done):
+    done.geometry = BlockGeometry(5, 4)
+    cells = done.cells_layer
+    assert ly.geometry_of(cells) == BlockGeometry(5, 4)
+    assert cells.features["col"].max() == 3
+    done.geometry = BLOCK
+    np.testing.assert_array_equal(cells.data, nearest_peak_cells(cells.data.shape, done.places) + 1)
+
+
+def test_an_assumed_size_is_said(viewer, counts):
+    block = workbench_of(viewer).choose_any()
+    assert not block.geometry_known
+    steps.peaks_job(block).run()
+    assert "16 x 16 was assumed" in steps.lattice_job(block).run()
 
 
 def test_the_comb_can_be_removed_and_put_back(block):

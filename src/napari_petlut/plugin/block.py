@@ -72,7 +72,6 @@ class BlockController:
         known.setdefault("block", flood.name)
         self.name: str = known["block"]
         self._geometry = ly.geometry_of(flood) or DEFAULT_GEOMETRY
-        self._store_geometry()
         existing = ly.find_layer(viewer, ly.LayerKind.PEAKS, self.name)
         if isinstance(existing, Points):
             self.attach(existing)
@@ -152,14 +151,19 @@ class BlockController:
 
     @geometry.setter
     def geometry(self, geometry: BlockGeometry) -> None:
-        if geometry == self._geometry:
+        if geometry == self._geometry and self.geometry_known:
             return
         self._geometry = geometry
-        self._store_geometry()
+        ly.info(self.flood_layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
         if self._editor:
             self._editor.geometry = geometry
         else:
             self.changed.emit()
+
+    @property
+    def geometry_known(self) -> bool:
+        """Whether rows and columns were set, by a person or a file; else they are only assumed."""
+        return ly.geometry_of(self.flood_layer) is not None
 
     def parameters(self, step: type[Chosen]) -> Chosen:
         """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults."""
@@ -175,8 +179,25 @@ class BlockController:
             known[type(chosen).__name__] = chosen
             self.parameters_changed.emit()
 
-    def _store_geometry(self) -> None:
-        ly.info(self.flood_layer)["geometry"] = {"rows": self._geometry.rows, "cols": self._geometry.cols}
+    def rescale(self, factors: tuple[float, float]) -> None:
+        """Let peaks, lines and cells follow a flood map that was made anew with other pixels.
+
+        What else was drawn on the old pixels is taken out of the viewer. The history of edits begins anew.
+        """
+        cells, shape = self.cells_layer, self.flood.shape
+        for kind in (ly.LayerKind.FILTERED, ly.LayerKind.CENTRES, ly.LayerKind.DRIFT):
+            layer = ly.find_layer(self.viewer, kind, self.name)
+            if layer is not None:
+                self.viewer.layers.remove(layer)
+        if cells is not None:
+            # On the old pixels they would be mended around every peak, as if all had been edited.
+            lut = ly.lut_from_labels(cells.data, {"metadata": cells.metadata}, self._geometry)
+            new = lut.resampled(shape).to_labels().astype(ly.LABEL_DTYPE)
+            ly.info(cells).update(computed=new.copy(), stale=True)
+            cells.data = new
+        if self._editor is not None:
+            self._places = (self._places + 0.5) * factors - 0.5
+            self._editor.rescale(factors)
 
     # -- peaks --------------------------------------------------------------------------------------------
 

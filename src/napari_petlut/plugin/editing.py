@@ -29,7 +29,7 @@ from psygnal import Signal
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
 from napari_petlut.plugin.history import History
-from napari_petlut.plugin.layers import info, peak_features
+from napari_petlut.plugin.layers import info, peak_features, set_feature_defaults
 from napari_petlut.plugin.numbering import Numbering, number_points, numbering_of
 from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
 
@@ -162,6 +162,18 @@ class PeakEditor:
         else:
             self._write(state)
 
+    def rescale(self, factors: tuple[float, float]) -> None:
+        """Follow a flood map that was made anew with other pixels; there is no way back before that.
+
+        Parameters
+        ----------
+        factors : tuple of float
+            New pixels per old pixel along axis 0 and axis 1.
+        """
+        positions = (self._last.positions + 0.5) * factors - 0.5
+        self.history = History()
+        self._write(PeakState(positions, self._last.features, self._geometry))
+
     def set_features(self, row: int, **values: object) -> None:
         """Change features of one peak; one step of the history."""
         self.history.push(self._last)
@@ -264,9 +276,12 @@ class PeakEditor:
         if not same_length or not (layer.data == state.positions).all():
             if not same_length:
                 layer.selected_data = set()
+                set_feature_defaults(layer)
             layer.data = state.positions.copy()
         if not layer.features.equals(state.features):
             layer.features = state.features.copy()
+        if len(layer.data) == 0:
+            set_feature_defaults(layer)  # for the first point that will be added
 
 
 def _columns(features: pd.DataFrame) -> Columns:

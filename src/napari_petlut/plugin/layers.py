@@ -38,6 +38,7 @@ import numpy.typing as npt
 import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Vectors
 from napari.utils.colormaps import CyclicLabelColormap
+from scipy.spatial import cKDTree
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -61,7 +62,8 @@ LABEL_DTYPE = np.uint16
 _CELL_COLORS = 61
 _GOLDEN = 0.618033988749895
 PEAK_SIZE = 7.0
-"""Diameter of a peak's ring, in flood-map pixels."""
+"""Largest diameter of a peak's ring, in flood-map pixels."""
+_RING_SHARE, _SMALLEST_RING = 0.35, 1.5
 
 
 class LayerKind(StrEnum):
@@ -154,6 +156,7 @@ def place_of(layer: Layer) -> dict[str, Any]:
         "translate": tuple(layer.translate),
         "rotate": layer.rotate,
         "shear": layer.shear,
+        "affine": layer.affine,
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
@@ -275,14 +278,43 @@ def peaks_layer(
     reasons: Sequence[str] = (),
 ) -> Points:
     """Return the Points layer of peaks, coloured by status; positions are in flood-map pixels."""
-    return Points(
+    size = ring_size(peaks.positions)
+    layer = Points(
         peaks.positions.copy(),
         ndim=2,
         name=name,
         features=peak_features(peaks, geometry, reasons),
         metadata=_info(LayerKind.PEAKS, block, geometry),
-        **PEAK_STYLE,
+        **(PEAK_STYLE | {"size": size}),
     )
+    layer.current_size = size  # of the points that will be added
+    set_feature_defaults(layer)
+    return layer
+
+
+def set_feature_defaults(layer: Points) -> None:
+    """Give a peaks layer the features of a point that nothing is known about.
+
+    Without them napari cannot colour the first point of an empty layer.
+    """
+    layer.feature_defaults = pd.DataFrame(
+        {
+            "crystal": [-1],
+            "row": [-1],
+            "col": [-1],
+            "status": ["found"],
+            "confidence": [np.nan],
+            "reason": [""],
+        }
+    )
+
+
+def ring_size(positions: npt.NDArray[np.float64]) -> float:
+    """Return a diameter that leaves the rings of most neighbours apart, at most `PEAK_SIZE`."""
+    if len(positions) < 2:
+        return PEAK_SIZE
+    distance = np.asarray(cKDTree(positions).query(positions, k=2)[0])
+    return float(np.clip(_RING_SHARE * np.median(distance[:, 1]), _SMALLEST_RING, PEAK_SIZE))
 
 
 PEAK_STYLE: dict[str, Any] = {
@@ -328,6 +360,7 @@ def adopt_points(layer: Points, block: str, geometry: BlockGeometry) -> None:
         layer.data = peaks.positions.copy()  # whole-number coordinates would truncate every drag
     reasons = layer.features["reason"].astype(str).tolist() if "reason" in layer.features else ()
     layer.features = peak_features(peaks, geometry, reasons)
+    set_feature_defaults(layer)
     layer.border_color_cycle = STATUS_COLORS
     layer.border_color = "status"
     layer.face_color = "transparent"
@@ -527,6 +560,26 @@ def drift_layer(
 def lattice_peaks(lattice: Lattice) -> tuple[Peaks, list[str]]:
     """Return a lattice's peaks and the reasons that go with them, extra peaks last."""
     return lattice.to_peaks(), [*lattice.reasons, *["belongs to no crystal"] * len(lattice.extra)]
+
+
+# -- blocks that are opened again --------------------------------------------------------------------------
+
+
+def with_own_blocks(layers: Sequence[Layer], viewer: ViewerModel | None) -> list[Layer]:
+    """Rename the blocks of layers whose flood map would share its block with one that is in the viewer.
+
+    So a session can be opened beside the work it was saved from, and neither follows the other's edits.
+    """
+    taken = {block_of(layer) for layer in viewer.layers if kind_of(layer)} if viewer is not None else set()
+    names = {block_of(layer) for layer in layers if kind_of(layer) is LayerKind.FLOOD}
+    for name in sorted(names & taken - {""}):
+        number = 1
+        while f"{name} [{number}]" in taken | names:
+            number += 1
+        for layer in layers:
+            if kind_of(layer) is not None and block_of(layer) == name:
+                info(layer)["block"] = f"{name} [{number}]"
+    return list(layers)
 
 
 # -- putting layers into a viewer -------------------------------------------------------------------------

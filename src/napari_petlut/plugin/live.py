@@ -69,7 +69,10 @@ def redraw_cells(
     computed = known.get("computed", np.asarray(layer.data))
     by_hand = ly.painted(layer)
     new = _nearest(computed.shape, after, known)
-    if known.get("method", NEAREST) != NEAREST:
+    if ly.geometry_of(layer) != geometry:
+        layer.features = ly.cell_features(geometry)
+        known["stale"] = known.get("method", NEAREST) != NEAREST
+    elif known.get("method", NEAREST) != NEAREST:
         new = _patched(computed, new, before, known)
         known["stale"] = True
     new[np.isin(new, missing + 1)] = 0

@@ -74,7 +74,7 @@ def open_file(
         FileKind.MAP: open_map,
         FileKind.PEAKS: open_peaks,
         FileKind.RECORD: lambda record: open_record(record, viewer),
-        FileKind.SESSION: open_session,
+        FileKind.SESSION: lambda session: ly.with_own_blocks(open_session(session), viewer),
     }
     if kind not in openers:
         raise FormatError(

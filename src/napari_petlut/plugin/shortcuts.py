@@ -52,7 +52,12 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("toggle_snap", "G", "Snap new and moved peaks to the local maximum, on or off", Scope.PEAKS),
     Shortcut("next_suspect", "N", "Fly to the next suspect", Scope.VIEWER),
     Shortcut("previous_suspect", "Shift-N", "Fly to the previous suspect", Scope.VIEWER),
-    Shortcut("accept_suspect", "K", "Accept the suspect as it is, or place the missing peak", Scope.VIEWER),
+    Shortcut(
+        "accept_suspect",
+        "K",
+        "Settle the suspect: confirm it, place a missing peak, remove an extra one",
+        Scope.VIEWER,
+    ),
 )
 
 NAPARI_KEYS: tuple[tuple[str, str], ...] = (

@@ -68,14 +68,20 @@ def flood_job(block: BlockController) -> Job:
 
     def show(counted: _Counted) -> str:
         flood, used, notes = counted
+        before = block.flood.shape
         layer = events_layer(path, fmt, *counted)
         ly.info(layer).pop("parameters")  # those of the other steps stay
         ly.info(layer).update(block=block.name, window=ly.info(layer).get("window"))
         ly.update_layer(block.flood_layer, layer)
         ly.info(block.flood_layer).pop(COMB_KEY, None)
         block.choose(used)
+        if flood.shape != before:
+            block.rescale((flood.shape[0] / before[0], flood.shape[1] / before[1]))
         kept = f" with {flood.window}" if flood.window else ""
-        return " ".join([f"Flood map: {flood.total:,.0f} events{kept}.", *(f"{note}." for note in notes)])
+        said = [f"Flood map: {flood.total:,.0f} events{kept}.", *(f"{note}." for note in notes)]
+        if block.peaks_layer is not None:
+            said.append("Peaks and cells are those of the map before; run again to renew them.")
+        return " ".join(said)
 
     return Job("Flood map", compute, show)
 
@@ -161,7 +167,10 @@ def show_lattice(block: BlockController, lattice: Lattice) -> str:
     peaks, reasons = ly.lattice_peaks(lattice)
     block.set_peaks(peaks, reasons)
     show_lines(block)
-    return " ".join([f"{block.count.sentence}.", *(f"{doubt}." for doubt in lattice.doubts)])
+    doubts = [f"{doubt}." for doubt in lattice.doubts]
+    if not block.geometry_known:
+        doubts.insert(0, f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block.")
+    return " ".join([f"{block.count.sentence}.", *doubts])
 
 
 def show_alternative(block: BlockController, index: int) -> str:

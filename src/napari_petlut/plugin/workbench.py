@@ -166,11 +166,12 @@ class Workbench:
     def _on_inserted(self, event: object) -> None:
         layer = event.value  # type: ignore[attr-defined]
         for block in self._blocks.values():
-            own = self._is_waiting(layer) and block is self._current
-            own |= ly.kind_of(layer) is ly.LayerKind.PEAKS and ly.block_of(layer) == block.name
-            if own and block.peaks_layer is None:
+            if block.peaks_layer is not None:
+                continue
+            if ly.kind_of(layer) is ly.LayerKind.PEAKS and ly.block_of(layer) == block.name:
+                block.attach(layer)
+            elif block is self._current and self._is_waiting(layer):
                 self._attach(block, layer)
-                break
         self.layers_changed.emit()
 
     def _on_removed(self, event: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
-from magicgui.widgets import CheckBox, ComboBox, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Label, SpinBox
 from magicgui.widgets.bases import Widget
 
 from napari_petlut.analysis.detection import FilterParameters, PeakParameters, suggest_parameters
@@ -43,7 +43,8 @@ class BlockBody(StepBody):
         self.rows.changed.connect(self._on_size)
         self.cols.changed.connect(self._on_size)
         self.corner.changed.connect(self._on_corner)
-        self.extend([self.rows, self.cols, self.corner, propose])
+        self.hint = Label(value="not set yet: this size is assumed")
+        self.extend([self.rows, self.cols, self.hint, self.corner, propose])
 
     def refresh(self) -> None:
         """Show the geometry of the current block."""
@@ -52,12 +53,14 @@ class BlockBody(StepBody):
         with self.rows.changed.blocked(), self.cols.changed.blocked(), self.corner.changed.blocked():
             self.rows.value, self.cols.value = self.block.geometry.shape
             self.corner.value = self.block.parameters(ExportChoices).origin or self.corner.choices[0]
+        self.hint.visible = not self.block.geometry_known
 
     def _on_size(self) -> None:
         if self.block is None:
             return
         try:
             self.block.geometry = BlockGeometry(self.rows.value, self.cols.value)
+            self.hint.visible = False
         except PetlutError as error:
             self.say(str(error), good=False)
 
@@ -77,8 +80,9 @@ class BlockBody(StepBody):
                 return "No regular grid was found; set rows and columns by hand."
             block.geometry = proposals[0].geometry
             self.refresh()
-            others = ", ".join(str(proposal.geometry) for proposal in proposals[1:3])
-            return f"The map looks like {block.geometry}." + (f" Or: {others}." if others else "")
+            others = " or ".join(str(proposal.geometry) for proposal in proposals[1:3])
+            sure = f"{proposals[0].confidence:.0%} sure"
+            return f"The map looks like {block.geometry}, {sure}{f'; else {others}' if others else ''}."
 
         return Job("Propose rows and columns", lambda progress, cancelled: propose_geometry(counts), show)
 
