@@ -12,7 +12,7 @@ from npe2 import PluginManager
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats.events import write_events
-from napari_petlut.formats.lut import LUT_PRESETS, write_luts
+from napari_petlut.formats.lut import LUT_PRESETS, write_lut, write_luts
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.record import sha256_of
 from napari_petlut.geometry import BlockGeometry
@@ -122,6 +122,20 @@ def test_a_whole_set_lines_up_and_belongs_together(viewer, files):
     chosen = bench.choose(layers[0])
     assert chosen.peaks_layer is layers[3]
     assert chosen.geometry == BLOCK
+
+
+def test_a_lut_of_larger_pixels_covers_the_same_map(viewer, tmp_path):
+    files = write_block(tmp_path)
+    write_lut(tmp_path / "b7.crm", block().ideal_lut.resampled((256, 256)), "cti-crm")
+    (flood,) = viewer.open(files["map"], plugin="napari-petlut")
+    flood.scale, flood.translate = (0.5, 0.5), (3, 4)
+    (fine,), (coarse,) = (open_file(path, viewer) for path in (files["lut"], tmp_path / "b7.crm"))
+    np.testing.assert_allclose(fine.extent.world, flood.extent.world)
+    assert coarse.data.shape == (256, 256)
+    # An extent goes from the first to the last pixel's centre.
+    half_pixels = np.array([[-0.5], [0.5]])
+    edges = np.add(coarse.extent.world, half_pixels)
+    np.testing.assert_allclose(edges, np.add(flood.extent.world, half_pixels / 2))
 
 
 @pytest.mark.parametrize(

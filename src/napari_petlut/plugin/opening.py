@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_petlut.errors import FormatError, ParameterError
@@ -177,18 +178,34 @@ def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences)
         (chosen.encoding, geometry_in_viewer(viewer, block_name(path))),
     ]
     found = _read_luts_knowing(path, [(e, g) for e, g in known if e or g])
-    return [
-        _lut_layer(lut, path, f" {index}" if len(found) > 1 else "", visible=index == 0)
-        for index, lut in enumerate(found)
-    ]
+    layers: list[Layer] = []
+    for index, lut in enumerate(found):
+        layer = _lut_layer(lut, path, f" {index}" if len(found) > 1 else "")
+        layer.visible = index == 0
+        _put_over_map(layer, viewer)
+        layers.append(layer)
+    return layers
 
 
-def _lut_layer(found: LUTFile, path: Path, number: str, *, visible: bool) -> Labels:
+def _lut_layer(found: LUTFile, path: Path, number: str) -> Labels:
     name = ly.layer_name(f"{path.stem}{number}", ly.LayerKind.LUT)
     layer = ly.cells_layer(found.lut, name=name, block=f"{block_name(path)}{number}", kind=ly.LayerKind.LUT)
-    layer.visible = visible
     ly.info(layer).update(path=str(path.resolve()), encoding=asdict(found.encoding), note=found.note)
     return layer
+
+
+def _put_over_map(layer: Labels, viewer: ViewerModel | None) -> None:
+    """Let a LUT cover its block's map, or the only map there is, also if it has larger or smaller pixels."""
+    floods = [known for known in viewer.layers if ly.is_flood_candidate(known)] if viewer is not None else []
+    own = [flood for flood in floods if ly.block_of(flood) == ly.block_of(layer)]
+    if not (own or len(floods) == 1):
+        return
+    flood = (own or floods)[-1]
+    pixels = np.divide(flood.data.shape, layer.data.shape)
+    # Pixel centres have whole coordinates, so the first pixel begins half a pixel before 0.
+    layer.translate = np.asarray(flood.translate) + np.asarray(flood.scale) * (pixels - 1) / 2
+    layer.scale = np.asarray(flood.scale) * pixels
+    layer.units = flood.units
 
 
 def _read_luts_knowing(
