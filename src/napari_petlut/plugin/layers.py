@@ -18,6 +18,7 @@ path       the file that the layer was read from
 events     ``{"path": str, "format": EventFormat}``: the file a flood map was made from (flood)
 parameters by class name, what was chosen for each step: the core's dataclasses, or mappings (flood)
 encoding   fields of the `LUTEncoding` of the file (lut)
+figure     name of the figure that is shown (crystal map)
 note       what was found out about the file when it was read
 stale      True after an edit, until a method other than "nearest" is run again (cells)
 ========== ==========================================================================
@@ -78,6 +79,7 @@ class LayerKind(StrEnum):
     CENTRES = "centres"
     DRIFT = "drift"
     DIFFERENCE = "difference"
+    CRYSTAL_MAP = "crystal map"
 
 
 _SUFFIX = {LayerKind.FLOOD: "flood map", LayerKind.LUT: "LUT"}

@@ -7,6 +7,7 @@ from napari_petlut.plugin.widgets.correct import CorrectBody
 from napari_petlut.plugin.widgets.export import ExportBody
 from napari_petlut.plugin.widgets.flood import FloodBody
 from napari_petlut.plugin.widgets.frame import Panel
+from napari_petlut.plugin.widgets.quality import QualityBody
 from napari_petlut.plugin.widgets.steps import (
     BlockBody,
     FilterBody,
@@ -24,6 +25,7 @@ __all__ = [
     "FloodPanel",
     "LatticePanel",
     "PeaksPanel",
+    "QualityPanel",
     "SegmentationPanel",
     "WorkflowPanel",
 ]
@@ -98,3 +100,9 @@ class ComparePanel(Panel):
     """Two LUTs."""
 
     steps = (CompareBody,)
+
+
+class QualityPanel(Panel):
+    """Verdict, crystal maps, spectra, report."""
+
+    steps = (QualityBody,)

@@ -58,7 +58,7 @@ class ExportBody(FormBody):
         with self.layout_choice.changed.blocked():
             self.layout_choice.value = block.parameters(ExportChoices).encoding
         if self.path.value in (None, Path(), Path(), getattr(self, "_proposed", None)):
-            self._proposed = _proposed_stem(block)
+            self._proposed = proposed_stem(block)
             self.path.value = self._proposed
 
     def _on_layout(self, name: str) -> None:
@@ -90,7 +90,7 @@ class ExportBody(FormBody):
         return typed if isinstance(typed, Path) else Path()
 
 
-def _proposed_stem(block: BlockController) -> Path:
+def proposed_stem(block: BlockController) -> Path:
     """Return the flood map's own file without its ending, else its name in the person's folder."""
     # Maps that were counted in the background were not added by napari's reader, which notes the source.
     origin = block.flood_layer.source.path or ly.info(block.flood_layer).get("path")
