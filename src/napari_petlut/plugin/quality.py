@@ -284,7 +284,8 @@ class QualityInspector:
     def _take(self, block: BlockController, made: Measurement) -> str:
         self._known[block] = made
         if block.cells_layer is not None:
-            block.cells_layer.events.paint.connect(self._on_edited)
+            for event in (block.cells_layer.events.paint, block.cells_layer.events.set_data):
+                event.connect(self._on_edited)  # once, however often this is called
         if block is self.block:
             self.stale = not made.fits(block)
             self._draw(block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_petlut.analysis.energy import energy_lut
+from napari_petlut.analysis.energy import PhotopeakStatus, energy_lut
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats.energy_lut import ENERGY_LUT_PRESETS, write_energy_lut
 from napari_petlut.plugin.jobs import CancelCheck, Job, Progress
@@ -48,10 +48,11 @@ def export_energy_lut(made: Measurement, stem: Path, layout: str, *, overwrite: 
     path, peaks = energy_lut_path(stem, layout), made.energy.photopeaks
     encoding = {} if layout == CSV else {"encoding": layout}
     write_energy_lut(path, energy_lut(peaks, made.calibration.geometry), overwrite=overwrite, **encoding)
-    missing, doubtful = int((~(peaks.position > 0)).sum()), int((~peaks.found).sum())
-    without = f" {missing} crystals have no photopeak." if missing else ""
-    uncertain = f" {doubtful - missing} photopeaks are uncertain." if doubtful > missing else ""
-    return f"Wrote {path.name} to {path.parent}.{without}{uncertain}"
+    missing = int((peaks.status == PhotopeakStatus.MISSING).sum())
+    uncertain = int((peaks.status == PhotopeakStatus.UNCERTAIN).sum())
+    without = f" Crystals without a photopeak: {missing}." if missing else ""
+    doubtful = f" Uncertain photopeaks: {uncertain}." if uncertain else ""
+    return f"Wrote {path.name} to {path.parent}.{without}{doubtful}"
 
 
 def report_files(stem: Path) -> list[Path]:
