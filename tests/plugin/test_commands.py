@@ -37,7 +37,7 @@ def test_every_command_of_the_manifest_can_be_imported():
     widgets = {widget.command for widget in manifest.contributions.widgets}
     ids = {command.id for command in manifest.contributions.commands}
     assert widgets <= ids
-    assert len(widgets) == 10
+    assert len(widgets) == 11
 
 
 @pytest.mark.usefixtures("qapp")

@@ -44,6 +44,13 @@ def segment(viewer: napari.viewer.Viewer) -> None:
     _run(viewer, segmentation_job)
 
 
+def measure(viewer: napari.viewer.Viewer) -> None:
+    """Measure quality and energies of every crystal."""
+    from napari_petlut.plugin.quality import inspector_of
+
+    _run(viewer, inspector_of(workbench_of(viewer)).job)
+
+
 def undo(viewer: napari.viewer.Viewer) -> None:
     """Take back the last edit of the peaks."""
     _act(viewer, BlockController.undo)
