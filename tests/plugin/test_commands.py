@@ -45,7 +45,7 @@ def test_run_all_tells_how_it_ended(viewer, qtbot, told):
     commands.run_all(viewer)
     runner = runner_of(workbench_of(viewer))
     qtbot.waitUntil(lambda: not runner.busy, timeout=60_000)
-    assert told[0].startswith("20 / 20 peaks.")
+    assert told[0].startswith("20 crystals: 20 found.")
 
 
 def test_edits_and_suspects_by_command(viewer, points):

@@ -59,7 +59,7 @@ def done(block):
 
 def test_run_all_finds_numbers_and_segments(block, viewer, points):
     said = steps.run_all_job(block).run()
-    assert said.startswith("20 / 20 peaks.")
+    assert said.startswith("20 crystals: 20 found.")
     np.testing.assert_allclose(block.places, points, atol=0.3)
     assert [layer.name for layer in viewer.layers] == ["b", "b - cells", "b - lattice", "b - peaks"]
     assert set(np.unique(block.cells_layer.data)) - {0} == set(range(1, 21))
@@ -269,7 +269,7 @@ def test_run_all_in_the_panel(viewer, qtbot, points):
     panel.start_all.changed.emit(True)
     assert panel.runner.busy
     wait_until(qtbot, lambda: not panel.runner.busy)
-    assert panel.message.text().startswith("20 / 20 peaks.")
+    assert panel.message.text().startswith("20 crystals: 20 found.")
     np.testing.assert_allclose(panel.bench.current.places, points, atol=0.3)
 
 

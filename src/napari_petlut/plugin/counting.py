@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 OVERLAY_KEY = "petlut"
 _NOTE_WIDTH = 44
 """Characters in a line of the note: it must fit on the canvas of a small screen."""
-_GOOD, _BAD = "#2ea55a", "#f08c00"
+_COLORS = {True: ("#4be07f", "#ffa53d"), False: ("#15803d", "#b45309")}
+"""Of a complete count and another, on a dark canvas and on a light one."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,15 @@ def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
     if OVERLAY_KEY not in overlays:
         overlays[OVERLAY_KEY] = TextOverlay(position="top_right", font_size=12, visible=True)
     overlay = overlays[OVERLAY_KEY]
-    overlay.color = _GOOD if count.complete else _BAD
+    good, bad = _COLORS[_is_dark(viewer)]
+    overlay.color = good if count.complete else bad
     overlay.text = "\n".join([count.sentence, *wrap(note, _NOTE_WIDTH)])
+
+
+def _is_dark(viewer: ViewerModel) -> bool:
+    from napari.utils.theme import get_theme
+
+    return sum(get_theme(viewer.theme).canvas.as_rgb_tuple()[:3]) < 3 * 128
 
 
 def hide_count(viewer: ViewerModel) -> None:

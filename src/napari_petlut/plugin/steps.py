@@ -78,10 +78,10 @@ def flood_job(block: BlockController) -> Job:
         if flood.shape != before:
             block.rescale((flood.shape[0] / before[0], flood.shape[1] / before[1]))
         kept = f" with {flood.window}" if flood.window else ""
-        said = [f"Flood map: {flood.total:,.0f} events{kept}.", *(f"{note}." for note in notes)]
+        said = [f"Flood map: {flood.total:,.0f} events{kept}.", *map(_sentence, notes)]
         if block.peaks_layer is not None:
             said.append("Peaks and cells are those of the map before; run again to renew them.")
-        return " ".join(said)
+        return "\n".join(said)
 
     return Job("Flood map", compute, show)
 
@@ -167,10 +167,26 @@ def show_lattice(block: BlockController, lattice: Lattice) -> str:
     peaks, reasons = ly.lattice_peaks(lattice)
     block.set_peaks(peaks, reasons)
     show_lines(block)
-    doubts = [f"{doubt}." for doubt in lattice.doubts]
-    if not block.geometry_known:
-        doubts.insert(0, f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block.")
-    return " ".join([f"{block.count.sentence}.", *doubts])
+    return "\n".join([_found_text(lattice), *_assumption(block), *map(_sentence, lattice.doubts)])
+
+
+def _found_text(lattice: Lattice) -> str:
+    """Return how the crystals came to be, for example "240 crystals found, 15 inferred, 1 missing."."""
+    words, numbers = np.unique(lattice.status, return_counts=True)
+    counted = dict(zip(words.tolist(), numbers.tolist(), strict=True))
+    parts = [f"{counted[word]} {word}" for word in PeakStatus if counted.get(word)]
+    return f"{len(lattice.geometry)} crystals: {', '.join(parts)}."
+
+
+def _assumption(block: BlockController) -> list[str]:
+    if block.geometry_known:
+        return []
+    return [f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block."]
+
+
+def _sentence(text: str) -> str:
+    """Return what the core says, as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def show_alternative(block: BlockController, index: int) -> str:
@@ -287,7 +303,7 @@ def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
     if block.peaks_layer is not None:
         block.viewer.layers.selection.active = block.peaks_layer
     made = int(np.unique(lut.ids[lut.ids >= 0]).size)
-    return " ".join([f"{made} cells by {found.method}.", *(f"{warning}." for warning in found.warnings)])
+    return "\n".join([f"{made} cells by {found.method}.", *map(_sentence, found.warnings)])
 
 
 def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN401 - any napari layer
@@ -317,6 +333,6 @@ def run_all_job(block: BlockController) -> Job:
 
     def show(result: tuple[Lattice, _Cells]) -> str:
         found, cells = result
-        return f"{show_lattice(block, found)} {_show_cells(block, cells, show_drift=False)}"
+        return f"{show_lattice(block, found)}\n{_show_cells(block, cells, show_drift=False)}"
 
     return Job("Run all", compute, show)

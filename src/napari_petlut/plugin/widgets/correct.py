@@ -22,7 +22,7 @@ def _tip(action: str) -> str:
 def _legend() -> str:
     """Return what the colours of the peaks mean, as rich text."""
     words = (f'<span style="color:{color}">◯</span> {status}' for status, color in STATUS_COLORS.items())
-    return "&nbsp; ".join(words)
+    return f"<small>{'&nbsp; '.join(words)}</small>"
 
 
 class CorrectBody(StepBody):
