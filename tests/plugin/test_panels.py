@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
 from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.analysis.lattice import GeometryProposal
 from napari_petlut.analysis.segmentation import SegmentationParameters, nearest_peak_cells
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
 from napari_petlut.formats.events import write_events
@@ -159,11 +160,16 @@ def test_another_size_of_the_block_numbers_the_cells_anew(done):
     np.testing.assert_array_equal(cells.data, nearest_peak_cells(cells.data.shape, done.places) + 1)
 
 
-def test_an_assumed_size_is_said(viewer, counts):
+@pytest.mark.parametrize(
+    ("sure", "said", "size"),
+    [(0.95, "the map shows 4 x 5", BLOCK), (0.7, "16 x 16 was assumed", BlockGeometry(16, 16))],
+)
+def test_a_size_that_nobody_set_is_said(viewer, monkeypatch, sure, said, size):
+    monkeypatch.setattr(steps, "propose_geometry", lambda counts: [GeometryProposal(BLOCK, sure, "")])
     block = workbench_of(viewer).choose_any()
     assert not block.geometry_known
-    steps.peaks_job(block).run()
-    assert "16 x 16 was assumed" in steps.lattice_job(block).run()
+    assert said in steps.lattice_job(block).run()
+    assert block.geometry == size
 
 
 def test_the_comb_can_be_removed_and_put_back(block):

@@ -15,7 +15,7 @@ from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.choices import restored
-from napari_petlut.plugin.counting import PeakCount, count_peaks, show_count
+from napari_petlut.plugin.counting import PeakCount, count_peaks, hide_count, show_count
 from napari_petlut.plugin.editing import PeakEditor
 from napari_petlut.plugin.live import draw_lines, redraw_cells
 from napari_petlut.plugin.navigation import fly_to
@@ -260,10 +260,13 @@ class BlockController:
 
     def refresh_suspects(self) -> None:
         """Make the list of suspects and the count anew."""
-        if self._editor is not None:
-            self.suspects = list_suspects(
-                self._editor.positions, self._editor.features, self._editor.numbering, self._geometry
-            )
+        if self._editor is None:
+            hide_count(self.viewer)
+            self.changed.emit()
+            return
+        self.suspects = list_suspects(
+            self._editor.positions, self._editor.features, self._editor.numbering, self._geometry
+        )
         note = self._visited.text if self._visited in self.suspects and self._visited else ""
         show_count(self.viewer, self.count, note)
         self.changed.emit()

@@ -18,9 +18,9 @@ from napari_petlut.analysis.detection import (
     find_peaks,
 )
 from napari_petlut.analysis.flood import FloodParameters, remove_comb
-from napari_petlut.analysis.lattice import LatticeParameters, find_lattice
+from napari_petlut.analysis.lattice import LatticeParameters, find_lattice, propose_geometry
 from napari_petlut.analysis.segmentation import SegmentationParameters, segment
-from napari_petlut.errors import ParameterError
+from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import (
     CrystalLUT,
@@ -39,6 +39,8 @@ from napari_petlut.plugin.opening import events_layer
 from napari_petlut.sources import first_positions, flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
+_CLEARLY = 0.9
+"""How sure a proposal of rows and columns must be to be taken unasked."""
 COMB_KEY = "with_comb"
 """Where the flood map's metadata keeps the counts from before the comb was removed."""
 
@@ -148,26 +150,44 @@ def fixed_peaks(block: BlockController) -> dict[int, tuple[float, float]]:
 
 
 def lattice_job(block: BlockController, *, keep_manual: bool = True) -> Job:
-    """Find and number every crystal; peaks placed by hand stay where they are unless `keep_manual` is off."""
-    counts, geometry = block.flood.counts, block.geometry
+    """Find and number every crystal; peaks placed by hand stay where they are unless `keep_manual` is off.
+
+    Rows and columns that nobody has set are taken from the map where it shows them clearly.
+    """
+    counts, assumed, known = block.flood.counts, block.geometry, block.geometry_known
     chosen = block.parameters(LatticeParameters)
     fixed = fixed_peaks(block) if keep_manual else {}
 
     def compute(progress: Progress, cancelled: CancelCheck) -> Lattice:
+        geometry = assumed if known else _seen_geometry(counts, assumed)
+        held = fixed if geometry == assumed else {}
         return find_lattice(
-            counts, geometry, chosen, fixed=fixed or None, progress=progress, cancelled=cancelled
+            counts, geometry, chosen, fixed=held or None, progress=progress, cancelled=cancelled
         )
 
     return Job("Lattice", compute, lambda lattice: show_lattice(block, lattice))
 
 
+def _seen_geometry(counts: FloatArray, assumed: BlockGeometry) -> BlockGeometry:
+    """Return the rows and columns that the map shows clearly, else the assumed ones."""
+    try:
+        best = propose_geometry(counts)[0]
+    except GeometryError:
+        return assumed
+    return best.geometry if best.confidence >= _CLEARLY else assumed
+
+
 def show_lattice(block: BlockController, lattice: Lattice) -> str:
     """Show a lattice as the block's peaks and lines, and say what is doubtful about it."""
     block.lattice = lattice
+    said = _assumption(block, lattice.geometry)
+    if lattice.geometry != block.geometry:
+        block.geometry = lattice.geometry
+        block.parameters_changed.emit()  # the panels show another size
     peaks, reasons = ly.lattice_peaks(lattice)
     block.set_peaks(peaks, reasons)
     show_lines(block)
-    return "\n".join([_found_text(lattice), *_assumption(block), *map(_sentence, lattice.doubts)])
+    return "\n".join([_found_text(lattice), *said, *map(_sentence, lattice.doubts)])
 
 
 def _found_text(lattice: Lattice) -> str:
@@ -178,9 +198,11 @@ def _found_text(lattice: Lattice) -> str:
     return f"{len(lattice.geometry)} crystals: {', '.join(parts)}."
 
 
-def _assumption(block: BlockController) -> list[str]:
+def _assumption(block: BlockController, found: BlockGeometry) -> list[str]:
     if block.geometry_known:
         return []
+    if found != block.geometry:
+        return [f"Rows and columns were not set: the map shows {found}."]
     return [f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block."]
 
 
