@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from napari_petlut.analysis.energy import crystal_photopeaks, crystal_spectra
+from napari_petlut.analysis.energy import core_pixels, crystal_photopeaks, crystal_spectra
 from napari_petlut.calibration import Calibration, CalibrationParameters
 from napari_petlut.errors import FormatError
 from napari_petlut.measuring import CrystalEnergy, measure_energy, measure_quality
@@ -35,7 +35,8 @@ def calibration():
 
 @pytest.fixture(scope="module")
 def energy(calibration):
-    spectra = crystal_spectra([simulate_events(PARAMS, 40_000).words], calibration.lut)
+    core = core_pixels(calibration.lut, calibration.flood.counts)
+    spectra = crystal_spectra([simulate_events(PARAMS, 40_000).words], calibration.lut, core=core)
     return CrystalEnergy(spectra, crystal_photopeaks(spectra))
 
 
@@ -169,6 +170,16 @@ def test_nothing_is_overwritten_or_half_written(calibration, tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["b_figures.csv"]
     write_report(tmp_path, calibration, stem="b", overwrite=True)
     assert (tmp_path / "b_figures.csv").read_text() != "mine"
+
+
+def test_a_crystal_without_photopeak_is_shown_for_it(calibration, energy):
+    alive = (np.arange(12) != 3)[:, None]
+    spectra = replace(energy.spectra, counts=energy.spectra.counts * alive, core=energy.spectra.core * alive)
+    contents = report_contents(calibration, CrystalEnergy(spectra, crystal_photopeaks(spectra)))
+    (shown,) = (see for see in contents.to_see if see.crystal == 3)
+    assert any(reason.startswith("photopeak missing: ") for reason in shown.reasons)
+    assert contents.crystal_spectra[3].peak is None
+    assert html_of(contents)
 
 
 def test_each_crystals_own_window_is_drawn(calibration, energy):

@@ -34,8 +34,12 @@ _HOMES = {
     "Peaks": "model",
     "PetlutError": "errors",
     "Segmentation": "model",
+    "apply_to_events": "applying",
     "calibrate": "pipeline",
+    "measure_energy": "measuring",
+    "measure_quality": "measuring",
     "recalibrate": "pipeline",
+    "write_report": "report",
 }
 
 __all__ = [
@@ -51,8 +55,12 @@ __all__ = [
     "Peaks",
     "PetlutError",
     "Segmentation",
+    "apply_to_events",
     "calibrate",
+    "measure_energy",
+    "measure_quality",
     "recalibrate",
+    "write_report",
 ]
 
 

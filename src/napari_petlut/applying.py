@@ -5,65 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.energy import iter_crystals
-from napari_petlut.errors import Cancelled, FormatError, GeometryError
+from napari_petlut.analysis.energy import AppliedLUT, apply_lut
+from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.events import event_count, iter_words
-from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
-from napari_petlut.model import CrystalLUT, EnergyLUT, EnergyWindow, EventFormat
+from napari_petlut.model import PHOTOPEAK_KEV, CrystalLUT, EnergyLUT, EnergyWindow, EventFormat
 
 CHUNK_EVENTS = 2_097_152
 """Events held in memory at a time."""
-
-
-@dataclass(frozen=True, eq=False)
-class CrystalCounts:
-    """How many events each crystal has.
-
-    Parameters
-    ----------
-    counts : ndarray of int64, shape (rows * cols,)
-        By crystal id.
-    events : int
-        Events in the file.
-    geometry : BlockGeometry
-    """
-
-    counts: npt.NDArray[np.int64]
-    events: int
-    geometry: BlockGeometry
-
-    @property
-    def assigned(self) -> int:
-        """Events that a crystal has."""
-        return int(self.counts.sum())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values; `counts` is a list by crystal id."""
-        return {
-            "rows": self.geometry.rows,
-            "cols": self.geometry.cols,
-            "events": self.events,
-            "assigned": self.assigned,
-            "counts": self.counts.tolist(),
-        }
-
-    def to_csv(self) -> str:
-        """Return a table with the columns crystal, row, col, events."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("crystal", "row", "col", "events"))
-        for crystal, count in enumerate(self.counts.tolist()):
-            writer.writerow((crystal, *divmod(crystal, self.geometry.cols), count))
-        return file.getvalue()
 
 
 def event_list_dtype(*, calibrated: bool) -> np.dtype[np.void]:
@@ -85,7 +41,7 @@ def event_list_dtype(*, calibrated: bool) -> np.dtype[np.void]:
     return np.dtype([("crystal", "<i4"), ("keV" if calibrated else "channel", "<f4")])
 
 
-def apply_lut(
+def apply_to_events(
     path: str | os.PathLike[str],
     lut: CrystalLUT,
     windows: EnergyWindow | npt.ArrayLike | None = None,
@@ -96,7 +52,7 @@ def apply_lut(
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> CrystalCounts:
+) -> AppliedLUT:
     """Give every event of a raw file to a crystal, chunk by chunk.
 
     The event list is a NumPy file (``.npy``): a header that ends at a multiple of 64 bytes and says layout
@@ -137,25 +93,31 @@ def apply_lut(
     """
     _check_same_array(lut, energy_lut)
     events = event_count(path, event_format)
-    labelled = _labelled(path, lut, windows, event_format, events, progress, cancelled)
-    counts = np.zeros(len(lut.geometry) + 1, np.int64)
+    held: list[npt.NDArray[Any]] = []
 
-    def counted() -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
-        for words, crystals in labelled:
-            # One up: place 0 is for events of no crystal.
-            counts[:] += np.bincount(crystals - NO_CRYSTAL, minlength=counts.size)
-            yield words, crystals
+    def words() -> Iterator[npt.NDArray[Any]]:
+        for chunk in iter_words(path, event_format, chunk_events=CHUNK_EVENTS):
+            held[:] = [chunk]
+            yield chunk
+
+    def run(sink: Callable[[npt.NDArray[np.int32]], object] | None) -> AppliedLUT:
+        hooks: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
+        return apply_lut(words(), lut, windows, event_format, sink=sink, events=events, **hooks)
 
     if event_list is None:
-        for _ in counted():
-            pass
-    else:
-        atomic_write(
-            event_list,
-            lambda file: _write_list(file, counted(), path, events, event_format, energy_lut),
-            overwrite=overwrite,
-        )
-    return CrystalCounts(counts[1:], events, lut.geometry)
+        return run(None)
+    results: list[AppliedLUT] = []
+
+    def write(file: BinaryIO) -> None:
+        writer = _ListWriter(file, events, event_format, energy_lut)
+        results.append(run(lambda crystals: writer.add(held[0], crystals)))
+        if writer.written != events:
+            # The header has promised more.
+            found = f"{writer.written:,}: the file shrank"
+            raise FormatError(path, f"{events:,} events", found, "try again")
+
+    atomic_write(event_list, write, overwrite=overwrite)
+    return results[0]
 
 
 def windows_in_kev(low: float, high: float, energy_lut: EnergyLUT) -> npt.NDArray[np.int64]:
@@ -170,7 +132,7 @@ def windows_in_kev(low: float, high: float, energy_lut: EnergyLUT) -> npt.NDArra
     [[401, 599], [801, 1199], [1, 0]]
     """
     EnergyWindow(low, high)  # checks them
-    channels = np.outer(energy_lut.photopeaks, (low, high)) / 511.0
+    channels = np.outer(energy_lut.photopeaks, (low, high)) / PHOTOPEAK_KEV
     known = np.isfinite(channels[:, 0])
     channels = np.where(known[:, None], channels, 1.0)
     first, last = np.floor(channels[:, 0]) + 1, np.ceil(channels[:, 1]) - 1
@@ -185,60 +147,48 @@ def _check_same_array(lut: CrystalLUT, energy_lut: EnergyLUT | None) -> None:
         )
 
 
-def _labelled(
-    path: str | os.PathLike[str],
-    lut: CrystalLUT,
-    windows: EnergyWindow | npt.ArrayLike | None,
-    event_format: EventFormat,
-    events: int,
-    progress: Callable[[float], None] | None,
-    cancelled: Callable[[], bool] | None,
-) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
-    """Yield the words of each chunk with their crystals."""
-    held: list[npt.NDArray[Any]] = []
+class _ListWriter:
+    """Writes an event list chunk by chunk."""
 
-    def watched() -> Iterator[npt.NDArray[Any]]:
-        for words in iter_words(path, event_format, chunk_events=CHUNK_EVENTS):
-            if cancelled is not None and cancelled():
-                raise Cancelled("stopped as asked; nothing was kept")
-            held[:] = [words]
-            yield words
+    def __init__(
+        self, file: BinaryIO, events: int, event_format: EventFormat, energy_lut: EnergyLUT | None
+    ) -> None:
+        self.written = 0
+        self._file, self._field = file, event_format.energy
+        self._layout = event_list_dtype(calibrated=energy_lut is not None)
+        # One gain more at the end, which "no crystal", -1, picks.
+        self._gains = None if energy_lut is None else np.append(energy_lut.gains, np.nan)
+        description = np.lib.format.dtype_to_descr(self._layout)
+        header = {"descr": description, "fortran_order": False, "shape": (events,)}
+        np.lib.format.write_array_header_1_0(file, header)
 
-    done = 0
-    for crystals in iter_crystals(watched(), lut, windows, event_format):
-        yield held[0], crystals
-        done += crystals.size
-        if progress is not None:
-            progress(min(done / max(events, 1), 1.0))
-
-
-def _write_list(
-    file: BinaryIO,
-    labelled: Iterable[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]],
-    source: str | os.PathLike[str],
-    events: int,
-    event_format: EventFormat,
-    energy_lut: EnergyLUT | None,
-) -> None:
-    layout = event_list_dtype(calibrated=energy_lut is not None)
-    header = {"descr": np.lib.format.dtype_to_descr(layout), "fortran_order": False, "shape": (events,)}
-    np.lib.format.write_array_header_1_0(file, header)
-    # One gain more at the end, which "no crystal", -1, picks.
-    gains = None if energy_lut is None else np.append(energy_lut.gains, np.nan)
-    field, written = event_format.energy, 0
-    for words, crystals in labelled:
-        records = np.empty(words.size, layout)
-        energy = (words >> words.dtype.type(field.shift)) & words.dtype.type(field.mask)
+    def add(self, words: npt.NDArray[Any], crystals: npt.NDArray[np.int32]) -> None:
+        """Write the records of a chunk."""
+        number = words.dtype.type
+        energy = (words >> number(self._field.shift)) & number(self._field.mask)
+        records = np.empty(words.size, self._layout)
         records["crystal"] = crystals
-        records[layout.names[1]] = energy if gains is None else energy * gains[crystals]  # type: ignore[index]
-        file.write(records.tobytes())
-        written += records.size
-    if written != events:
-        # The header has promised more.
-        raise FormatError(source, f"{events:,} events", f"{written:,}: the file shrank", "try again")
+        if self._gains is None:
+            records["channel"] = energy
+        else:
+            records["keV"] = energy * self._gains[crystals]
+        self._file.write(records.tobytes())
+        self.written += records.size
 
 
-def write_counts(path: str | os.PathLike[str], counts: CrystalCounts, *, overwrite: bool = False) -> None:
+def as_dict(applied: AppliedLUT) -> dict[str, Any]:
+    """Return an applied LUT in plain values; `counts` is a list by crystal id."""
+    assigned = int(applied.counts.sum())
+    return {
+        "rows": applied.geometry.rows,
+        "cols": applied.geometry.cols,
+        "events": assigned + applied.unassigned,
+        "assigned": assigned,
+        "counts": applied.counts.tolist(),
+    }
+
+
+def write_counts(path: str | os.PathLike[str], applied: AppliedLUT, *, overwrite: bool = False) -> None:
     """Write events per crystal as CSV: crystal, row, col, events.
 
     Raises
@@ -246,4 +196,9 @@ def write_counts(path: str | os.PathLike[str], counts: CrystalCounts, *, overwri
     FormatError
         If the file exists and `overwrite` is off, or cannot be written.
     """
-    atomic_write(Path(path), counts.to_csv().encode(), overwrite=overwrite)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("crystal", "row", "col", "events"))
+    for crystal, count in enumerate(applied.counts.tolist()):
+        writer.writerow((crystal, *divmod(crystal, applied.geometry.cols), count))
+    atomic_write(Path(path), table.getvalue().encode(), overwrite=overwrite)

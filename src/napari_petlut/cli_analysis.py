@@ -23,9 +23,8 @@ from napari_petlut._cli_options import (
 from napari_petlut.errors import FormatError, ParameterError
 
 if TYPE_CHECKING:
-    from napari_petlut.analysis.energy import Photopeaks
-    from napari_petlut.applying import CrystalCounts
-    from napari_petlut.calibration import Calibration
+    from napari_petlut.analysis.energy import AppliedLUT, Photopeaks
+    from napari_petlut.calibration import Calibration, CalibrationParameters
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.report.contents import ReportContents
 
@@ -60,6 +59,7 @@ def energy(
     encoding: Encoding = None,
     rows: LUTRows = None,
     cols: LUTCols = None,
+    window: Window = None,
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="Encoding of a binary energy LUT.")] = "cpm",
     event_format: EventLayout = None,
     strict: Annotated[
@@ -70,23 +70,28 @@ def energy(
 ) -> None:
     """Fit every crystal's photopeak, and write the energy LUT: the gain that puts each at 511 keV."""
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.analysis.energy import crystal_photopeaks, energy_lut
+        from napari_petlut.analysis.energy import energy_lut
         from napari_petlut.calibration import refuse_existing
         from napari_petlut.formats.energy_lut import energy_lut_encoding, write_energy_lut
-        from napari_petlut.formats.lut import read_lut
-        from napari_petlut.measuring import spectra_of_file
-        from napari_petlut.sources import event_layout
+        from napari_petlut.given_lut import calibration_of_lut
+        from napari_petlut.measuring import measure_energy
 
         energy_lut_encoding(to)  # a wrong name is known before the work
         if not force:
             refuse_existing([out])
-        crystals = read_lut(lut, encoding, geometry_of(rows, cols)).lut
-        spectra = spectra_of_file(
-            raw, crystals, event_layout(event_format), progress=lambda fraction: progress("events", fraction)
+        block = calibration_of_lut(
+            raw,
+            lut,
+            _parameters(window, event_format),
+            encoding=encoding,
+            geometry=geometry_of(rows, cols),
+            progress=progress,
         )
-        peaks = crystal_photopeaks(spectra)
-        write_energy_lut(out, energy_lut(peaks, crystals.geometry), to, overwrite=force)
-    _show_photopeaks(peaks, crystals.geometry, out, as_json=as_json)
+        energies = measure_energy(block, raw, progress=lambda fraction: progress("energies", fraction))
+        assert energies is not None
+        peaks = energies.photopeaks
+        write_energy_lut(out, energy_lut(peaks, block.geometry), to, overwrite=force)
+    _show_photopeaks(peaks, block.geometry, out, as_json=as_json)
     if strict and not peaks.found.all():
         raise typer.Exit(terminal.EXIT_DOUBT)
 
@@ -158,7 +163,7 @@ def apply(
     crystal id (int32, -1 for none) and the energy (float32, field "channel", or "keV" with an energy LUT).
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.applying import apply_lut, windows_in_kev, write_counts
+        from napari_petlut.applying import apply_to_events, windows_in_kev, write_counts
         from napari_petlut.calibration import refuse_existing
         from napari_petlut.formats.energy_lut import read_energy_lut
         from napari_petlut.formats.lut import read_lut
@@ -176,7 +181,7 @@ def apply(
         kept: Any = window_of(window)
         if kev is not None and energies is not None:
             kept = windows_in_kev(*kev, energies)
-        result = apply_lut(
+        result = apply_to_events(
             raw,
             crystals,
             kept,
@@ -191,16 +196,19 @@ def apply(
     _show_counts(result, written, as_json=as_json)
 
 
-def _show_counts(result: CrystalCounts, written: dict[str, Path], *, as_json: bool) -> None:
+def _show_counts(result: AppliedLUT, written: dict[str, Path], *, as_json: bool) -> None:
+    from napari_petlut.applying import as_dict
+
     files = {kind: str(path) for kind, path in written.items()}
+    answer = as_dict(result)
     if as_json:
-        terminal.print_json(result.as_dict() | {"files": files})
+        terminal.print_json(answer | {"files": files})
         return
-    share = 100 * result.assigned / max(result.events, 1)
+    share = 100 * answer["assigned"] / max(answer["events"], 1)
     facts = {
         "crystals": str(result.geometry),
-        "events in the file": f"{result.events:,}",
-        "given to a crystal": f"{result.assigned:,} ({share:.2f} %)",
+        "events in the file": f"{answer['events']:,}",
+        "given to a crystal": f"{answer['assigned']:,} ({share:.2f} %)",
     }
     terminal.print_facts("Events", facts)
     grid = result.counts.reshape(result.geometry.shape).tolist()
@@ -248,17 +256,15 @@ def report(
     The HTML page needs nothing beside it. Energies of the crystals are measured where events are at hand.
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.calibration import CalibrationParameters, refuse_existing
+        from napari_petlut.calibration import refuse_existing
         from napari_petlut.measuring import measure_energy, measure_quality
         from napari_petlut.report import report_contents, report_paths, write_contents
-        from napari_petlut.sources import event_layout
 
         if not force and stem is not None:
             refuse_existing(report_paths(out, stem).values())
         if peaks is not None and lut is None:
             raise ParameterError("--peaks belongs to --lut; give both")
-        parameters = CalibrationParameters(event_format=event_layout(event_format))
-        parameters = replace(parameters, flood=replace(parameters.flood, window=window_of(window)))
+        parameters = _parameters(window, event_format)
         geometry = geometry_of(rows, cols)
         given = {"rows": rows, "cols": cols, "window": window, "lut": lut, "event-format": event_format}
         if source.suffix.lower() == ".json":
@@ -284,6 +290,14 @@ def report(
     _show_report(contents, files, as_json=as_json)
     if strict and contents.verdict != "pass":
         raise typer.Exit(terminal.EXIT_DOUBT)
+
+
+def _parameters(window: tuple[float, float] | None, event_format: Path | None) -> CalibrationParameters:
+    from napari_petlut.calibration import CalibrationParameters
+    from napari_petlut.sources import event_layout
+
+    parameters = CalibrationParameters(event_format=event_layout(event_format))
+    return replace(parameters, flood=replace(parameters.flood, window=window_of(window)))
 
 
 def _repeated(record: Path, given: dict[str, Any], progress: Any) -> Calibration:  # noqa: ANN401 - any hook

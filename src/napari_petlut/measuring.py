@@ -10,12 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks, crystal_photopeaks, crystal_spectra
+from napari_petlut.analysis.energy import (
+    CrystalSpectra,
+    Photopeaks,
+    core_pixels,
+    crystal_photopeaks,
+    crystal_spectra,
+)
 from napari_petlut.analysis.quality import BlockQuality, QualityThresholds, block_quality
 from napari_petlut.calibration import Calibration
 from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.sniff import FileKind, identify
-from napari_petlut.model import CrystalLUT, EventFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +30,9 @@ class CrystalEnergy:
     Parameters
     ----------
     spectra : CrystalSpectra
-        Energy spectrum of every crystal.
+        Energy spectrum of every crystal, and of its core, where neighbours mix in least.
     photopeaks : Photopeaks
-        Photopeak of each of them.
+        Photopeak of each core.
     windows : ndarray of int64, shape (rows * cols, 2), optional
         First and last energy that is kept, by crystal id, where each crystal has a window of its own.
     """
@@ -69,8 +74,15 @@ def measure_energy(
     path = events_of(calibration) if events is None else Path(events)
     if path is None:
         return None
-    spectra = spectra_of_file(
-        path, calibration.lut, calibration.parameters.event_format, progress=progress, cancelled=cancelled
+    event_format = calibration.parameters.event_format
+    spectra = crystal_spectra(
+        iter_words(path, event_format),
+        calibration.lut,
+        event_format,
+        core=core_pixels(calibration.lut, calibration.flood.counts),
+        events=event_count(path, event_format),
+        progress=progress,
+        cancelled=cancelled,
     )
     return CrystalEnergy(spectra, crystal_photopeaks(spectra))
 
@@ -83,25 +95,6 @@ def events_of(calibration: Calibration) -> Path | None:
     # A layout of another size than the lab's must not make its file look like something else.
     kind = identify(path, calibration.parameters.event_format)
     return path if kind is FileKind.EVENTS else None
-
-
-def spectra_of_file(
-    path: str | os.PathLike[str],
-    lut: CrystalLUT,
-    event_format: EventFormat,
-    *,
-    progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> CrystalSpectra:
-    """Return the energy spectrum of every crystal of a raw event file, chunk by chunk."""
-    return crystal_spectra(
-        iter_words(path, event_format),
-        lut,
-        event_format,
-        events=event_count(path, event_format),
-        progress=progress,
-        cancelled=cancelled,
-    )
 
 
 def measure_quality(calibration: Calibration, thresholds: QualityThresholds | None = None) -> BlockQuality:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,9 @@ class CrystalSpectrum:
     counts : ndarray of int64, shape (channels,)
     window : EnergyWindow, optional
         Energies that are kept.
+    core : ndarray of int64, shape (channels,), optional
+        Part of them that is fitted: the events in the middle of the crystal's cell. It is drawn in front; all
+        counts behind it are drawn to the same number of events.
     peak : PeakMark, optional
         The fitted photopeak.
     curve : tuple of ndarray, optional
@@ -167,6 +171,7 @@ class CrystalSpectrum:
 
     counts: npt.NDArray[np.int64]
     window: EnergyWindow | None = None
+    core: npt.NDArray[np.int64] | None = None
     peak: PeakMark | None = None
     curve: tuple[FloatArray, FloatArray] | None = None
 
@@ -230,17 +235,23 @@ class ReportContents:
 
 
 def crystals_to_see(
-    lattice: Lattice, figures: Sequence[CrystalFigure], most: int = WORST_CRYSTALS
+    lattice: Lattice,
+    figures: Sequence[CrystalFigure],
+    notes: Mapping[int, str] = MappingProxyType({}),
+    *,
+    most: int = WORST_CRYSTALS,
 ) -> tuple[CrystalToSee, ...]:
     """Return the crystals that most need a look, worst first.
 
-    First those that the lattice doubts, then those with the most outlying figures. A crystal is listed for
-    no reason only if there are fewer than three with one.
+    First those that the lattice doubts, then those with a note, then those with the most outlying figures. A
+    crystal is listed for no reason only if there are fewer than three with one.
 
     Parameters
     ----------
     lattice : Lattice
     figures : sequence of CrystalFigure
+    notes : mapping of int to str
+        What else is wrong with a crystal, by id.
     most : int
         How many at most.
     """
@@ -248,12 +259,14 @@ def crystals_to_see(
     badness = np.stack([figure.badness() for figure in figures]) if figures else np.zeros((1, n))
     doubted = np.isin(lattice.status, (PeakStatus.SUSPECT, PeakStatus.MISSING))
     worst = badness.max(axis=0)
-    order = np.lexsort((np.arange(n), -worst, ~doubted))[:most]
+    noted = np.isin(np.arange(n), list(notes))
+    order = np.lexsort((np.arange(n), -worst, ~noted, ~doubted))[:most]
     seen: list[CrystalToSee] = []
     for crystal in order.tolist():
         by_badness = np.argsort(-badness[:, crystal], kind="stable")
         outlying = [k for k in by_badness if badness[k, crystal] > OUTLYING]
-        reasons = [lattice.reasons[crystal]] if lattice.reasons[crystal] else []
+        reasons = [reason for reason in lattice.reasons[crystal].split("; ") if reason]
+        reasons += [notes[crystal]] if crystal in notes else []
         reasons += [_compared(figures[k], crystal) for k in outlying]
         if not reasons and not doubted[crystal] and len(seen) >= 3:
             break

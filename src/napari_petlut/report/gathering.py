@@ -46,7 +46,7 @@ def report_contents(
         Where the report will lie; the record's paths are relative to it.
     """
     figures = crystal_figures(calibration, energy, quality)
-    to_see = crystals_to_see(calibration.lattice, figures)
+    to_see = crystals_to_see(calibration.lattice, figures, {} if energy is None else _photopeak_notes(energy))
     spectra = {}
     if energy is not None:
         window = calibration.flood.window
@@ -67,6 +67,15 @@ def report_contents(
         warnings=_shortened(calibration.warnings),
         record=_record(calibration, directory),
     )
+
+
+def _photopeak_notes(energy: CrystalEnergies) -> dict[int, str]:
+    """Return what is wrong with the photopeaks that are not clear, by crystal id."""
+    peaks = energy.photopeaks
+    return {
+        crystal: f"photopeak {peaks.status[crystal]}: {peaks.reasons[crystal]}"
+        for crystal in np.flatnonzero(~peaks.found).tolist()
+    }
 
 
 def _left_out(energy: CrystalEnergies | None, quality: BlockQuality | None) -> list[str]:
@@ -101,18 +110,19 @@ def _block_spectrum(flood: FloodMap, energy: CrystalEnergies | None) -> CrystalS
 
 
 def _crystal_spectrum(energy: CrystalEnergies, crystal: int, window: EnergyWindow | None) -> CrystalSpectrum:
-    counts, peaks = energy.spectra.counts[crystal], energy.photopeaks
+    counts, core = energy.spectra.counts[crystal], energy.spectra.core[crystal]
+    peaks = energy.photopeaks
     if energy.windows is not None:
         first, last = energy.windows[crystal].tolist()
         window = EnergyWindow(max(first - 1, 0), max(last + 1, first))
     position, fwhm = float(peaks.position[crystal]), float(peaks.fwhm[crystal])
     if not np.isfinite(position + fwhm):
-        return CrystalSpectrum(counts, window)
+        return CrystalSpectrum(counts, window, core)
     mark = PeakMark(position, fwhm)
     if not peaks.height[crystal] > 0:
-        return CrystalSpectrum(counts, window, mark)
+        return CrystalSpectrum(counts, window, core, mark)
     # The model that was fitted: see `analysis.photopeak`.
     t = np.linspace(-_DRAWN_BELOW, _DRAWN_ABOVE, 60)
     peak, step = peaks.height[crystal] * np.exp(-0.5 * t**2), 0.5 * erfc(t / np.sqrt(2))
     level = peak + peaks.step[crystal] * step + peaks.background[crystal]
-    return CrystalSpectrum(counts, window, mark, (position + fwhm / _FWHM_PER_SIGMA * t, level))
+    return CrystalSpectrum(counts, window, core, mark, (position + fwhm / _FWHM_PER_SIGMA * t, level))

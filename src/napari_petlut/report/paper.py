@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 A4 = (8.27, 11.69)
 VERDICT_COLOURS = {"pass": "#1a7f4b", "review": "#b35c00", "fail": "#c0262d"}
 BORDERS = "#7fd1ff"
-INK, SOFT, PEAK, WINDOW, COUNTS = "#1d2430", "#5c6675", "#c0262d", "#0b6bcb", "#8fa3bd"
+INK, SOFT, PEAK, WINDOW, COUNTS, RIM = "#1d2430", "#5c6675", "#c0262d", "#0b6bcb", "#8fa3bd", "#d3dbe6"
 MAPS_A_PAGE, CRYSTALS_A_PAGE, LINES_A_PAGE = 9, 4, 96
 FACT_STEP = 0.0125
 """From one line of facts to the next, as a share of the page."""
@@ -74,6 +74,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "text.parse_math": False,
+    "pdf.fonttype": 42,
     "pdf.compression": 6,
 }
 
@@ -168,16 +169,18 @@ def _draw_facts(page: Figure, contents: ReportContents, top: float) -> None:
 
 def draw_spectrum(axes: Axes, spectrum: CrystalSpectrum) -> None:
     """Draw a spectrum with its window and photopeak."""
-    edges, density, top = drawn_spectrum(spectrum)
-    axes.stairs(density, edges, fill=True, color=COUNTS)
-    axes.set(xlim=(0, edges[-1]), ylim=(0, top), yticks=[], xlabel="energy, ADC channels")
+    drawn = drawn_spectrum(spectrum)
+    if drawn.back is not None:
+        axes.stairs(drawn.back, drawn.edges, fill=True, color=RIM)
+    axes.stairs(drawn.front, drawn.edges, fill=True, color=COUNTS)
+    axes.set(xlim=(0, drawn.edges[-1]), ylim=(0, drawn.top), yticks=[], xlabel="energy, ADC channels")
     axes.spines[["top", "right", "left"]].set_visible(False)
     if spectrum.window is not None:
         axes.axvspan(spectrum.window.low, spectrum.window.high, color=WINDOW, alpha=0.12, linewidth=0)
     if spectrum.peak is not None:
         axes.axvline(spectrum.peak.position, color=PEAK, linewidth=0.8)
         ends = [spectrum.peak.position + side * spectrum.peak.fwhm / 2 for side in (-1, 1)]
-        axes.plot(ends, [top / 2, top / 2], color=PEAK, linewidth=2, alpha=0.75, solid_capstyle="butt")
+        axes.plot(ends, [drawn.half, drawn.half], color=PEAK, linewidth=2, alpha=0.75, solid_capstyle="butt")
     if spectrum.curve is not None:
         axes.plot(*spectrum.curve, color=PEAK, linewidth=0.9)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.model import FloatArray, LabelArray
+from napari_petlut.model import EnergyWindow, FloatArray, LabelArray
 from napari_petlut.report.contents import CrystalFigure, CrystalSpectrum
 from napari_petlut.report.picture import brightest, cell_outlines
 
@@ -133,10 +134,12 @@ class SpectrumShape:
     ----------
     path : str
         Filled outline of the counts.
+    back : str
+        The same of what is drawn behind; empty without it.
     window : tuple of float or None
         Left end and width of the energy window.
     peak : tuple of float or None
-        Place of the photopeak, and left end and width of its full width at half maximum.
+        Place of the photopeak; left end, width and height of the bar of its full width at half maximum.
     curve : str
         Path of the fitted curve; empty without one.
     ticks : tuple of (float, str)
@@ -148,41 +151,81 @@ class SpectrumShape:
     width: float
     height: float
     path: str
+    back: str
     window: tuple[float, float] | None
-    peak: tuple[float, float, float] | None
+    peak: tuple[float, float, float, float] | None
     curve: str
     ticks: tuple[tuple[float, str], ...]
     top: str
 
 
-def drawn_spectrum(spectrum: CrystalSpectrum) -> tuple[FloatArray, FloatArray, float]:
-    """Return bin edges in channels, events per channel in each bin, and the height to draw.
+@dataclass(frozen=True, eq=False)
+class DrawnSpectrum:
+    """A spectrum in steps, as page and paper draw it.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n + 1,)
+        In channels.
+    front : ndarray of float64, shape (n,)
+        Events per channel of the core, or of all counts without one.
+    back : ndarray of float64, shape (n,), or None
+        All counts to the core's number of events; None without a core.
+    top : float
+        Height to draw, in events per channel.
+    half : float
+        Half the height of the photopeak, where its width is drawn.
+    """
+
+    edges: FloatArray
+    front: FloatArray
+    back: FloatArray | None
+    top: float
+    half: float
+
+
+def drawn_spectrum(spectrum: CrystalSpectrum) -> DrawnSpectrum:
+    """Return a spectrum in steps.
 
     The lowest channels hold noise that would flatten the rest: the height is that of what lies above an
     eighth of the scale.
     """
-    counts = np.asarray(spectrum.counts, np.float64)
+    counts = np.asarray(spectrum.counts if spectrum.core is None else spectrum.core, np.float64)
+    edges = _step_edges(counts, spectrum.window)
+    front, back = per_channel(counts, edges), None
+    if spectrum.core is not None:
+        back = per_channel(spectrum.counts, edges) * counts.sum() / max(spectrum.counts.sum(), 1)
+    shown = edges[:-1] >= edges[-1] / 8
+    levels = front[shown] if back is None else np.concatenate([front[shown], back[shown]])
+    curve = () if spectrum.curve is None else spectrum.curve[1]
+    top = 1.12 * max(levels.max(initial=1e-9), np.max(curve, initial=0.0))
+    half = np.max(curve) / 2 if len(curve) else top / 2.24
+    return DrawnSpectrum(edges.astype(np.float64), front, back, float(top), float(half))
+
+
+def _step_edges(counts: FloatArray, window: EnergyWindow | None) -> npt.NDArray[np.intp]:
+    """Return where the steps of a drawn spectrum begin and end, in whole channels."""
     filled = np.flatnonzero(np.cumsum(counts) <= 0.995 * max(counts.sum(), 1.0))
     last = int(filled[-1]) + 2 if filled.size else 1
-    if spectrum.window is not None and np.isfinite(spectrum.window.high):
-        last = max(last, min(int(1.3 * spectrum.window.high), counts.size))
+    if window is not None and np.isfinite(window.high):
+        last = max(last, min(int(1.3 * window.high), counts.size))
     last = min(max(last, 64), counts.size)
     total = counts[:last].sum()
-    # Few events: wider bins, so that the peak is seen and not the noise.
+    # Few events: wider steps, so that the peak is seen and not the noise.
     step = max(1, round(last / SPECTRUM_STEPS), round(last / max(total / 12, 24)))
-    edges = np.arange(0, last + step, step).clip(max=counts.size)
-    edges = np.unique(edges)
-    density = np.add.reduceat(counts, edges[:-1])[: edges.size - 1]
-    density[-1] = counts[edges[-2] : edges[-1]].sum()
-    density /= np.diff(edges)
-    above = density[edges[:-1] >= last / 8]
-    return edges.astype(np.float64), density, float(max(above.max(initial=0.0), 1e-9)) * 1.12
+    return np.unique(np.arange(0, last + step, step).clip(max=counts.size))
+
+
+def per_channel(counts: npt.ArrayLike, edges: npt.NDArray[Any]) -> FloatArray:
+    """Return the mean counts per channel between edges in whole channels."""
+    cumulative = np.concatenate([[0.0], np.cumsum(np.asarray(counts, np.float64))])
+    return np.asarray(np.diff(cumulative[edges.astype(np.intp)]) / np.diff(edges), np.float64)
 
 
 def spectrum_shape(spectrum: CrystalSpectrum, width: float = 400.0, height: float = 150.0) -> SpectrumShape:
     """Return a spectrum ready to be drawn as SVG."""
-    edges, density, top = drawn_spectrum(spectrum)
-    right = edges[-1]
+    drawn = drawn_spectrum(spectrum)
+    edges, top, right = drawn.edges, drawn.top, drawn.edges[-1]
 
     def x(channel: float) -> float:
         return round(float(width * min(max(channel / right, 0.0), 1.0)), 2)
@@ -190,20 +233,23 @@ def spectrum_shape(spectrum: CrystalSpectrum, width: float = 400.0, height: floa
     def y(level: float) -> float:
         return round(height * (1 - min(level / top, 1.0)), 2)
 
-    steps = [f"V{y(level):g}H{x(edge):g}" for level, edge in zip(density, edges[1:], strict=True)]
-    path = f"M0 {height:g}" + "".join(steps) + f"V{height:g}Z"
+    def outline(levels: FloatArray) -> str:
+        steps = [f"V{y(level):g}H{x(edge):g}" for level, edge in zip(levels, edges[1:], strict=True)]
+        return f"M0 {height:g}" + "".join(steps) + f"V{height:g}Z"
+
     window = peak = None
     if spectrum.window is not None:
         window = x(spectrum.window.low), x(spectrum.window.high) - x(spectrum.window.low)
     if spectrum.peak is not None:
         half = spectrum.peak.fwhm / 2
         left = x(spectrum.peak.position - half)
-        peak = x(spectrum.peak.position), left, x(spectrum.peak.position + half) - left
+        peak = x(spectrum.peak.position), left, x(spectrum.peak.position + half) - left, y(drawn.half)
     curve = ""
     if spectrum.curve is not None:
         curve = "M" + "L".join(f"{x(c):g} {y(level):g}" for c, level in zip(*spectrum.curve, strict=True))
     ticks = tuple((x(channel), f"{channel:g}") for channel in _ticks(right))
-    return SpectrumShape(width, height, path, window, peak, curve, ticks, f"{top:,.3g}")
+    back = "" if drawn.back is None else outline(drawn.back)
+    return SpectrumShape(width, height, outline(drawn.front), back, window, peak, curve, ticks, f"{top:,.3g}")
 
 
 def _ticks(last: float) -> list[float]:
