@@ -1,5 +1,9 @@
 """A block's work, saved and opened again: the same state, the same LUT."""
 
+import json
+import random
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +15,9 @@ from napari_petlut.analysis.detection import FilterParameters
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.lut import encode_lut
 from napari_petlut.formats.session import Session, SessionLayer, read_session, write_session
-from napari_petlut.model import PeakStatus
+from napari_petlut.model import FloodMap, PeakStatus
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.opening import open_file
 from napari_petlut.plugin.saving import save_session
 from napari_petlut.plugin.session import data_of, layers_of_session, session_of
 from napari_petlut.plugin.workbench import workbench_of
@@ -160,3 +165,44 @@ def test_a_session_is_saved_by_script_too_and_says_what_it_left_out(worked, tmp_
         save_session(worked, tmp_path / "b7.petlut")
     with pytest.raises(ParameterError, match="nothing to save"):
         save_session(ViewerModel(), tmp_path / "empty")
+
+
+ODD = [None, True, -1, 1e308, "", "x", [], {}, [[1], [2, 3]], {"$array": "arrays/0000.npy"}, 10**30]
+
+
+def places(value, path=()):
+    """Every place in nested JSON."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, (*path, key))
+
+
+@pytest.mark.filterwarnings("ignore")  # napari warns of some odd values before it fails
+def test_whatever_stands_in_a_session_it_opens_or_is_refused_in_one_line(tmp_path):
+    flood = ly.flood_layer(FloodMap(np.eye(20), spectrum=np.arange(9)), name="f", geometry=BLOCK)
+    table = ly.peaks_layer(peaks(), name="p", block="f", geometry=BLOCK)
+    cells = ly.cells_layer(block().ideal_lut.resampled((20, 20)), name="c", block="f")
+    path = tmp_path / "s.petlut"
+    write_session(path, session_of([data_of(layer) for layer in (flood, table, cells)]))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    contents = parts.pop("petlut-session.json")
+    where = [place for place in places(json.loads(contents)) if place]
+    rng, refused = random.Random(5), 0
+    for _ in range(150):
+        *above, last = rng.choice(where)
+        changed = part = json.loads(contents)
+        for key in above:
+            part = part[key]
+        part[last] = rng.choice(ODD)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("petlut-session.json", json.dumps(changed))
+            for name, data in parts.items():
+                archive.writestr(name, data)
+        try:
+            open_file(path)
+        except FormatError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert 20 < refused < 150

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
 from napari_petlut.formats.maps import read_map
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.record import read_record
 from napari_petlut.formats.session import read_session
 from napari_petlut.formats.sniff import FileKind, identify
-from napari_petlut.geometry import BlockGeometry
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.preferences import WHERE, ReadingPreferences, reading_preferences
@@ -64,11 +64,20 @@ def open_file(
     FormatError
         If the file cannot be used.
     """
+    try:
+        return _open_known(path, viewer, open_events or open_events_now)
+    except (ParameterError, GeometryError) as error:
+        raise FormatError(path, "a file that can be shown", str(error), "correct the file") from error
+
+
+def _open_known(
+    path: Path, viewer: ViewerModel | None, open_events: Callable[[Path, EventFormat], list[Layer]]
+) -> list[Layer]:
     chosen = reading_preferences()
     fmt = event_format(chosen)
     kind = identify(path, fmt)
     if kind is FileKind.EVENTS:
-        return (open_events or open_events_now)(path, fmt)
+        return open_events(path, fmt)
     if kind is FileKind.LUT:
         return open_lut(path, viewer, chosen)
     openers: dict[FileKind, Callable[[Path], list[Layer]]] = {
@@ -151,7 +160,7 @@ def _geometry_of_table(path: Path) -> BlockGeometry | None:
     """Return the crystal array that the columns of a peak table tell; it holds at least all of its peaks."""
     with path.open(encoding="utf-8-sig", newline="") as table:
         places = [
-            tuple(int(float(line.get(column) or "-1")) for column in ("crystal", "row", "col"))
+            tuple(_whole(line.get(column)) for column in ("crystal", "row", "col"))
             for line in csv.DictReader(table, skipinitialspace=True)
         ]
     numbered = [place for place in places if min(place) >= 0]
@@ -159,6 +168,11 @@ def _geometry_of_table(path: Path) -> BlockGeometry | None:
     if len(steps) != 1:
         return None  # one row, or no numbers at all: the columns could be any number
     return BlockGeometry(1 + max(row for _, row, _ in numbered), steps.pop())
+
+
+def _whole(field: str | None) -> int:
+    value = float(field or "nan")
+    return int(value) if np.isfinite(value) else NO_CRYSTAL
 
 
 # -- LUTs -------------------------------------------------------------------------------------------------

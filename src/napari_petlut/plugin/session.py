@@ -112,11 +112,24 @@ def _can_be_stored(value: Any) -> bool:  # noqa: ANN401 - whatever is known abou
 
 
 def _from_session(stored: SessionLayer) -> Layer:
+    try:
+        layer = _layer_of(stored)
+        _check(layer)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        # Whoever edits a session by hand can put anything anywhere, and napari trips over it in many ways.
+        raise ParameterError(
+            f"the session's layer {stored.name!r} cannot be shown: {' '.join(str(error).split())[:200]}"
+        ) from error
+    return layer
+
+
+def _layer_of(stored: SessionLayer) -> Layer:
     settings = {key: value for key, value in stored.settings.items() if key in _kept(stored.kind)}
-    contour = settings.pop("contour", 1)
-    if stored.info.get("kind") == ly.LayerKind.PEAKS:
+    contour = int(settings.pop("contour", 1))
+    kind = stored.info.get("kind")
+    if kind == ly.LayerKind.PEAKS:
         settings |= {key: value for key, value in ly.PEAK_STYLE.items() if key != "size"}
-    if stored.info.get("kind") in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
+    if kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
         settings["colormap"] = ly.cell_colors()
     if stored.features:
         settings["features"] = pd.DataFrame(
@@ -126,15 +139,24 @@ def _from_session(stored: SessionLayer) -> Layer:
         settings["ndim"] = 2
     if stored.info:
         settings["metadata"] = {ly.INFO_KEY: dict(stored.info)}
-    try:
-        layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ParameterError(
-            f"the session's layer {stored.name!r} cannot be shown: {' '.join(str(error).split())[:200]}"
-        ) from error
+    layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
     if isinstance(layer, Labels):
-        layer.contour = int(contour)
+        layer.contour = contour
     return layer
+
+
+def _check(layer: Layer) -> None:
+    """Let what is wrong with a layer of ours come out now, and not in the middle of the work."""
+    kind = ly.kind_of(layer)
+    if kind is None:
+        return
+    ly.geometry_of(layer)
+    if kind is ly.LayerKind.FLOOD:
+        ly.flood_from_layer(layer)
+    elif kind is ly.LayerKind.PEAKS:
+        ly.peaks_from_layer(layer)
+    elif kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
+        ly.painted(layer)
 
 
 def _kept(kind: str) -> tuple[str, ...]:
