@@ -127,6 +127,7 @@ def windows_in_kev(low: float, high: float, energy_lut: EnergyLUT) -> npt.NDArra
 
     Examples
     --------
+    >>> from napari_petlut.geometry import BlockGeometry
     >>> lut = EnergyLUT(np.array([511.0, 1022.0, np.nan]), BlockGeometry(1, 3))
     >>> windows_in_kev(400, 600, lut).tolist()
     [[401, 599], [801, 1199], [1, 0]]
