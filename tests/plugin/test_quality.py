@@ -18,7 +18,6 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.opening import events_layer
-from napari_petlut.plugin.quality import crystal_map, inspector_of
 from napari_petlut.plugin.quality_files import (
     CSV,
     energy_lut_path,
@@ -26,6 +25,8 @@ from napari_petlut.plugin.quality_files import (
     report_files,
     report_job,
 )
+from napari_petlut.plugin.quality_inspector import inspector_of
+from napari_petlut.plugin.quality_map import crystal_map
 from napari_petlut.plugin.workbench import workbench_of
 from napari_petlut.sources import flood_of_events
 
@@ -224,11 +225,12 @@ def test_infinite_and_equal_figures_have_colours_too(measured):
     figure = measured.figure("pvr")
     values = np.full(20, 2.0)
     values[3] = np.inf
-    layer = crystal_map(replace(figure, values=values), measured, source="b", block="b")
+    ids = measured.calibration.lut.ids
+    layer = crystal_map(replace(figure, values=values), ids, source="b", block="b")
     low, high = layer.contrast_limits
     assert low < high
     assert layer.data[tuple(CENTRES[3].astype(int))] == 2.0
-    none = crystal_map(replace(figure, values=np.full(20, np.nan)), measured, source="b", block="b")
+    none = crystal_map(replace(figure, values=np.full(20, np.nan)), ids, source="b", block="b")
     assert np.isnan(none.data).all()
 
 

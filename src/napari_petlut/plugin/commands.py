@@ -46,7 +46,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
 
 def measure(viewer: napari.viewer.Viewer) -> None:
     """Measure quality and energies of every crystal."""
-    from napari_petlut.plugin.quality import inspector_of
+    from napari_petlut.plugin.quality_inspector import inspector_of
 
     _run(viewer, inspector_of(workbench_of(viewer)).job)
 

@@ -18,7 +18,7 @@ from napari_petlut.analysis.quality import QualityThresholds, Verdict
 from napari_petlut.errors import ParameterError, PetlutError
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.plugin.context import may_overwrite
-from napari_petlut.plugin.quality import Measurement, inspector_of
+from napari_petlut.plugin.quality import Measurement
 from napari_petlut.plugin.quality_files import (
     CSV,
     energy_layouts,
@@ -27,6 +27,7 @@ from napari_petlut.plugin.quality_files import (
     report_files,
     report_job,
 )
+from napari_petlut.plugin.quality_inspector import inspector_of
 from napari_petlut.plugin.suspects import crystal_text
 from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 from napari_petlut.plugin.widgets.export import proposed_stem
@@ -142,7 +143,7 @@ class QualityBody(StepBody):
         with self.figure.changed.blocked():
             self.figure.reset_choices()
             drawn = self.inspector.drawn
-            self.figure.value = drawn.name if drawn else None
+            self.figure.value = drawn.name if drawn else _NO_MAP
         if made is not self._shown:
             self._shown = made
             self._fill_table(made)
@@ -163,10 +164,10 @@ class QualityBody(StepBody):
             self.table.show_crystals(made.figures, lattice.geometry, lattice.status)
             self.table.show_crystal(self.inspector.crystal)
 
-    def _figures(self, widget: object = None) -> list[tuple[str, str | None]]:
+    def _figures(self, widget: object = None) -> list[tuple[str, str]]:
         made = self.inspector.measurement
         known = [(figure.title, figure.name) for figure in made.mapped] if made else []
-        return [(_NO_MAP, None), *known]
+        return [(_NO_MAP, _NO_MAP), *known]
 
     def _on_crystal(self, crystal: int) -> None:
         if isalive(self.native):
@@ -195,8 +196,8 @@ class QualityBody(StepBody):
     def _measure(self) -> None:
         self.start(self.inspector.job)
 
-    def _on_figure(self, name: str | None) -> None:
-        self.inspector.choose_figure(name)
+    def _on_figure(self, name: str) -> None:
+        self.inspector.choose_figure(None if name == _NO_MAP else name)
 
     def _on_thresholds(self) -> None:
         if self.block is None:

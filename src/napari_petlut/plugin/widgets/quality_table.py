@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -64,8 +64,8 @@ class CrystalTableModel(QAbstractTableModel):
     Rows sort by value, not by text; crystals without a value come last either way, equal ones by id.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._columns: list[_Column] = []
         self._order = np.empty(0, np.intp)
         self._sorted = 0, Qt.SortOrder.AscendingOrder
@@ -178,7 +178,7 @@ class CrystalTable(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = CrystalTableModel()
+        self.table = CrystalTableModel(self)
         self.setModel(self.table)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
