@@ -5,7 +5,7 @@ from hypothesis.extra.numpy import arrays
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, FloodMap, Lattice
-from napari_petlut.report import block_title, cell_outlines, draw_block
+from napari_petlut.report import STATUS_COLOURS, block_title, cell_outlines, draw_block
 
 
 @given(arrays(np.int32, st.tuples(st.integers(2, 8), st.integers(2, 8)), elements=st.integers(-1, 3)))
@@ -58,3 +58,9 @@ def test_a_block_without_a_spectrum_has_the_map_alone():
 def test_the_title_counts_what_needs_a_look():
     block, *_, lattice = small_block()
     assert block_title(block, lattice, "b7") == "b7: 2 of 2 crystals, 1 to look at"
+
+
+def test_a_status_has_the_same_colour_in_napari():
+    from napari_petlut.plugin.layers import STATUS_COLORS
+
+    assert STATUS_COLOURS == STATUS_COLORS

@@ -50,7 +50,8 @@ def report_contents(
     spectra = {}
     if energy is not None:
         window = calibration.flood.window
-        spectra = {see.crystal: _crystal_spectrum(energy, see.crystal, window) for see in to_see}
+        seen = [see.crystal for see in to_see if energy.spectra.counts[see.crystal].any()]
+        spectra = {crystal: _crystal_spectrum(energy, crystal, window) for crystal in seen}
     return ReportContents(
         title=title or calibration.stem,
         verdict="" if quality is None else str(quality.verdict),

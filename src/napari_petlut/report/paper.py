@@ -197,48 +197,36 @@ def _maps_page(contents: ReportContents, figures: tuple[CrystalFigure, ...]) -> 
     )
     for k, figure in enumerate(figures):
         row, col = divmod(k, 3)
-        axes = page.add_axes((0.07 + 0.3 * col, 0.655 - 0.295 * row, 0.26, 0.2))
-        _draw_tiles(axes, figure, contents.geometry.shape)
+        left, top = 0.07 + 0.3 * col, 0.895 - 0.288 * row
+        middle = figure.text(float(np.median(figure.known)))
+        note = "\n".join(textwrap.wrap(figure.note, 46)[:2])
+        page.text(left, top, figure.title, fontsize=9, fontweight="bold", va="top")
+        page.text(left + 0.26, top, f"median {middle}", fontsize=7, color=SOFT, ha="right", va="top")
+        page.text(left, top - 0.016, note, fontsize=6.2, color=SOFT, va="top", linespacing=1.2)
+        axes = page.add_axes((left, top - 0.225, 0.26, 0.26 * A4[0] / A4[1]))
+        _draw_tiles(axes, page.add_axes((left, top - 0.237, 0.26, 0.006)), figure, contents.geometry.shape)
     return page
 
 
-def _draw_tiles(axes: Axes, figure: CrystalFigure, shape: tuple[int, int]) -> None:
+def _draw_tiles(axes: Axes, scale: Axes, figure: CrystalFigure, shape: tuple[int, int]) -> None:
+    """Draw a figure over the crystal array, and its colour scale."""
     from matplotlib import colormaps
     from matplotlib.ticker import MaxNLocator
 
     low, high = figure.limits or colour_limits(figure.values)
-    colours = colormaps[FIGURE_COLOURS].with_extremes(bad=UNKNOWN_COLOUR)
     image = axes.imshow(
         np.ma.masked_invalid(figure.values.reshape(shape)),
-        cmap=colours,
+        cmap=colormaps[FIGURE_COLOURS].with_extremes(bad=UNKNOWN_COLOUR),
         vmin=low,
         vmax=high,
         interpolation="none",
     )
-    known = figure.known
-    middle = figure.text(float(np.median(known))) if known.size else "–"
-    axes.set_title(figure.title, pad=29)
-    axes.text(
-        1,
-        1.145,
-        f"median {middle}",
-        transform=axes.transAxes,
-        ha="right",
-        va="bottom",
-        fontsize=6.5,
-        color=SOFT,
-    )
-    note = "\n".join(textwrap.wrap(figure.note, 44)[:3])
-    axes.text(0, 1.02, note, transform=axes.transAxes, va="bottom", fontsize=6.2, color=SOFT, linespacing=1.2)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    bar = axes.figure.colorbar(image, ax=axes, orientation="horizontal", fraction=0.045, pad=0.03, aspect=32)
+    axes.set_axis_off()
+    bar = scale.figure.colorbar(image, cax=scale, orientation="horizontal", ticks=MaxNLocator(4))
     bar.outline.set_visible(False)
-    bar.locator = MaxNLocator(4)
-    bar.update_ticks()
-    bar.ax.tick_params(length=2, width=0.5, labelsize=6)
+    scale.tick_params(length=2, width=0.5, labelsize=6)
     if figure.unit:
-        bar.set_label(figure.unit, fontsize=6.5)
+        bar.set_label(figure.unit, fontsize=6.5, labelpad=1)
 
 
 def _crystals_page(contents: ReportContents, crystals: tuple[CrystalToSee, ...]) -> Figure:

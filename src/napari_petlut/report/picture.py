@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from napari_petlut.model import EnergyWindow, FloodMap, LabelArray, Lattice
 
 STATUS_COLOURS: dict[str, str] = {
-    PeakStatus.FOUND: "#ffffff",
-    PeakStatus.INFERRED: "#4cc9f0",
-    PeakStatus.MANUAL: "#b5e48c",
-    PeakStatus.SUSPECT: "#ff9f1c",
-    PeakStatus.MISSING: "#ff4d6d",
+    PeakStatus.FOUND: "#2ee56b",
+    PeakStatus.INFERRED: "#35c7ff",
+    PeakStatus.MANUAL: "#ff5cf4",
+    PeakStatus.SUSPECT: "#ff9d1e",
+    PeakStatus.MISSING: "#ff3b30",
 }
-"""One colour per status, legible on the dark and on the bright end of the colour map."""
+"""One colour per status, the same as in napari; legible on dark and on bright parts of the map."""
 
 BRIGHTEST_PERCENTILE = 99.7
 """Counts above this percentile of the filled pixels share the brightest colour: hot pixels darken nothing."""
