@@ -1,0 +1,113 @@
+"""LUTs as Labels layers, and where two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from colorsys import hsv_to_rgb
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Labels, Layer
+from napari.utils.colormaps import CyclicLabelColormap
+
+from napari_petlut.errors import ParameterError
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import CrystalLUT
+from napari_petlut.plugin.layers._info import LayerKind, geometry_of, info, made_info
+
+LABEL_DTYPE = np.uint16
+"""Holds every id of the largest block, and napari draws it several times faster than wider integers."""
+_CELL_COLORS = 61
+_GOLDEN = 0.618033988749895
+
+
+def cell_colors() -> CyclicLabelColormap:
+    """Return bright colours for cells: outlines must show on the dark parts of a map.
+
+    Their number is prime and large, so that cells side by side, in a row or in a column, differ.
+    """
+    hues = (np.arange(_CELL_COLORS) * _GOLDEN) % 1
+    bright = [hsv_to_rgb(hue, 0.45, 1.0) for hue in hues]
+    colors = np.vstack([np.zeros(4), np.column_stack([bright, np.ones(_CELL_COLORS)])])
+    return CyclicLabelColormap(name="cells", colors=colors.astype(np.float32))
+
+
+def cell_features(geometry: BlockGeometry) -> pd.DataFrame:
+    """Return the table napari shows on hover: label value -> crystal, row, col."""
+    ids = np.arange(len(geometry))
+    row, col = geometry.row_col(ids)
+    return pd.DataFrame({"index": ids + 1, "crystal": ids, "row": row, "col": col})
+
+
+def cells_layer(
+    lut: CrystalLUT,
+    *,
+    name: str,
+    block: str = "",
+    kind: LayerKind = LayerKind.CELLS,
+    method: str | None = None,
+    contour: int = 1,
+) -> Labels:
+    """Return the Labels layer of a LUT, values id + 1, drawn `contour` pixels wide, or filled at 0."""
+    labels = lut.to_labels().astype(LABEL_DTYPE)
+    layer = Labels(
+        labels,
+        name=name,
+        features=cell_features(lut.geometry),
+        opacity=0.6,
+        colormap=cell_colors(),
+        metadata=made_info(kind, block, lut.geometry, computed=labels.copy(), method=method),
+    )
+    layer.contour = contour
+    return layer
+
+
+def lut_from_labels(
+    labels: npt.ArrayLike, metadata: Mapping[str, Any], geometry: BlockGeometry | None = None
+) -> CrystalLUT:
+    """Return the LUT of a Labels layer as it stands, painting included.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n0, n1)
+        Crystal id + 1, 0 for none.
+    metadata : mapping
+        The layer's keywords, as a writer gets them, or its ``{"metadata": ...}``.
+    geometry : BlockGeometry, optional
+        Wins over the one in `metadata`.
+
+    Raises
+    ------
+    ParameterError
+        If neither tells the geometry.
+    """
+    block = geometry or geometry_of(metadata)
+    if block is None:
+        raise ParameterError(
+            "this Labels layer does not say its crystal array; set rows and columns in the Block panel"
+        )
+    return CrystalLUT.from_labels(np.asarray(labels), block)
+
+
+def painted(layer: Layer) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a cells layer were changed by hand since they were computed."""
+    computed = info(layer).get("computed")
+    labels = np.asarray(layer.data)
+    if computed is None or computed.shape != labels.shape:
+        return np.zeros(labels.shape, bool)
+    return labels != computed
+
+
+def difference_layer(different: npt.NDArray[np.bool_], first: str, second: str) -> Labels:
+    """Return the Labels layer of the pixels that two LUTs give to different crystals: 1 where they differ."""
+    from napari.utils.colormaps import direct_colormap
+
+    return Labels(
+        different.astype(np.uint8),
+        name=f"{first} vs {second} - difference",
+        opacity=0.8,
+        colormap=direct_colormap({0: "transparent", 1: "#ff3b30", None: "#ff3b30"}),
+        metadata=made_info(LayerKind.DIFFERENCE, ""),
+    )

@@ -1,0 +1,106 @@
+"""Lattice lines, and the centres after clustering with their drift."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Points, Vectors
+
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import Peaks
+from napari_petlut.plugin.layers._info import LayerKind, layer_name, made_info
+
+LINE_COLORS: dict[str, str] = {"row": "#ffd23f", "col": "#4fc3f7"}
+"""Colour of a lattice line by what it joins: neighbours in one row, or in one column."""
+
+
+def lattice_segments(grid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
+    """Return the lines between neighbours of a lattice.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+        (axis 0, axis 1) of each crystal; NaN where it has no peak, which leaves out its lines.
+
+    Returns
+    -------
+    vectors : ndarray of float64, shape (m, 2, 2)
+        Start and projection of each line, as napari's Vectors layer takes them.
+    along : array of str, shape (m,)
+        ``"row"`` for a line between neighbours in one row, ``"col"`` between neighbours in one column.
+    """
+    across = np.stack([grid[:, :-1], grid[:, 1:] - grid[:, :-1]], axis=2).reshape(-1, 2, 2)
+    down = np.stack([grid[:-1], grid[1:] - grid[:-1]], axis=2).reshape(-1, 2, 2)
+    vectors = np.concatenate([across, down])
+    along = np.repeat(["row", "col"], [len(across), len(down)])
+    whole = np.isfinite(vectors).all(axis=(1, 2))
+    return vectors[whole], along[whole]
+
+
+def line_colors(along: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
+    """Return RGBA colours of lattice lines, shape (m, 4)."""
+    from napari.utils.colormaps.standardize_color import transform_color
+
+    row, col = transform_color([LINE_COLORS["row"], LINE_COLORS["col"]])
+    return np.where((along == "row")[:, None], row, col)
+
+
+def lattice_layer(
+    grid: npt.NDArray[np.float64], source: str, *, block: str, geometry: BlockGeometry
+) -> Vectors:
+    """Return the Vectors layer that joins neighbours; see `lattice_segments`."""
+    vectors, along = lattice_segments(grid)
+    return Vectors(
+        vectors,
+        ndim=2,
+        name=layer_name(source, LayerKind.LATTICE),
+        vector_style="line",
+        edge_width=0.8,
+        edge_color=line_colors(along) if len(vectors) else "white",
+        opacity=0.75,
+        metadata=made_info(LayerKind.LATTICE, block, geometry),
+    )
+
+
+def grid_from_peaks(peaks: Peaks, geometry: BlockGeometry) -> npt.NDArray[np.float64]:
+    """Return positions by (row, col), shape (rows, cols, 2); NaN where no peak has the crystal's id."""
+    grid = np.full((len(geometry), 2), np.nan)
+    numbered = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))
+    # The first peak of a crystal counts; reversing lets it be written last.
+    grid[peaks.crystal[numbered][::-1]] = peaks.positions[numbered][::-1]
+    return grid.reshape(*geometry.shape, 2)
+
+
+def centres_layer(centres: npt.NDArray[np.float64], source: str, *, block: str) -> Points:
+    """Return the Points layer of cluster centres, by crystal id, shape (n, 2)."""
+    shown = np.isfinite(centres).all(axis=1)
+    return Points(
+        centres[shown],
+        ndim=2,
+        name=layer_name(source, LayerKind.CENTRES),
+        size=5.0,
+        symbol="cross",
+        face_color="white",
+        border_width=0.0,
+        features=pd.DataFrame({"crystal": np.flatnonzero(shown)}),
+        metadata=made_info(LayerKind.CENTRES, block),
+    )
+
+
+def drift_layer(
+    peaks: npt.NDArray[np.float64], centres: npt.NDArray[np.float64], source: str, *, block: str
+) -> Vectors:
+    """Return the Vectors layer from each peak to its cluster centre, both by crystal id, shape (n, 2)."""
+    vectors = np.stack([peaks, centres - peaks], axis=1)
+    whole = np.isfinite(vectors).all(axis=(1, 2))
+    return Vectors(
+        vectors[whole],
+        ndim=2,
+        name=layer_name(source, LayerKind.DRIFT),
+        vector_style="arrow",
+        edge_width=1.0,
+        edge_color="white",
+        features=pd.DataFrame({"crystal": np.flatnonzero(whole)}),
+        metadata=made_info(LayerKind.DRIFT, block),
+    )

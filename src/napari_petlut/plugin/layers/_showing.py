@@ -1,0 +1,89 @@
+"""Putting layers into a viewer, or their news into the layers that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Labels, Layer, Points, Vectors
+
+from napari_petlut.plugin.layers._info import LayerKind, block_of, find_layer, info, kind_of, place_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def show_layer(viewer: ViewerModel, layer: Layer, *, like: Layer | None = None) -> Layer:
+    """Update the viewer's layer of the same kind and block, or add this one.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Layer
+        As the functions of this module make them.
+    like : Layer, optional
+        A layer whose scale, translation and units a new layer takes over.
+
+    Returns
+    -------
+    Layer
+        The layer that is in the viewer.
+    """
+    kind = kind_of(layer)
+    existing = find_layer(viewer, kind, block_of(layer)) if kind is not None else None
+    if existing is not None:
+        update_layer(existing, layer)
+        return existing
+    if like is not None:
+        for key, value in place_of(like).items():
+            setattr(layer, key, value)
+    viewer.layers.append(layer)
+    return layer
+
+
+def add_below_drawings(viewer: ViewerModel, layer: Layer) -> None:
+    """Add an Image layer under the peaks, lines and cells of its block, which it would hide."""
+    viewer.layers.insert(lowest_drawing(viewer, block_of(layer)), layer)
+
+
+def lowest_drawing(viewer: ViewerModel, block: str) -> int:
+    """Return the index of the lowest layer that is drawn on a block's maps, or the end of the list.
+
+    Peaks that do not know their block yet count too.
+    """
+    for index, layer in enumerate(viewer.layers):
+        own = kind_of(layer) is not None and block_of(layer) in (block, "")
+        if own and not isinstance(layer, Image):
+            return index
+    return len(viewer.layers)
+
+
+def update_layer(layer: Layer, new: Layer) -> None:
+    """Take over data, features and metadata of `new`; what the person set, such as colours, stays."""
+    if isinstance(layer, Points):
+        layer.selected_data = set()
+    layer.data = new.data
+    if isinstance(layer, (Points, Labels, Vectors)):
+        layer.features = new.features
+    if isinstance(layer, Vectors) and len(new.data):
+        layer.edge_color = new.edge_color
+    if isinstance(layer, Image):
+        layer.contrast_limits = new.contrast_limits
+    info(layer).update(info(new))
+
+
+def with_own_blocks(layers: Sequence[Layer], viewer: ViewerModel | None) -> list[Layer]:
+    """Rename the blocks of layers whose flood map would share its block with one that is in the viewer.
+
+    So a session can be opened beside the work it was saved from, and neither follows the other's edits.
+    """
+    taken = {block_of(layer) for layer in viewer.layers if kind_of(layer)} if viewer is not None else set()
+    names = {block_of(layer) for layer in layers if kind_of(layer) is LayerKind.FLOOD}
+    for name in sorted(names & taken - {""}):
+        number = 1
+        while f"{name} [{number}]" in taken | names:
+            number += 1
+        for layer in layers:
+            if kind_of(layer) is not None and block_of(layer) == name:
+                info(layer)["block"] = f"{name} [{number}]"
+    return list(layers)
