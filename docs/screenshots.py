@@ -156,9 +156,9 @@ def corrected() -> None:
         positions = layer.data.copy()
         positions[point] += (4.0, -5.0)
         layer.data = positions
+        window.viewer.reset_view()
         fly_to(window.viewer, block.flood_layer, tuple(positions[point]), block.places)
-        layer.mode = "select"
-        layer.selected_data = {point}
+        window.viewer.scene.camera.zoom *= 1.7
         window.save("corrected")
 
 
@@ -177,6 +177,7 @@ def export() -> None:
     """Show what was written, and where."""
     with scene("small") as window, TemporaryDirectory() as temporary:
         folder = Path(os.environ.get("PETLUT_EXPORT_FOLDER", temporary))
+        folder.mkdir(parents=True, exist_ok=True)
         window.run_all()
         window.unfold("Export")
         body = next(body for body in window.panel.bodies if body.title == "Export")
