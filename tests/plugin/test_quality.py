@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.quality import QualityThresholds
 from napari_petlut.analysis.segmentation import nearest_peak_cells
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import Cancelled, FormatError, ParameterError
 from napari_petlut.formats.energy_lut import read_energy_lut
 from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
@@ -27,6 +27,7 @@ from napari_petlut.plugin.quality_files import (
 )
 from napari_petlut.plugin.quality_inspector import inspector_of
 from napari_petlut.plugin.quality_map import crystal_map
+from napari_petlut.plugin.session import data_of, layers_of_session, session_of
 from napari_petlut.plugin.workbench import workbench_of
 from napari_petlut.sources import flood_of_events
 
@@ -179,6 +180,34 @@ def test_painting_makes_a_measurement_stale(inspector, block, measured):
     assert inspector.stale
     cells.undo()
     assert not inspector.stale
+
+
+def test_a_measurement_is_stale_after_another_window_or_new_cells(viewer, inspector, block, measured):
+    block.flood_layer.data = np.asarray(block.flood_layer.data) * 2
+    block.choose(FloodParameters(bins=BINS, seed=1))
+    assert inspector.stale
+    inspector.job(block).run()
+    assert not inspector.stale
+    viewer.layers.remove(block.cells_layer)
+    assert inspector.stale
+
+
+def test_measuring_tells_its_progress_and_can_be_cancelled(inspector, block):
+    done = []
+    inspector.job(block).compute(done.append, lambda: False)
+    assert done == sorted(done)
+    assert done[-1] == 1.0
+    with pytest.raises(Cancelled):
+        inspector.job(block).compute(done.append, lambda: True)
+    assert inspector.measurement is None
+
+
+def test_a_saved_session_keeps_the_map(viewer, inspector, measured):
+    layer = map_layer(viewer)
+    (again,) = layers_of_session(session_of([data_of(layer)]))
+    np.testing.assert_array_equal(again.data, layer.data)
+    assert ly.kind_of(again) is ly.LayerKind.CRYSTAL_MAP
+    assert again.colormap.name == "viridis"
 
 
 # -- the map over the cells -------------------------------------------------------------------------------

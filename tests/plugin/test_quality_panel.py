@@ -1,7 +1,9 @@
 """The panel of energy and quality without a window: its table, its spectrum, its buttons, its end."""
 
 import gc
+import re
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_petlut.analysis.quality import QualityThresholds
+from napari_petlut.analysis.quality import QualityThresholds, Verdict
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.quality_inspector import inspector_of
-from napari_petlut.plugin.widgets import QualityPanel, quality
+from napari_petlut.plugin.widgets import QualityPanel, WorkflowPanel, quality
 from napari_petlut.plugin.widgets.quality_table import CrystalTableModel
+from napari_petlut.plugin.widgets.quality_verdict import verdict_text
 from napari_petlut.plugin.workbench import workbench_of
 from napari_petlut.report.contents import CrystalFigure
 
@@ -176,6 +179,34 @@ def test_the_figure_is_chosen_in_the_panel_and_every_panel_shows_it(measured, vi
     assert other.bodies[0].figure.value == "misassigned"
     body.figure.value = "no map"
     assert layer not in viewer.layers
+
+
+def test_a_reason_leads_to_its_crystals(measured, viewer, body):
+    worse = replace(
+        measured.quality,
+        verdict=Verdict.FAIL,
+        reasons=("fail: k is 0.2, below 0.7 (crystals 3 and 4)", "review: 5 < 6 (crystals 1, 2 and 12 more)"),
+    )
+    text = verdict_text(replace(measured, quality=worse))
+    assert re.findall(r'href="(\d+)"', text) == ["3", "4", "1", "2"]
+    assert "FAIL" in text
+    assert "5 &lt; 6" in text
+    body.verdict.linkActivated.emit("12")
+    np.testing.assert_allclose(viewer.scene.camera.center[-2:], CENTRES[12], atol=0.5)
+
+
+def test_the_workflow_shows_the_verdict_too(measured, block, viewer, qtbot):
+    workflow = WorkflowPanel(viewer)
+    qtbot.addWidget(workflow)
+    step = workflow.bodies[-1]
+    assert str(measured.quality.verdict).upper() in step.verdict.text()
+    block.peaks_layer.remove([3])
+    assert "measure again" in step.verdict.text()
+    step._measure()
+    wait_until(qtbot, lambda: not workflow.runner.busy)
+    assert "measure again" not in step.verdict.text()
+    step._open()
+    assert "no window" in workflow.message.text()
 
 
 def test_an_edit_is_said_to_outdate_the_figures(measured, block, body):

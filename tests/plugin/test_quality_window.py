@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.quality_inspector import inspector_of
+from napari_petlut.plugin.widgets import QualityPanel
 from napari_petlut.plugin.workbench import workbench_of
 
 from .test_quality import CENTRES, block, event_file, measured
@@ -79,6 +80,16 @@ def test_colours_on_the_canvas_are_those_of_the_figure(viewer, panel, block):
         value = shown.data[tuple(CENTRES[crystal].astype(int))]
         expected = shown.colormap.map(np.clip((value - low) / (high - low), 0, 1))[0]
         np.testing.assert_allclose(picture[at.y(), at.x(), :3] / 255, expected[:3], atol=0.03)
+
+
+def test_the_workflow_opens_the_panel(viewer, measured):
+    workflow = viewer.window.add_plugin_dock_widget("napari-petlut", "Crystal LUT")[1]
+    workflow.bodies[-1]._open()
+    QApplication.processEvents()
+    workflow.bodies[-1]._open()
+    panels = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, QualityPanel)]
+    assert len(panels) == 1
+    assert panels[0].bodies[0].table.table.rowCount() == 20
 
 
 def test_a_closed_dock_leaves_the_mouse_alone(viewer, panel):

@@ -65,7 +65,8 @@ class QualityInspector:
         self.crystal = NO_CRYSTAL
         self.stale = False
         bench.block_changed.connect(self._on_block)
-        bench.edited.connect(self._on_edited)
+        for signal in (bench.edited, bench.parameters_changed, bench.layers_changed):
+            signal.connect(self._on_edited)
         if bench.viewer is not None:
             bench.viewer.events.status.connect(self._on_status)
 

@@ -8,6 +8,7 @@ from napari_petlut.plugin.widgets.export import ExportBody
 from napari_petlut.plugin.widgets.flood import FloodBody
 from napari_petlut.plugin.widgets.frame import Panel
 from napari_petlut.plugin.widgets.quality import QualityBody
+from napari_petlut.plugin.widgets.quality_verdict import QualityStep
 from napari_petlut.plugin.widgets.steps import (
     BlockBody,
     FilterBody,
@@ -43,6 +44,7 @@ class WorkflowPanel(Panel):
         CorrectBody,
         SegmentationBody,
         ExportBody,
+        QualityStep,
     )
     opened = (BlockBody, CorrectBody)
     run_all = True

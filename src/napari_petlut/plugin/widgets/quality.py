@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
-import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit
 from napari.utils.theme import get_theme
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import QTimer
 from superqt import QCollapsible
 
-from napari_petlut.analysis.quality import QualityThresholds, Verdict
+from napari_petlut.analysis.quality import QualityThresholds
 from napari_petlut.errors import ParameterError, PetlutError
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.plugin.context import may_overwrite
@@ -34,16 +31,12 @@ from napari_petlut.plugin.widgets.export import proposed_stem
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.quality_spectrum import CrystalSpectrumPlot
 from napari_petlut.plugin.widgets.quality_table import CrystalTable
+from napari_petlut.plugin.widgets.quality_verdict import VerdictLabel
 
 _TABLE_HEIGHT = 210
 _SPECTRUM_DELAY_MS = 60
 """A person who holds an arrow key down should not wait for every spectrum on the way."""
-_VERDICT_COLORS = {Verdict.PASS: "#2ea55a", Verdict.REVIEW: "#f08c00", Verdict.FAIL: "#ff3b30"}
-_MOST_REASONS = 4
-_PERCENT = "\u2009%"
 _NO_MAP = "no map"
-_NOT_YET = "Run all steps, then measure: figures of every crystal, and how good the block is."
-_STALE = "Edited since it was measured: measure again."
 
 
 class QualityBody(StepBody):
@@ -82,9 +75,7 @@ class QualityBody(StepBody):
     def _add_native(self) -> None:
         """Add what magicgui has no widget for: verdict, table, spectrum, and the folded thresholds."""
         layout = self.native.layout()
-        self.verdict = QLabel()
-        self.verdict.setTextFormat(Qt.TextFormat.RichText)
-        self.verdict.setWordWrap(True)
+        self.verdict = VerdictLabel(self.inspector)
         layout.insertWidget(1, self.verdict)
         self.table = CrystalTable()
         self.table.setFixedHeight(_TABLE_HEIGHT)
@@ -139,7 +130,7 @@ class QualityBody(StepBody):
     def refresh(self) -> None:
         """Show what was measured on the current block."""
         made = self.inspector.measurement
-        self.verdict.setText(_verdict_text(made, self.inspector.stale))
+        self.verdict.refresh()
         with self.figure.changed.blocked():
             self.figure.reset_choices()
             drawn = self.inspector.drawn
@@ -242,34 +233,3 @@ class QualityBody(StepBody):
         """Folder and beginning of the file names, as typed."""
         typed = self.path.value
         return typed if isinstance(typed, Path) else Path()
-
-
-def _verdict_text(made: Measurement | None, stale: bool) -> str:
-    """Return the verdict and its reasons as rich text."""
-    if made is None:
-        return _NOT_YET
-    quality = made.quality
-    color = _VERDICT_COLORS[quality.verdict]
-    lines = [f'<b style="color:{color}">{quality.verdict.upper()}</b> {_facts(made)}']
-    lines += [f"• {escape(reason)}" for reason in quality.reasons[:_MOST_REASONS]]
-    if len(quality.reasons) > _MOST_REASONS:
-        lines.append(f"• and {len(quality.reasons) - _MOST_REASONS} more reasons, in the report")
-    if made.note:
-        lines.append(f"<i>{escape(made.note)}</i>")
-    if stale:
-        lines.append(f'<span style="color:#f08c00">{_STALE}</span>')
-    return "<br>".join(lines)
-
-
-def _facts(made: Measurement) -> str:
-    """Return the most telling figures of the block in a few words."""
-    figures, energy = made.quality.figures, made.energy
-    words = [
-        f"k {figures['k']:.2f}",
-        f"PVR {figures['pvr']:.2f}",
-        f"M {100 * figures['misassigned']:.0f}{_PERCENT}",
-    ]
-    if energy is not None and energy.photopeaks.found.any():
-        peaks = energy.photopeaks
-        words.append(f"ΔE/E {100 * float(np.median(peaks.resolution[peaks.found])):.1f}{_PERCENT}")
-    return ", ".join(words)
