@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from napari_petlut.model import FloatArray
@@ -137,12 +137,6 @@ def local_pitch(grid: FloatArray) -> FloatArray:
         out[first] = np.minimum(out[first], gap)
         out[last] = np.minimum(out[last], gap)
     return out
-
-
-def neighbour_mean(values: FloatArray) -> FloatArray:
-    """Return the 3 x 3 mean of values on nodes, shape (rows, cols, ...)."""
-    size = (3, 3) + (1,) * (values.ndim - 2)
-    return np.asarray(ndimage.uniform_filter(values, size=size, mode="nearest"))
 
 
 def shifted_grid(grid: FloatArray, axis: int, way: int) -> FloatArray:

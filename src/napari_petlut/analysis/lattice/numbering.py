@@ -13,10 +13,10 @@ from napari_petlut.analysis.lattice.grids import (
     fill_holes,
     folded_cells,
     local_pitch,
-    node_distance,
     touching,
 )
 from napari_petlut.analysis.lattice.growing import EMPTY, grow_grid
+from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, IntArray, Lattice, PeakStatus
@@ -156,6 +156,21 @@ def match_grid(
     return found[1] if found else None
 
 
+def best_match(points: FloatArray, geometry: BlockGeometry) -> GridMatch | None:
+    """Grow a grid over the points as they lie and as they are when spread evenly; return the fuller one.
+
+    Spreading undoes crowded edges; stray points far outside disturb it, but not the points as they lie.
+    """
+    if len(points) < 2:
+        return None
+    spread = match_grid(points, geometry, spread_spots(points, np.ones(len(points)), geometry).places)
+    if spread is not None and (spread.owner >= 0).all() and spread.outside == 0:
+        return spread
+    plain = match_grid(points, geometry)
+    both = [m for m in (spread, plain) if m is not None]
+    return max(both, key=lambda m: int((m.owner >= 0).sum()) - m.outside, default=None)
+
+
 def _spans(known: BoolArray) -> bool:
     """Whether the known nodes are enough to fill the rest: three that are not on one line."""
     rows, cols = known.shape
@@ -212,7 +227,7 @@ def number_peaks(positions: npt.ArrayLike, geometry: BlockGeometry) -> Lattice:
     points = np.asarray(positions, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(points).all():
         raise GeometryError("peak positions must be finite numbers")
-    match = match_grid(points, geometry) if len(points) else None
+    match = best_match(points, geometry)
     if match is None:
         raise GeometryError(
             f"{len(points)} points do not form a grid of {geometry}; check the number of rows and columns"
@@ -257,8 +272,3 @@ def lattice_from_match(points: FloatArray, match: GridMatch, geometry: BlockGeom
     if hole.any():
         doubts.append(f"{int(hole.sum())} crystals have no peak")
     return Lattice(geometry, flat, status, confidence, tuple(reasons), tuple(doubts), extra)
-
-
-def distance_in_pitches(lattice: Lattice, other: Lattice) -> FloatArray:
-    """Return how far each crystal is from the same one of `other`, in local pitches of `other`."""
-    return node_distance(lattice.grid, other.grid).ravel()

@@ -18,7 +18,7 @@ from napari_petlut.analysis.lattice.moves import (
     shift_moves,
     slip_moves,
 )
-from napari_petlut.analysis.lattice.numbering import GridMatch, match_grid
+from napari_petlut.analysis.lattice.numbering import GridMatch, best_match
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.model import FloatArray
@@ -107,11 +107,8 @@ def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: boo
 
 
 def spot_grid(contest: Contest) -> GridMatch | None:
-    """Join the spots to a grid, in the space where they are spread evenly."""
-    if len(contest.spots) < 4:
-        return None
-    spread = spread_spots(contest.spots, np.ones(len(contest.spots)), contest.geometry)
-    return match_grid(contest.spots, contest.geometry, spread.places)
+    """Join the spots to a grid."""
+    return best_match(contest.spots, contest.geometry) if len(contest.spots) >= 4 else None
 
 
 def complete(match: GridMatch, contest: Contest) -> bool:

@@ -59,6 +59,8 @@ def find_spots(
     response = -ndimage.gaussian_laplace(np.sqrt(small + 0.375), sigma, mode="nearest") * sigma**2
     size = 2 * max(1, round(1.2 * sigma)) + 1
     top = (ndimage.maximum_filter(response, size=size, mode="nearest") == response) & inside
+    # On a plateau every pixel is its neighbourhood's maximum, but none is a spot.
+    top &= ndimage.minimum_filter(response, size=3, mode="nearest") < response
     level = np.percentile(response[inside], 98) if inside.any() else 0.0
     top &= response > LEVEL * max(level, 1e-12)
     top[[0, -1]] = False

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_petlut.analysis.lattice import tied_mixture as tm
+
+
+def spots() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    mean = np.array([[6.2, 7.9], [15.0, 14.5], [1.0, 19.0]])
+    cov = np.array([[2.0, 0.3, 1.5], [1.2, -0.4, 2.5], [1.0, 0.0, 1.0]])
+    return mean, cov, np.array([100.0, 250.0, 30.0])
+
+
+def plain_spot(mean, cov, weight, shape):
+    """One Gaussian on pixel centres, cut where the fast code cuts it."""
+    i, j = np.indices(shape, dtype=float)
+    d = np.stack([i - mean[0], j - mean[1]], -1)
+    full = np.array([[cov[0], cov[1]], [cov[1], cov[2]]])
+    q = np.einsum("...a,ab,...b->...", d, np.linalg.inv(full), d)
+    value = weight / (2 * np.pi * np.sqrt(np.linalg.det(full))) * np.exp(-0.5 * q)
+    reach = tm.WINDOW_SIGMAS * np.sqrt([cov[0], cov[2]])
+    return np.where((q < tm.WINDOW_SQUARED) & (np.abs(d) <= reach).all(-1), value, 0.0)
+
+
+def test_expected_counts_and_moments_equal_their_plain_twins():
+    mean, cov, weight = spots()
+    shape = (22, 24)
+    out, window, box = np.zeros(shape), np.zeros((3, 400)), np.zeros((3, 4), np.int64)
+    tm.expected_counts(mean, cov, weight, window, box, out)
+    each = [plain_spot(m, c, w, shape) for m, c, w in zip(mean, cov, weight, strict=True)]
+    np.testing.assert_allclose(out, sum(each), rtol=1e-9, atol=1e-12)
+    ratio = np.random.default_rng(1).random(shape)
+    found = np.zeros((3, 6))
+    tm.moments(mean, window, box, ratio, found)
+    i, j = np.indices(shape, dtype=float)
+    for k in range(3):
+        g, d0, d1 = each[k] * ratio, i - mean[k, 0], j - mean[k, 1]
+        expected = [(g * f).sum() for f in (1, d0, d1, d0 * d0, d0 * d1, d1 * d1)]
+        np.testing.assert_allclose(found[k], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
+def test_the_banded_solver_equals_a_dense_one(n):
+    rng = np.random.default_rng(n)
+    diagonal, right = rng.random(n) + 0.1, rng.random(n)
+    bend = np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
+    force, out = np.zeros(n), np.zeros(n)
+    tm.bend_force(right, force)
+    np.testing.assert_allclose(force, bend.T @ bend @ right, atol=1e-12)
+    tm.solve_line(diagonal, 0.7, right, out)
+    np.testing.assert_allclose(out, np.linalg.solve(np.diag(diagonal) + 0.7 * bend.T @ bend, right))
+
+
+def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
+    rng = np.random.default_rng(3)
+    rows, cols, stiffness = 4, 5, 0.4
+    wanted, evidence = rng.random((rows, cols, 2)), rng.random((rows, cols)) + 0.2
+    old, new = wanted.copy(), np.zeros_like(wanted)
+    for _ in range(300):
+        tm.tie_centres(wanted, old, evidence, stiffness, new)
+        old = new.copy()
+    bend0, bend1 = (np.diff(np.eye(n), 2, axis=0) for n in (rows, cols))
+    along0, along1 = np.kron(bend0.T @ bend0, np.eye(cols)), np.kron(np.eye(rows), bend1.T @ bend1)
+    for axis, form in enumerate((along1 + tm.ALONG * along0, along0 + tm.ALONG * along1)):
+        system = np.diag(evidence.ravel()) + stiffness * form
+        expected = np.linalg.solve(system, evidence.ravel() * wanted[..., axis].ravel())
+        np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
+
+
+def test_the_mean_of_neighbours_equals_scipy():
+    values, out = np.random.default_rng(0).random((5, 4, 2)), np.zeros((5, 4, 2))
+    tm.mean_of_neighbours(values, out)
+    np.testing.assert_allclose(out, ndimage.uniform_filter(values, (3, 3, 1), mode="nearest"))
+
+
+def test_half_deviance_equals_its_formula():
+    counts, model = np.array([[0.0, 3.0], [5.0, 1.0]]), np.array([[0.5, 2.0], [6.0, 1.0]])
+    logs = 3 * np.log(3 / 2) + 5 * np.log(5 / 6)
+    assert tm.half_deviance(counts, model) == pytest.approx((model.sum() - counts.sum() + logs) / 9)
+
+
+def block(rows: int = 5, cols: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    r, c = np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij")
+    grid = np.stack([20.0 + 14 * r + 0.4 * c**2, 18.0 + 15 * c + 0.3 * r**2], axis=-1)
+    i, j = np.indices((110, 120), dtype=float)
+    counts = np.full((110, 120), 2.0)
+    for p in grid.reshape(-1, 2):
+        counts += 60 * np.exp(-((i - p[0]) ** 2 + (j - p[1]) ** 2) / (2 * 4.0**2))
+    return counts, grid
+
+
+def test_a_fit_finds_the_centres_of_a_clean_block():
+    counts, grid = block()
+    scene = tm.MixtureMap.from_counts(counts, 14.5, 7.0)
+    start = grid + np.random.default_rng(0).normal(0, 1.5, grid.shape)
+    fit = tm.fit_mixture(start, scene, tm.MixtureSchedule(30, 0.1, 0.001))
+    assert np.abs(fit.grid - grid).max() < 0.5
+    np.testing.assert_allclose(fit.weight / np.median(fit.weight), 1.0, atol=0.15)
+
+
+def test_pinned_centres_stay_and_dark_crystals_get_no_counts():
+    counts, grid = block()
+    scene = tm.MixtureMap.from_counts(counts, 14.5, 7.0)
+    pinned, dark = np.zeros((5, 6), bool), np.zeros((5, 6), bool)
+    pinned[1, 1] = dark[3, 3] = True
+    start = grid.copy()
+    start[1, 1] += 3.0
+    fit = tm.fit_mixture(start, scene, pinned=pinned, dark=dark)
+    np.testing.assert_allclose(fit.grid[1, 1], start[1, 1], atol=1e-9)
+    assert fit.weight[3, 3] == 0
+    assert np.abs(fit.grid[3, 3] - grid[3, 3]).max() < 2.0

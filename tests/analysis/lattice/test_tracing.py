@@ -1,0 +1,81 @@
+import itertools
+
+import numpy as np
+
+from napari_petlut.analysis.lattice import tracing as tr
+from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, IndexSpace, sample_places
+
+
+def value_of(places, ridge, mass, wanted, gaps, anchor, weights) -> float:
+    """The wishes of a set of lines, written out."""
+    total = 0.0
+    for i, k in enumerate(places):
+        d = ((k - wanted[i]) / SAMPLES) ** 2
+        total += ridge[k] - weights[0] * ((k - anchor[i]) / SAMPLES) ** 2
+        total -= weights[1] * (d if d <= tr.BREAK else tr.BREAK + tr.SLIP * (d - tr.BREAK))
+        if i:
+            j = places[i - 1]
+            between = int(
+                min(max((mass[k] - mass[j]) * tr.TABLE_STEPS, 0), tr.TABLE_STEPS * tr.TABLE_END - 1)
+            )
+            total -= weights[2] * ((k - j) / SAMPLES - gaps[i - 1]) ** 2
+            total -= weights[3] * tr.mass_penalty()[between]
+    return total
+
+
+def test_lines_are_placed_as_well_as_by_trying_everything():
+    rng = np.random.default_rng(5)
+    samples = (2 - 1 + 2 * MARGIN) * SAMPLES + 1
+    ridge, mass = rng.random(samples), rng.random(samples).cumsum()
+    mass *= 2 / mass[-1]
+    anchor = (np.arange(2) + MARGIN) * float(SAMPLES)
+    wanted, gaps = anchor + np.array([1.5, -2.0]), np.array([0.9])
+    weights = np.array([0.05, 0.4, 0.8, 1.1])
+    table = (np.full((2, samples), -1e18), np.zeros((2, samples), np.int64))
+    out = np.zeros(2)
+    best = tr.place_lines(ridge, mass, wanted, gaps, anchor, weights, tr.mass_penalty(), table, out)
+    reach = int(tr.BAND * SAMPLES)
+    choices = [range(int(w) - reach, int(w) + reach + 1) for w in wanted]
+    low, high = max(2, int(tr.MIN_GAP * SAMPLES)), int(tr.MAX_GAP * SAMPLES)
+    tried = {
+        p: value_of(p, ridge, mass, wanted, gaps, anchor, weights)
+        for p in itertools.product(*choices)
+        if low <= p[1] - p[0] <= high
+    }
+    assert tuple(out.astype(int)) == max(tried, key=lambda p: tried[p])
+    assert best == max(tried.values()) or abs(best - max(tried.values())) < 1e-9
+
+
+def ridges(rows: int, cols: int, bend: float) -> tuple[np.ndarray, np.ndarray]:
+    """A rectified map of bent rows, and where they are at every column."""
+    v, u = np.meshgrid(sample_places(rows), sample_places(cols), indexing="ij")
+    centre = np.arange(rows)[:, None, None] + bend * np.sin(u / 2)
+    image = np.exp(-((v - centre) ** 2) / (2 * 0.2**2)).sum(0) + 0.05
+    return image, np.arange(rows)[:, None] + bend * np.sin(np.arange(cols) / 2)
+
+
+def test_bent_lines_are_followed_from_any_seed():
+    image, truth = ridges(5, 9, 0.45)
+    view = tr.line_image(image, 0.3)
+    assert view.lines == 5
+    for seed in (-1, 0, 4, 8):
+        places, _ = tr.trace_lines(view, tr.TracingWeights(), seed=seed)
+        assert np.abs(places - truth).max() < 0.15
+
+
+def test_curves_intersect_where_both_say():
+    rows = np.arange(4)[:, None] + 0.1 * np.arange(5)[None]
+    cols = np.arange(5)[:, None] - 0.2 * np.arange(4)[None]
+    v, u = tr.intersect(rows, cols)
+    np.testing.assert_allclose(v, np.arange(4)[:, None] + 0.1 * u, atol=1e-4)
+    np.testing.assert_allclose(u, np.arange(5)[None] - 0.2 * v, atol=1e-4)
+
+
+def test_index_space_goes_through_its_nodes_and_keeps_the_counts():
+    r, c = np.meshgrid(np.arange(5), np.arange(6), indexing="ij")
+    grid = np.stack([40.0 + 12 * r + c, 45.0 + 11 * c - r], axis=-1)
+    space = IndexSpace(grid)
+    np.testing.assert_allclose(space.to_pixels(r * 1.0, c * 1.0), grid, atol=0.05)
+    image = space.image(np.ones((140, 150)), 1)
+    inner = image[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
+    np.testing.assert_allclose(inner, 12 * 11 + 1, rtol=1e-6)
