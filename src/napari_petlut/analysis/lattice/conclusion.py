@@ -21,6 +21,8 @@ GEOMETRY_GAIN = 0.03
 """By how much the objective of another geometry must be better to be named."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
+LARGE = 400
+"""In blocks with more crystals other geometries are only tried on direct evidence: it takes too long."""
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -99,7 +101,7 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
         notes.append(f"{extra} clear spots belong to no crystal: are rows and columns right?")
     if contest.expected is not None or contest.pinned is not None:
         return notes
-    if spare or double or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+    if spare or double or (len(contest.geometry) <= LARGE and float((1 - sure).mean()) > GEOMETRY_DOUBT):
         for proposal in compare_geometries(contest.ready, contest.spots, contest.geometry, steps=1):
             if proposal.geometry != contest.geometry and proposal.score < best.score - GEOMETRY_GAIN:
                 notes.append(f"the map looks like {proposal.geometry} rather than {contest.geometry}")
