@@ -8,7 +8,6 @@ import pandas as pd
 from napari.layers import Points, Vectors
 
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import Peaks
 from napari_petlut.plugin.layers._info import LayerKind, layer_name, made_info
 
 LINE_COLORS: dict[str, str] = {"row": "#ffd23f", "col": "#4fc3f7"}
@@ -61,15 +60,6 @@ def lattice_layer(
         opacity=0.75,
         metadata=made_info(LayerKind.LATTICE, block, geometry),
     )
-
-
-def grid_from_peaks(peaks: Peaks, geometry: BlockGeometry) -> npt.NDArray[np.float64]:
-    """Return positions by (row, col), shape (rows, cols, 2); NaN where no peak has the crystal's id."""
-    grid = np.full((len(geometry), 2), np.nan)
-    numbered = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))
-    # The first peak of a crystal counts; reversing lets it be written last.
-    grid[peaks.crystal[numbered][::-1]] = peaks.positions[numbered][::-1]
-    return grid.reshape(*geometry.shape, 2)
 
 
 def centres_layer(centres: npt.NDArray[np.float64], source: str, *, block: str) -> Points:
