@@ -3,7 +3,14 @@ import pytest
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, Lattice
-from napari_petlut.report.contents import Bad, CrystalFigure, CrystalSpectrum, PeakMark, crystals_to_see
+from napari_petlut.report.contents import (
+    Bad,
+    CrystalFigure,
+    CrystalSpectrum,
+    PeakMark,
+    Shown,
+    crystals_to_see,
+)
 from napari_petlut.report.shapes import (
     border_path,
     colour_limits,
@@ -68,6 +75,11 @@ def test_noted_crystals_come_before_outlying_ones():
     seen = crystals_to_see(lattice_of(["found"] * 7), [counts], {2: "no photopeak"})
     assert [see.crystal for see in seen[:2]] == [2, 4]
     assert seen[0].reasons == ("no photopeak",)
+
+
+def test_figures_for_the_files_send_nobody_to_a_crystal():
+    errors = figure([1, 1, 1, 1, 1, 1, 99], digits=0, shown=Shown.FILE)
+    assert all(see.reasons == () for see in crystals_to_see(lattice_of(["found"] * 7), [errors]))
 
 
 def test_no_more_crystals_are_seen_than_asked_for():

@@ -100,6 +100,8 @@ def test_the_table_holds_every_figure_and_leaves_unknown_ones_empty(written, ene
     assert float(rows[0]["photopeak"]) == pytest.approx(energy.photopeaks.position[0], rel=1e-9)
     assert float(rows[0]["energy_resolution"]) == pytest.approx(100 * energy.photopeaks.resolution[0])
     assert float(rows[0]["misassigned"]) == pytest.approx(100 * quality.crystals.misassigned[0])
+    assert float(rows[0]["photopeak_error"]) == pytest.approx(energy.photopeaks.position_error[0])
+    assert [row["photopeak_status"] for row in rows] == energy.photopeaks.status.tolist()
     assert float(rows[0]["k"]) == pytest.approx(quality.worst_of_pairs("k")[0])
 
 
@@ -114,6 +116,7 @@ def test_the_json_holds_the_verdict_and_no_nan(written, quality):
     assert content["block"]["misassigned"] == pytest.approx(quality.figures["misassigned"])
     assert content["to_see"][0]["crystal"] == 5
     assert content["left_out"] == []
+    assert content["pairs"]["rows"]["first"] == list(range(8))
 
 
 def test_counts_of_all_crystals_are_those_of_the_map(written, calibration):
@@ -184,5 +187,7 @@ def test_a_crystal_without_photopeak_is_shown_for_it(calibration, energy):
 
 def test_each_crystals_own_window_is_drawn(calibration, energy):
     own = replace(energy, windows=np.tile([300, 700], (12, 1)))
-    spectra = report_contents(calibration, own).crystal_spectra
+    contents = report_contents(calibration, own)
+    assert {f.name: f.values[0] for f in contents.figures}["window_last"] == 700
+    spectra = contents.crystal_spectra
     assert {(s.window.low, s.window.high) for s in spectra.values()} == {(299, 701)}

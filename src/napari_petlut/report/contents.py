@@ -34,6 +34,17 @@ class Bad(StrEnum):
     BOTH = "both"
 
 
+class Shown(StrEnum):
+    """Where a figure is found."""
+
+    MAP = "map"
+    """Drawn over the crystal array, and in the table of the page."""
+    TABLE = "table"
+    """In the table of the page."""
+    FILE = "file"
+    """In the CSV and JSON files only; nobody is sent to a crystal for it."""
+
+
 @dataclass(frozen=True, eq=False)
 class CrystalFigure:
     """One figure of every crystal.
@@ -58,8 +69,8 @@ class CrystalFigure:
         Ends of its colour scale; those of the values without.
     spread : float
         Least standard deviation that is thought possible: smaller differences are never outlying.
-    mapped : bool
-        Whether the report draws it over the crystal array.
+    shown : Shown
+        Where it is found besides the CSV and JSON files.
     """
 
     name: str
@@ -71,7 +82,12 @@ class CrystalFigure:
     bad: Bad = Bad.BOTH
     limits: tuple[float, float] | None = None
     spread: float = 0.0
-    mapped: bool = True
+    shown: Shown = Shown.MAP
+
+    @property
+    def mapped(self) -> bool:
+        """Whether it is drawn over the crystal array."""
+        return self.shown is Shown.MAP
 
     @property
     def known(self) -> FloatArray:
@@ -190,6 +206,10 @@ class ReportContents:
         One line each.
     facts : tuple of BlockFact
     figures : tuple of CrystalFigure
+    words : dict of str to tuple of str
+        What is known of the crystals in words: columns of the CSV file, by crystal id.
+    pairs : dict
+        Figures of neighbouring crystals in plain values, for the JSON file.
     flood : FloodMap
     lattice : Lattice
     ids : ndarray of int32, shape (n0, n1)
@@ -213,6 +233,8 @@ class ReportContents:
     verdict_reasons: tuple[str, ...]
     facts: tuple[BlockFact, ...]
     figures: tuple[CrystalFigure, ...]
+    words: dict[str, tuple[str, ...]]
+    pairs: dict[str, Any]
     flood: FloodMap
     lattice: Lattice
     ids: LabelArray
@@ -231,7 +253,12 @@ class ReportContents:
     @property
     def mapped(self) -> tuple[CrystalFigure, ...]:
         """The figures that are drawn over the crystal array: those that some crystal has."""
-        return tuple(figure for figure in self.figures if figure.mapped and figure.known.size)
+        return tuple(f for f in self.figures if f.mapped and f.known.size)
+
+    @property
+    def tabled(self) -> tuple[CrystalFigure, ...]:
+        """The figures in the table of the page."""
+        return tuple(figure for figure in self.figures if figure.shown is not Shown.FILE)
 
 
 def crystals_to_see(
@@ -256,6 +283,7 @@ def crystals_to_see(
         How many at most.
     """
     n = len(lattice.geometry)
+    figures = [figure for figure in figures if figure.shown is not Shown.FILE]
     badness = np.stack([figure.badness() for figure in figures]) if figures else np.zeros((1, n))
     doubted = np.isin(lattice.status, (PeakStatus.SUSPECT, PeakStatus.MISSING))
     worst = badness.max(axis=0)

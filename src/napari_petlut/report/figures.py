@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.model import FloatArray, FloodMap, LabelArray, PeakStatus
-from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, whole
+from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, Shown, whole
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks
@@ -69,7 +69,7 @@ def _drift(calibration: Calibration, quality: BlockQuality | None) -> CrystalFig
         unit="px",
         note=f"Distance from the peak to the centre of its {'fitted spot' if fitted else 'cell'}.",
         bad=Bad.HIGH,
-        mapped=False,
+        shown=Shown.TABLE,
     )
 
 
@@ -112,12 +112,65 @@ def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
             bad=Bad.HIGH,
             spread=0.5,
         ),
+        CrystalFigure(
+            "photopeak_error",
+            "Photopeak error",
+            energy.photopeaks.position_error,
+            unit="ch",
+            note="Standard deviation of the photopeak's centre.",
+            shown=Shown.FILE,
+        ),
+        CrystalFigure(
+            "energy_resolution_error",
+            "Energy resolution error",
+            100 * energy.photopeaks.resolution_error,
+            unit="%",
+            note="Standard deviation of the energy resolution.",
+            shown=Shown.FILE,
+        ),
+        *_window_figures(energy),
     ]
+
+
+def _window_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
+    if energy.windows is None:
+        return []
+    names = {"window_first": "First energy kept", "window_last": "Last energy kept"}
+    return [
+        CrystalFigure(
+            name,
+            title,
+            energy.windows[:, end].astype(np.float64),
+            digits=0,
+            unit="ch",
+            note=f"{title}, in the crystal's own window.",
+            shown=Shown.FILE,
+        )
+        for end, (name, title) in enumerate(names.items())
+    ]
+
+
+def crystal_words(energy: CrystalEnergies | None) -> dict[str, tuple[str, ...]]:
+    """Return what is known of the crystals in words, by column."""
+    if energy is None:
+        return {}
+    peaks = energy.photopeaks
+    return {
+        "photopeak_status": tuple(map(str, peaks.status.tolist())),
+        "photopeak_reason": tuple(peaks.reasons),
+    }
 
 
 def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
     crystals = quality.crystals
     return [
+        CrystalFigure(
+            "relative_counts",
+            "Uniformity",
+            crystals.relative_counts,
+            note="Counts over the mean of all crystals.",
+            shown=Shown.FILE,
+        ),
         CrystalFigure(
             "k",
             "k",
@@ -161,7 +214,7 @@ def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
                 unit="px",
                 note=f"Full width at half maximum of the fitted spot along axis {axis}.",
                 bad=Bad.HIGH,
-                mapped=False,
+                shown=Shown.TABLE,
             )
             for axis in (0, 1)
         ),
@@ -172,7 +225,7 @@ def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
             note="Peak-to-valley ratio to the worst neighbour, by the border of the cells.",
             bad=Bad.LOW,
             spread=0.1,
-            mapped=False,
+            shown=Shown.TABLE,
         ),
     ]
 

@@ -10,7 +10,7 @@ from scipy.special import erfc
 
 from napari_petlut.model import EnergyWindow, FloodMap
 from napari_petlut.report.contents import CrystalSpectrum, PeakMark, ReportContents, crystals_to_see
-from napari_petlut.report.figures import CrystalEnergies, block_facts, crystal_figures
+from napari_petlut.report.figures import CrystalEnergies, block_facts, crystal_figures, crystal_words
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.quality import BlockQuality
@@ -58,6 +58,8 @@ def report_contents(
         verdict_reasons=() if quality is None else quality.reasons,
         facts=tuple(block_facts(calibration, energy, quality)),
         figures=tuple(figures),
+        words=crystal_words(energy),
+        pairs={} if quality is None else quality.to_dict()["pairs"],
         flood=calibration.flood,
         lattice=calibration.lattice,
         ids=calibration.lut.ids,

@@ -157,7 +157,7 @@ class _TableRow:
 
 def _table(contents: ReportContents) -> list[_TableRow]:
     columns = [
-        [figure.text(value, unit=False) for value in figure.values.tolist()] for figure in contents.figures
+        [figure.text(value, unit=False) for value in figure.values.tolist()] for figure in contents.tabled
     ]
     cols = contents.geometry.cols
     return [

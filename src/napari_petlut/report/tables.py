@@ -44,6 +44,7 @@ def json_of(contents: ReportContents) -> str:
         "to_see": [{"crystal": see.crystal, "reasons": see.reasons} for see in contents.to_see],
         "units": {figure.name: figure.unit for figure in contents.figures if figure.unit},
         "crystals": crystal_rows(contents),
+        "pairs": contents.pairs,
         "record": contents.record,
     }
     return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
@@ -65,6 +66,7 @@ def crystal_rows(contents: ReportContents) -> list[dict[str, Any]]:
             "axis-1": _rounded(axis1),
         }
         values |= {figure.name: _rounded(float(figure.values[i])) for figure in contents.figures}
+        values |= {name: words[i] for name, words in contents.words.items()}
         rows.append(values | {"reason": lattice.reasons[i]})
     return rows
 
