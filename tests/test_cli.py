@@ -1,5 +1,6 @@
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -237,3 +238,47 @@ def test_the_core_imports_no_napari():
         "bad = {'napari', 'qtpy', 'magicgui'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_input_is_never_the_output(folder, tmp_path):
+    raw = tmp_path / "r.dat"
+    raw.write_bytes((folder / "b_raw.dat").read_bytes())
+    assert "the input itself" in petlut("flood", raw, "--out", raw, "--force", code=1).stderr
+    assert raw.read_bytes() == (folder / "b_raw.dat").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["b_map.dat", "b_map.lut", "b_map_peaks.csv", "b_map_record.json", "b_map.png"]
+)
+def test_flood_takes_no_other_kind_for_events(folder, calibrated, tmp_path, name):
+    source = (folder if name == "b_map.dat" else calibrated[0]) / name
+    assert "expected raw events" in petlut("flood", source, "--out", tmp_path / "m.dat", code=1).stderr
+    assert not (tmp_path / "m.dat").exists()
+
+
+def test_calibrate_names_the_kind_it_cannot_use(calibrated, tmp_path):
+    lut = calibrated[0] / "b_map.lut"
+    said = petlut("calibrate", lut, "--rows", 5, "--cols", 6, "--out", tmp_path, code=1).stderr
+    assert "raw events, a map file" in said
+    assert "'lut'" in said
+
+
+def test_options_that_a_map_cannot_obey_are_told(folder, tmp_path):
+    call = ("--rows", 5, "--cols", 6, "--out", tmp_path, "--no-picture", "--bins", 256, "--remove-comb")
+    said = petlut("calibrate", folder / "b_map.dat", *call).stderr
+    assert "a map is taken as it is: bins, dither had no effect" in said
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemError, ImportError])
+def test_ctrl_c_stops_quietly_whatever_compiled_code_makes_of_it(monkeypatch, folder, tmp_path, raised):
+    def interrupted(*_args, **_options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise raised("returned a result with an exception set") from error
+
+    monkeypatch.setattr("napari_petlut.pipeline.find_lattice", interrupted)
+    call = ("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out", tmp_path / "new")
+    assert petlut(*call, code=130).stderr.strip() == "stopped"
+    assert not (tmp_path / "new").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

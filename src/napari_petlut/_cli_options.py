@@ -13,6 +13,12 @@ from napari_petlut.model import EnergyWindow
 
 Rows = Annotated[int | None, typer.Option(help="Crystals along axis 0; proposed from the map when left out.")]
 Cols = Annotated[int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")]
+ToldRows = Annotated[
+    int | None, typer.Option("--rows", help="Crystals along axis 0, if the LUT does not tell.")
+]
+ToldCols = Annotated[
+    int | None, typer.Option("--cols", help="Crystals along axis 1, if the LUT does not tell.")
+]
 Window = Annotated[
     tuple[float, float] | None,
     typer.Option(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,18 +33,38 @@ answers = Console(soft_wrap=True, highlight=False)
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Turn every expected error into one line and an exit code, and warnings into one line each."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _noted_interrupt() as pressed:
         warnings.showwarning = _show_warning
         try:
             yield
-        except Cancelled as error:
-            raise typer.Exit(EXIT_INTERRUPTED) from error
-        except KeyboardInterrupt as error:
-            messages.print("stopped")
-            raise typer.Exit(EXIT_INTERRUPTED) from error
-        except PetlutError as error:
-            messages.print(f"[bold red]error:[/] {escape(str(error))}")
-            raise typer.Exit(EXIT_ERROR) from error
+        except (Exception, KeyboardInterrupt) as error:
+            if pressed.is_set() or isinstance(error, (KeyboardInterrupt, Cancelled)):
+                messages.print("stopped")
+                raise typer.Exit(EXIT_INTERRUPTED) from error
+            if isinstance(error, PetlutError):
+                messages.print(f"[bold red]error:[/] {escape(str(error))}")
+                raise typer.Exit(EXIT_ERROR) from error
+            raise
+
+
+@contextmanager
+def _noted_interrupt() -> Iterator[threading.Event]:
+    """Note that Ctrl-C was pressed: compiled code turns the exception it raises into others."""
+    pressed = threading.Event()
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed
+        return
+
+    def note(*_: Any) -> None:  # noqa: ANN401 - as signal calls it
+        pressed.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401 - as warnings calls it
@@ -98,11 +120,20 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def _fact(value: Any) -> str:  # noqa: ANN401 - whatever a record may hold
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_fact, value))
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
+    return f"{int(value):,}" if whole else _shown(value)
+
+
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Print names and values, one pair a line, to standard output."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column()
     for name, value in facts.items():
-        table.add_row(escape(name), escape(_shown(value)))
+        table.add_row(escape(name), escape(_fact(value)))
     answers.print(table)

@@ -97,7 +97,8 @@ class CalibrationParameters:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise ParameterError(f"parameters: {place}: {first['msg']}") from error
+            said = first["msg"].removeprefix("Value error, ")
+            raise ParameterError(f"parameters: {place}: {said}") from error
         unknown = _unknown_keys(values, parameters.to_dict())
         if unknown:
             raise ParameterError(f"parameters: {', '.join(unknown)}: unknown to this version")
@@ -257,9 +258,13 @@ def make_directory(directory: Path) -> None:
     """Make `directory` with its parents; a `FormatError` says why it cannot be made."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise FormatError(
+            directory, "a directory to write into", "a file in its place", "choose another one"
+        ) from None
     except OSError as error:
         raise FormatError(
-            directory, "a directory to write into", str(error.strerror), "choose another one"
+            directory, "a directory to write into", f"an error ({error.strerror})", "choose another one"
         ) from error
 
 
@@ -268,8 +273,16 @@ def refuse_existing(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
             raise FormatError(
-                path, "no file of this name", "one", "choose another place or allow overwriting"
+                path, "no file of this name", "one", "choose another place or allow overwriting (--force)"
             )
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `FormatError` for the first of `outputs` that is one of `inputs`: it would destroy it."""
+    read = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in read:
+            raise FormatError(path, "a file to write", "the input itself", "choose another name")
 
 
 def _input_entry(path: Path, directory: Path | None) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from napari_petlut._cli_options import (
     OutDir,
     Rows,
     Seed,
+    ToldCols,
+    ToldRows,
     Window,
     geometry_of,
     window_of,
@@ -34,7 +36,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 input cannot be used, 2 wrong usage, 3 doubts under --strict, 130 stopped.",
+    epilog=(
+        "Exit codes: 0 done, 1 a file or value cannot be used, 2 wrong usage, 3 doubts under --strict, "
+        "130 stopped."
+    ),
 )
 
 MOST_DOUBTS_SHOWN = 20
@@ -90,7 +95,9 @@ def _open_window(paths: list[Path]) -> None:
 @app.command()
 def simulate(
     out: OutDir,
-    preset: Annotated[str, typer.Option(help="Kind of block: typical, easy, hard, small 8x8.")] = "typical",
+    preset: Annotated[
+        str, typer.Option(help='Kind of block: typical, easy, hard or "small 8x8".')
+    ] = "typical",
     rows: Annotated[int | None, typer.Option(help="Crystals along axis 0.")] = None,
     cols: Annotated[int | None, typer.Option(help="Crystals along axis 1.")] = None,
     events: Annotated[int, typer.Option(help="Events in the raw file, all energies.")] = 5_000_000,
@@ -134,8 +141,8 @@ def simulate(
 @app.command()
 def info(
     file: Annotated[Path, typer.Argument(help="Any file of the kinds this program knows.")],
-    rows: Rows = None,
-    cols: Cols = None,
+    rows: ToldRows = None,
+    cols: ToldCols = None,
     event_format: EventLayout = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -145,7 +152,12 @@ def info(
         from napari_petlut.sources import event_layout
 
         facts = describe(file, event_layout(event_format), geometry_of(rows, cols))
-    terminal.print_json(facts) if as_json else terminal.print_facts(str(file), facts)
+    if as_json:
+        terminal.print_json(facts)
+        return
+    if "pixels" in facts:
+        facts["pixels"] = " x ".join(map(str, facts["pixels"]))
+    terminal.print_facts(str(file), {name.replace("_", " "): fact for name, fact in facts.items()})
 
 
 @app.command()
@@ -165,12 +177,14 @@ def flood(
     """Make the flood map of a raw event file."""
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut.analysis.flood import FloodParameters
-        from napari_petlut.calibration import refuse_existing
+        from napari_petlut.calibration import refuse_existing, refuse_inputs
         from napari_petlut.formats.maps import write_flood
-        from napari_petlut.sources import event_layout, flood_of_events
+        from napari_petlut.sources import event_layout, flood_of_events, require_events
 
+        refuse_inputs([out], [raw])
         if not force:
             refuse_existing([out])
+        require_events(raw, event_layout(event_format))
         parameters = FloodParameters(window_of(window), bins, dither=remove_comb, seed=seed)
         made, used, warnings = flood_of_events(
             raw, parameters, event_layout(event_format), progress=lambda f: progress("flood map", f)
@@ -209,10 +223,20 @@ def calibrate(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any parameter, named as in a record; can be repeated."
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any parameter, named as in a record: segmentation.kmeans.max_iterations=5; repeatable.",
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="How the LUT codes a crystal: a preset's name.")] = "packed",
+    encoding: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "How the LUT codes a crystal: packed, linear, cpm, ucd, ucd-clu, cti-crm, minipet "
+                "or a .toml file."
+            )
+        ),
+    ] = "packed",
     prior: Annotated[
         Path | None,
         typer.Option(metavar="PEAKS.csv", help="Lattice of a block of the same design to start from."),
@@ -301,7 +325,7 @@ def _show_calibration(result: Any, files: dict[str, Path], *, as_json: bool) -> 
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A.lut", help="A LUT file.")],
+    a: Annotated[Path, typer.Argument(metavar="A.lut", help="A LUT file, the reference.")],
     b: Annotated[Path, typer.Argument(metavar="B.lut", help="Another LUT file of the same block.")],
     flood_map: Annotated[
         Path | None, typer.Option("--map", metavar="MAP", help="Flood map whose counts weight the pixels.")
@@ -309,8 +333,8 @@ def compare(
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of both files, if it cannot be detected.")
     ] = None,
-    rows: Rows = None,
-    cols: Cols = None,
+    rows: ToldRows = None,
+    cols: ToldCols = None,
     worst: Annotated[int, typer.Option(help="How many of the worst crystals to list.")] = 10,
     as_json: AsJSON = False,
 ) -> None:
@@ -330,13 +354,15 @@ def compare(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN.lut", help="LUT file to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT.lut", help="LUT file to write.")],
-    to: Annotated[str, typer.Option("--to", metavar="NAME", help="Encoding to write.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="NAME", help="Encoding to write: a preset's name or a .toml file.")
+    ],
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="NAME", help="Encoding of the file; detected when left out."),
     ] = None,
-    rows: Rows = None,
-    cols: Cols = None,
+    rows: ToldRows = None,
+    cols: ToldCols = None,
     block: Annotated[int | None, typer.Option(help="Which block of a file of several, from 0.")] = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="Fit the pixels to the size of the target.")

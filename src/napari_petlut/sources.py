@@ -15,7 +15,7 @@ from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood
 from napari_petlut.analysis.positions import event_positions
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.events import event_count, iter_words, load_event_format
-from napari_petlut.formats.maps import read_flood
+from napari_petlut.formats.maps import ARRAY_SUFFIXES, MAP_BYTES, read_flood
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
@@ -50,7 +50,7 @@ def load_flood(
     parameters : FloodParameters
         With the window that was used.
     warnings : tuple of str
-        What a person should know of the window.
+        What a person should know of the window, or of parameters that a map cannot obey.
 
     Raises
     ------
@@ -62,9 +62,49 @@ def load_flood(
     if isinstance(source, np.ndarray):
         return FloodMap(source.astype(np.float64)), parameters, ()
     path = Path(source)
-    if identify(path, event_format) is not FileKind.EVENTS:
-        return read_flood(path), parameters, ()
+    kind = identify(path, event_format)
+    if kind in (FileKind.MAP, FileKind.ARRAY) or path.suffix.lower() in ARRAY_SUFFIXES:
+        return read_flood(path), parameters, _idle_parameters(parameters)
+    if kind is not FileKind.EVENTS:
+        wanted = f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array"
+        raise _wrong_kind(path, wanted, kind)
     return flood_of_events(path, parameters, event_format, progress=progress, cancelled=cancelled)
+
+
+def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> None:
+    """Make sure that a file holds raw events.
+
+    Parameters
+    ----------
+    path : path-like
+    event_format : EventFormat
+        How it packs its events.
+
+    Raises
+    ------
+    FormatError
+        If it is a file of another kind, or cannot be read.
+    """
+    kind = identify(path, event_format)
+    if kind is not FileKind.EVENTS:
+        raise _wrong_kind(Path(path), "raw events", kind)
+
+
+def _wrong_kind(path: Path, wanted: str, kind: FileKind) -> FormatError:
+    if kind is FileKind.UNKNOWN:
+        found = f"{path.stat().st_size:,} bytes that look like none"
+        return FormatError(path, wanted, found, "check the file; events of another layout need their format")
+    found = f"a file of the kind {kind.value.replace('_', ' ')!r}"
+    return FormatError(path, wanted, found, "choose another file")
+
+
+def _idle_parameters(parameters: FloodParameters) -> tuple[str, ...]:
+    """Return a warning if parameters were set that only raw events can obey."""
+    plain = FloodParameters()
+    changed = [
+        name for name in ("window", "bins", "dither") if getattr(parameters, name) != getattr(plain, name)
+    ]
+    return (f"a map is taken as it is: {', '.join(changed)} had no effect",) if changed else ()
 
 
 def event_layout(path: str | os.PathLike[str] | None) -> EventFormat:

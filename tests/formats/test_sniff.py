@@ -129,3 +129,12 @@ def test_facts_about_peaks(tmp_path):
 def test_what_is_no_file_is_an_error(tmp_path, name):
     with pytest.raises(FormatError):
         identify(tmp_path / name)
+
+
+@pytest.mark.parametrize("space", [" ", "\u202f", "\u00a0", "\u2009"])
+def test_text_with_any_kind_of_space_is_text(tmp_path, space):
+    path = tmp_path / "figures.json"
+    path.write_text(
+        json.dumps({"counts": f"1{space}694{space}019"} | {str(i): i for i in range(99)}, ensure_ascii=False)
+    )
+    assert identify(path) is FileKind.RECORD

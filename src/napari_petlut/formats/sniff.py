@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +55,8 @@ class FileKind(StrEnum):
 
 
 _HEAD_BYTES = 65_536
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_TOLD_OF_RECORDS = ("record", "geometry", "inputs", "versions")
 _LUT_SUFFIXES = (".lut", ".clu", ".crm")
 _OTHER_MAGICS = (
     b"\x89PNG",
@@ -131,7 +134,7 @@ def _as_text(head: bytes) -> str | None:
             text = head[: len(head) - cut].decode("utf-8-sig")
         except UnicodeDecodeError:
             continue
-        return text if all(c.isprintable() or c in "\t\r\n\f" for c in text) else None
+        return None if _CONTROL_CHARACTER.search(text) else text
     return None
 
 
@@ -255,7 +258,8 @@ def _peaks_facts(path: StrPath) -> dict[str, Any]:
 
 
 def _record_facts(path: StrPath) -> dict[str, Any]:
-    return {"keys": sorted(read_record(path))}
+    content = read_record(path)
+    return {key: content[key] for key in _TOLD_OF_RECORDS if key in content} | {"keys": sorted(content)}
 
 
 def _session_facts(path: StrPath) -> dict[str, Any]:
