@@ -209,6 +209,18 @@ def test_the_workflow_shows_the_verdict_too(measured, block, viewer, qtbot):
     assert "no window" in workflow.message.text()
 
 
+def test_every_block_has_its_own_figures(measured, block, viewer, body):
+    body.inspector.choose(7)
+    other = viewer.add_image(np.ones((40, 40)), name="other")
+    workbench_of(viewer).choose(other)
+    assert "Run all steps" in body.verdict.text()
+    assert body.table.table.rowCount() == 0
+    assert body.inspector.crystal == -1
+    workbench_of(viewer).choose(block.flood_layer)
+    assert body.table.table.rowCount() == 20
+    assert not body.inspector.stale
+
+
 def test_an_edit_is_said_to_outdate_the_figures(measured, block, body):
     assert "measure again" not in body.verdict.text()
     block.peaks_layer.remove([3])

@@ -10,7 +10,7 @@ from napari_petlut.plugin.quality_inspector import inspector_of
 from napari_petlut.plugin.widgets import QualityPanel
 from napari_petlut.plugin.workbench import workbench_of
 
-from .test_quality import CENTRES, block, event_file, measured
+from .test_quality import CENTRES, DEAD, block, event_file, measured
 from .test_window import Hand
 
 __all__ = ["block", "event_file", "measured"]  # fixtures
@@ -80,6 +80,8 @@ def test_colours_on_the_canvas_are_those_of_the_figure(viewer, panel, block):
         value = shown.data[tuple(CENTRES[crystal].astype(int))]
         expected = shown.colormap.map(np.clip((value - low) / (high - low), 0, 1))[0]
         np.testing.assert_allclose(picture[at.y(), at.x(), :3] / 255, expected[:3], atol=0.03)
+    dead = hand.at(CENTRES[DEAD])
+    assert picture[dead.y(), dead.x(), :3].max() == 0
 
 
 def test_the_workflow_opens_the_panel(viewer, measured):

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from napari_petlut.analysis.quality import Verdict
 from napari_petlut.plugin.quality import Measurement
@@ -38,6 +38,9 @@ class VerdictLabel(QLabel):
         self._inspector = inspector
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # the panel's width decides, not the text's
+        self.setSizePolicy(policy)
         self.linkActivated.connect(self._on_link)
 
     def refresh(self) -> None:
