@@ -260,14 +260,15 @@ def report(
         from napari_petlut.measuring import measure_energy, measure_quality
         from napari_petlut.report import report_contents, report_paths, write_contents
 
-        if not force and stem is not None:
-            refuse_existing(report_paths(out, stem).values())
+        from_record = source.suffix.lower() == ".json"
+        if not force and (stem is not None or not from_record):
+            refuse_existing(report_paths(out, stem or source.stem).values())
         if peaks is not None and lut is None:
             raise ParameterError("--peaks belongs to --lut; give both")
         parameters = _parameters(window, event_format)
         geometry = geometry_of(rows, cols)
         given = {"rows": rows, "cols": cols, "window": window, "lut": lut, "event-format": event_format}
-        if source.suffix.lower() == ".json":
+        if from_record:
             result = _repeated(source, given, progress)
         elif lut is None:
             from napari_petlut.pipeline import calibrate
