@@ -23,6 +23,9 @@ MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
 LARGE = 400
 """In blocks with more crystals other geometries are only tried on direct evidence: it takes too long."""
+DARK_PLACE = 0.3
+"""A crystal whose place is darker than this share of those around it gives no counts: the tails of its
+neighbours and the background light a dead one up to about 0.25, a live one in a thousand is as dark."""
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -49,6 +52,7 @@ def conclude(
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     sure = lowered(confidence(features), rivals, best)
     dark = relative_weight(best.fit.weight) < params.missing_share
+    dark |= relative_weight(contest.brightness(best.grid)) < DARK_PLACE
     if best.dark is not None:
         dark |= best.dark
     partner = merged_partners(best.fit.weight, dark)

@@ -1,0 +1,74 @@
+"""Random blocks searched with everything the search learned kept, for fitting its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.conclusion import conclude
+from napari_petlut.analysis.lattice.finding import fits_allowed, refined
+from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
+from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.analysis.lattice.prepare import prepare_map
+from napari_petlut.analysis.lattice.search import search
+from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.model import FloatArray, Lattice
+from napari_petlut.scoring import score_lattice, symmetric_ids
+from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
+
+FIRST_SEED = 700_000
+"""Seeds from here on are for fitting; sweeps start at 0, the final judgement at 1,000,000."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """A block and everything its search learned."""
+
+    level: str
+    block: SimulatedBlock
+    contest: Contest
+    best: Hypothesis
+    lattice: Lattice
+    right: np.ndarray
+    live: np.ndarray
+    truth: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.lattice.geometry.shape
+
+
+def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
+    """Yield `number` searched blocks of every level."""
+    params = LatticeParameters()
+    for level in levels:
+        for seed in range(FIRST_SEED, FIRST_SEED + number):
+            block = simulate_block(random_block(seed, level).params)
+            geometry = block.params.geometry
+            ready = prepare_map(block.flood.counts, geometry)
+            spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
+            contest = Contest(ready, geometry, fits_allowed(params, geometry), spots)
+            best = search(contest, lambda _: None)
+            lattice = conclude(contest, best, refined(contest, best), params, strength)
+            score = score_lattice(lattice, block.centres, block.live)
+            ids = min(
+                symmetric_ids(geometry),
+                key=lambda ids: float(np.linalg.norm(lattice.positions[ids] - block.centres, axis=1).sum()),
+            )
+            right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
+            truth = np.zeros((len(geometry), 2))
+            right[ids], live[ids], truth[ids] = score.right, score.live, block.centres - ready.origin
+            shape = geometry.shape
+            yield Searched(
+                level,
+                block,
+                contest,
+                best,
+                lattice,
+                right.reshape(shape),
+                live.reshape(shape),
+                truth.reshape(*shape, 2),
+            )

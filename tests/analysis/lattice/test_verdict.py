@@ -1,0 +1,91 @@
+import numpy as np
+
+from napari_petlut.analysis.lattice import verdict
+from napari_petlut.analysis.lattice.confidence import COEFFICIENTS, FEATURES, confidence
+from napari_petlut.analysis.lattice.grids import shifted_grid
+from napari_petlut.analysis.lattice.merging import ALONE
+from napari_petlut.analysis.lattice.moves import slipped
+from napari_petlut.analysis.lattice.objective import OWN_SPOT, own_spots
+from napari_petlut.analysis.lattice.parameters import LatticeParameters
+
+
+def even(rows=6, cols=7, pitch=20.0) -> np.ndarray:
+    r, c = np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij")
+    return 50.0 + pitch * np.stack([r, c], axis=-1)
+
+
+def features(rows=2, cols=3, **values) -> np.ndarray:
+    out = np.zeros((rows, cols, len(FEATURES)))
+    out[..., FEATURES.index("resolution")] = 1.5
+    for name, value in values.items():
+        out[..., FEATURES.index(name.replace("_", " "))] = value
+    return out
+
+
+def test_more_rivalry_means_less_confidence():
+    assert len(COEFFICIENTS) == len(FEATURES)
+    sure = [confidence(features(rival=r)).max() for r in (0.0, 0.5, 1.0)]
+    assert 1 >= sure[0] > sure[1] > sure[2] >= 0
+
+
+def test_statuses_and_reasons_say_what_is_seen():
+    values = features(no_spot=0.0)
+    values[0, 1, FEATURES.index("no spot")] = 1.0
+    values[0, 2, FEATURES.index("rival")] = 0.9
+    sure, dark = np.full((2, 3), 0.99), np.zeros((2, 3), bool)
+    sure[0, 2], dark[1, 0] = 0.4, True
+    status = verdict.statuses(values, sure, dark, LatticeParameters())
+    assert status.tolist() == [["found", "inferred", "suspect"], ["missing", "found", "found"]]
+    partner = np.full((2, 3), ALONE, np.intp)
+    partner[1, 2] = 4
+    told = verdict.reasons(values, status, partner)
+    assert told[0] == ""
+    assert "no spot" in told[1]
+    assert "another lattice" in told[2]
+    assert "dead" in told[3]
+    assert "crystal 4" in told[5]
+
+
+def test_differences_are_told_by_direction_size_and_place():
+    grid = even()
+    assert verdict.describe_difference(shifted_grid(grid, 1, 1), grid) == "columns shifted right by about 1.0"
+    assert verdict.describe_difference(shifted_grid(grid, 0, -1), grid) == "rows shifted up by about 1.0"
+    local = grid.copy()
+    local[:2, :2, 0] += 15.0
+    assert verdict.describe_difference(local, grid) == (
+        "4 crystals at the top left moved down by about 0.8 rows"
+    )
+
+
+def test_a_line_that_holds_the_counts_of_two_is_found():
+    weight = np.full((5, 6), 100.0)
+    weight[:, 5] = 190.0
+    assert verdict.double_lines(weight) == [(1, 5, 1.9)]
+    assert verdict.double_lines(np.full((5, 6), 100.0)) == []
+
+
+def test_only_clear_spots_away_from_crystals_are_unused():
+    grid = even()
+    spots = np.array([[50.0, 50.0], [10.0, 10.0], [12.0, 200.0]])
+    unused = verdict.unused_spots(grid, spots, np.array([1.0, 1.0, 0.1]))
+    np.testing.assert_array_equal(unused, [[10.0, 10.0]])
+    assert len(verdict.unused_spots(grid, np.empty((0, 2)), np.empty(0))) == 0
+
+
+def test_a_spot_belongs_to_the_nearest_crystal_only():
+    grid = even(3, 3)
+    distance, own = own_spots(grid, np.array([[52.0, 50.0], [70.0, 79.0]]))
+    assert own.sum() == 1
+    assert own[0, 0]
+    assert distance[0, 0] == 0.1
+    assert OWN_SPOT < distance[1, 1] < 1 or OWN_SPOT < distance[1, 2] < 1
+
+
+def test_a_slipped_region_moves_by_one_line_and_the_rest_stays():
+    grid = even()
+    low, high = np.array([0, 1]), np.array([1, 2])
+    moved = slipped(grid, low, high, 0, 1)
+    np.testing.assert_array_equal(moved[0, 1:3], grid[1, 1:3])
+    untouched = np.ones((6, 7), bool)
+    untouched[:2, 1:3] = False
+    np.testing.assert_array_equal(moved[untouched], grid[untouched])
