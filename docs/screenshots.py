@@ -3,7 +3,7 @@
     xvfb-run -a -s "-screen 0 1366x768x24" uv run python docs/screenshots.py [NAME ...]
 
 Each picture is a function below; without names all of them are made, into docs/images. PETLUT_EXPORT_FOLDER
-is the folder that the picture of the export shows.
+is the folder that the pictures show as the place to write to.
 """
 
 from __future__ import annotations
@@ -187,6 +187,22 @@ def export() -> None:
         window.save("export")
 
 
+def quality() -> None:
+    """Show the verdict, the figures of every crystal, and one of them over the cells."""
+    from napari_petlut.plugin import steps
+
+    with scene("events", panel="Energy and quality") as window:
+        steps.run_all_job(window.block).run()
+        body = window.panel.bodies[0]
+        body._measure()
+        while window.panel.runner.busy:
+            window.wait(0.1)
+        body.inspector.visit(119)
+        body.path.value = Path(os.environ.get("PETLUT_EXPORT_FOLDER", _CONFIG.name)) / "block_07"
+        window.viewer.reset_view(margin=0.02)
+        window.save("quality")
+
+
 def compare() -> None:
     """Show the pixels in which two LUTs differ."""
     with scene("typical", panel="Compare LUTs") as window:
@@ -217,7 +233,7 @@ def compare() -> None:
 
 PICTURES: dict[str, Callable[[], None]] = {
     picture.__name__: picture
-    for picture in (opened, energy_window, cells, suspects, corrected, filled, export, compare)
+    for picture in (opened, energy_window, cells, suspects, corrected, filled, export, quality, compare)
 }
 
 
