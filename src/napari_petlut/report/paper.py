@@ -52,11 +52,20 @@ def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
     with rc_context(_STYLE), warnings.catch_warnings(), PdfPages(file, metadata=metadata) as pdf:
         # A name in letters that the font lacks is drawn as boxes, which is no reason to stop or to talk.
         warnings.filterwarnings("ignore", "Glyph")
+        for page in draw_pages(contents):
+            pdf.savefig(page)
+
+
+def draw_pages(contents: ReportContents) -> list[Figure]:
+    """Draw the report as figures of the size of A4 pages."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
         pages = list(_pages(contents))
         for number, page in enumerate(pages, 1):
             page.text(0.07, 0.025, contents.title, fontsize=7, color=SOFT)
             page.text(0.93, 0.025, f"{number} / {len(pages)}", fontsize=7, color=SOFT, ha="right")
-            pdf.savefig(page)
+    return pages
 
 
 _STYLE: dict[Any, Any] = {
