@@ -153,9 +153,7 @@ def _in_window(quick: bool) -> list[dict[str, str]]:
     assert cells is not None
     ly.info(cells)["method"] = "mixture"
     rows += [
-        _row(
-            "the same with cells by mixture and the workflow panel open", timed(drawn(drag), prepare, repeats)
-        ),
+        _row("the same, cells by mixture, panel open", timed(drawn(drag), prepare, repeats)),
         _row("delete and add again, drawn", timed(drawn(edit), QApplication.processEvents, repeats)),
         _row("undo, drawn", timed(drawn(block.undo), QApplication.processEvents, repeats)),
     ]
@@ -187,6 +185,7 @@ def run(quick: bool) -> Report:
     if server is not None:
         report.note("The window was drawn by software on a virtual screen; a graphics card draws faster.")
         server.terminate()
+    report.note("Processor time is that of the thread a person waits for; other programs do not change it.")
     report.note(
         "Updated are: numbers, features and colours, lattice lines, all cells, suspects and the count."
     )

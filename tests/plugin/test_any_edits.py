@@ -51,7 +51,7 @@ def apply(edit, layer, editor):
         editor.redo()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(edits, max_size=12))
 def test_after_any_edits_the_table_is_right_and_undo_leads_back(sequence):
     layer = peaks_layer(Peaks(POINTS, crystal=np.arange(9)), name="p", block="b", geometry=BLOCK)

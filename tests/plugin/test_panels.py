@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
 from napari_petlut.analysis.flood import FloodParameters
-from napari_petlut.analysis.lattice import GeometryProposal
+from napari_petlut.analysis.lattice import GeometryProposal, number_peaks
 from napari_petlut.analysis.segmentation import SegmentationParameters, nearest_peak_cells
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
 from napari_petlut.formats.events import write_events
@@ -30,6 +30,7 @@ from napari_petlut.plugin.widgets import ComparePanel, CorrectPanel, ExportPanel
 from napari_petlut.plugin.widgets.runner import runner_of
 from napari_petlut.plugin.workbench import workbench_of
 
+from .conftest import grid_points
 from .test_editing import drag
 
 BLOCK = BlockGeometry(4, 5)
@@ -166,6 +167,11 @@ def test_another_size_of_the_block_numbers_the_cells_anew(done):
 )
 def test_a_size_that_nobody_set_is_said(viewer, monkeypatch, sure, said, size):
     monkeypatch.setattr(steps, "propose_geometry", lambda counts: [GeometryProposal(BLOCK, sure, "")])
+    monkeypatch.setattr(
+        steps,
+        "find_lattice",
+        lambda counts, geometry, *chosen, **hooks: number_peaks(grid_points(*geometry.shape), geometry),
+    )
     block = workbench_of(viewer).choose_any()
     assert not block.geometry_known
     assert said in steps.lattice_job(block).run()
