@@ -63,7 +63,7 @@ def verdict_text(made: Measurement | None, *, stale: bool = False) -> str:
     if made is None:
         return _NOT_YET
     quality = made.quality
-    lines = [f'<b style="color:{_COLORS[quality.verdict]}">{quality.verdict.upper()}</b> {_facts(made)}']
+    lines = [f'<b style="color:{_COLORS[quality.verdict]}">{quality.verdict.upper()}</b>', _facts(made)]
     lines += [f"• {_linked(reason)}" for reason in quality.reasons[:_MOST_REASONS]]
     if len(quality.reasons) > _MOST_REASONS:
         lines.append(f"• and {len(quality.reasons) - _MOST_REASONS} more reasons, in the report")
