@@ -90,15 +90,20 @@ def test_a_damaged_session_is_one_notification(viewer, qtbot, tmp_path):
 def test_the_menu_saves_a_session_under_a_proposed_name(worked, qtbot, monkeypatch, tmp_path):
     from qtpy.QtWidgets import QFileDialog
 
-    from napari_petlut.plugin.saving import save_session_as
+    def entries(menu):
+        for action in menu.actions():
+            yield action
+            yield from entries(action.menu()) if action.menu() is not None else ()
 
+    text = "Save the work on all blocks as a session (PET crystal LUT)"
+    (action,) = [action for action in entries(worked.window.file_menu) if action.text() == text]
     monkeypatch.setattr(QFileDialog, "exec", lambda dialog: 1)
-    in_event_loop(qtbot, lambda: save_session_as(worked))
+    in_event_loop(qtbot, action.trigger)
     assert messages("info")[-1].startswith(f"Wrote {tmp_path / 'b7.petlut'}: session of")
     assert (tmp_path / "b7.petlut").stat().st_size > 1000
     monkeypatch.setattr(QFileDialog, "exec", lambda dialog: 0)
     (tmp_path / "b7.petlut").unlink()
-    in_event_loop(qtbot, lambda: save_session_as(worked))
+    in_event_loop(qtbot, action.trigger)
     assert not (tmp_path / "b7.petlut").exists()
 
 
