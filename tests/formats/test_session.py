@@ -14,6 +14,8 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.session import Session, SessionLayer, is_session, read_session, write_session
 from napari_petlut.formats.sniff import FileKind, describe, identify
 
+STEPS = {"filter": {"sigma": 0.75}, "method": None}
+
 
 def a_session():
     image = SessionLayer(
@@ -21,7 +23,7 @@ def a_session():
         "b",
         np.arange(6.0).reshape(2, 3),
         {"scale": (1.0, 2.0), "visible": True, "colormap": "inferno"},
-        info={"spectrum": np.arange(4), "window": (400, 800), "geometry": {"rows": 2, "cols": 2}},
+        info={"spectrum": np.arange(4), "window": (400, 800), "parameters": STEPS},
     )
     points = SessionLayer(
         "points",
@@ -33,7 +35,7 @@ def a_session():
             "confidence": np.array([0.5, np.nan]),
         },
     )
-    return Session((image, points), {"filter": {"sigma": 0.75}, "method": None})
+    return Session((image, points))
 
 
 def test_everything_comes_back(tmp_path):
@@ -48,12 +50,11 @@ def test_everything_comes_back(tmp_path):
     assert image.settings == {"scale": [1.0, 2.0], "visible": True, "colormap": "inferno"}
     assert image.info["spectrum"].tolist() == [0, 1, 2, 3]
     assert image.info["window"] == [400, 800]
-    assert image.info["geometry"] == {"rows": 2, "cols": 2}
     assert points.data.tolist() == [[0.1, 2.5], [1e-300, np.pi]]
     assert list(points.features) == ["crystal", "status", "confidence"]
     assert points.features["status"].tolist() == ["found", "größer"]
     np.testing.assert_array_equal(points.features["confidence"], [0.5, np.nan])
-    assert back.parameters == {"filter": {"sigma": 0.75}, "method": None}
+    assert image.info["parameters"] == STEPS
 
 
 def test_the_same_session_gives_the_same_bytes_and_is_known_by_its_beginning(tmp_path):
@@ -96,7 +97,9 @@ def test_any_array_comes_back_bit_for_bit(tmp_path_factory, array):
 @pytest.mark.parametrize("value", [np.array([object()]), np.array([1j]), object()])
 def test_python_objects_are_refused_before_anything_is_written(tmp_path, value):
     with pytest.raises(ParameterError):
-        write_session(tmp_path / "s.petlut", Session((), {"x": value}))
+        write_session(
+            tmp_path / "s.petlut", Session((SessionLayer("image", "x", np.ones(2), info={"x": value}),))
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -109,7 +112,18 @@ def archive_of(**members):
 
 
 def contents(**changes):
-    return json.dumps({"session": "napari-petlut", "version": 1, "layers": [], "parameters": {}} | changes)
+    return json.dumps({"session": "napari-petlut", "version": 1, "layers": []} | changes)
+
+
+def layer(**changes):
+    return {
+        "kind": "image",
+        "name": "x",
+        "data": {"$array": "x"},
+        "settings": {},
+        "features": [],
+        "info": {},
+    } | changes
 
 
 BAD = {
@@ -121,11 +135,12 @@ BAD = {
     "a later version": archive_of(**{"petlut-session.json": contents(version=2)}),
     "no layers": archive_of(**{"petlut-session.json": contents(layers=3)}),
     "a layer without data": archive_of(**{"petlut-session.json": contents(layers=[{}])}),
-    "a missing array": archive_of(**{"petlut-session.json": contents(parameters={"$array": "arrays/9"})}),
+    "a missing array": archive_of(**{"petlut-session.json": contents(layers=[layer()])}),
     "an array that is none": archive_of(
-        **{"petlut-session.json": contents(parameters={"a": {"$array": "x"}}), "x": "not numpy"}
+        **{"petlut-session.json": contents(layers=[layer()]), "x": "not numpy"}
     ),
-    "parameters that are none": archive_of(**{"petlut-session.json": contents(parameters=[1])}),
+    "settings that are none": archive_of(**{"petlut-session.json": contents(layers=[layer(settings=[1])])}),
+    "data that are none": archive_of(**{"petlut-session.json": contents(layers=[layer(data=3)])}),
 }
 
 
@@ -153,7 +168,7 @@ def test_pickles_are_not_opened(tmp_path):
     stream = io.BytesIO()
     np.save(stream, np.array([print], object), allow_pickle=True)
     path = tmp_path / "b.petlut"
-    data = {"petlut-session.json": contents(parameters={"a": {"$array": "x"}}), "x": stream.getvalue()}
+    data = {"petlut-session.json": contents(layers=[layer()]), "x": stream.getvalue()}
     path.write_bytes(archive_of(**data))
     with pytest.raises(FormatError, match="without Python objects"):
         read_session(path)

@@ -54,7 +54,7 @@ class SessionLayer:
     features : mapping of str to ndarray of shape (n,)
         Columns of its table.
     info : mapping
-        What is known about the layer; values as those of `settings`.
+        What is known about the layer, with the parameters of the steps; values as those of `settings`.
     """
 
     kind: str
@@ -73,12 +73,9 @@ class Session:
     ----------
     layers : tuple of SessionLayer
         Bottom first.
-    parameters : mapping
-        Settings of the steps; values are arrays, or anything that a record can hold.
     """
 
     layers: tuple[SessionLayer, ...]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_session(path: StrPath) -> bool:
@@ -129,7 +126,6 @@ def write_session(path: StrPath, session: Session, *, overwrite: bool = False) -
         "session": "napari-petlut",
         "version": SESSION_VERSION,
         "layers": layers,
-        "parameters": _without_arrays(session.parameters, arrays),
     }
     text = json.dumps(contents, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
@@ -177,8 +173,7 @@ def _session(path: StrPath, archive: zipfile.ZipFile) -> Session:
             arrays[name] = decode_npy(path, archive.read(name)).copy()
         return arrays[name]
 
-    layers = tuple(_layer(path, _with_arrays(entry, array)) for entry in contents["layers"])
-    return Session(layers, _mapping(path, _with_arrays(contents["parameters"], array)))
+    return Session(tuple(_layer(path, _with_arrays(entry, array)) for entry in contents["layers"]))
 
 
 def _check_members(path: StrPath, archive: zipfile.ZipFile) -> None:

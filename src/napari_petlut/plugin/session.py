@@ -51,17 +51,15 @@ def data_of(layer: Layer) -> LayerData:
     return data, {**meta, "contour": layer.contour} if isinstance(layer, Labels) else meta, kind
 
 
-def session_of(layers: Iterable[LayerData], parameters: Mapping[str, Any] | None = None) -> Session:
+def session_of(layers: Iterable[LayerData]) -> Session:
     """Return the session of layers.
 
     Parameters
     ----------
     layers : iterable of layer-data tuples
         Bottom first; see `data_of`.
-    parameters : mapping, optional
-        Settings of the steps, in plain values.
     """
-    return Session(tuple(_to_session(*layer) for layer in layers), dict(parameters or {}))
+    return Session(tuple(_to_session(*layer) for layer in layers))
 
 
 def layers_of_session(session: Session) -> list[Layer]:
