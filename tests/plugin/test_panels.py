@@ -285,6 +285,13 @@ def test_run_all_in_the_panel(viewer, qtbot, points):
     np.testing.assert_allclose(panel.bench.current.places, points, atol=0.3)
 
 
+def test_a_renamed_flood_map_is_renamed_in_the_panel(viewer, qtbot):
+    panel = WorkflowPanel(viewer)
+    qtbot.addWidget(panel)
+    viewer.layers[0].name = "renamed"
+    assert panel.flood.current_choice == "renamed"
+
+
 def test_panels_share_what_is_chosen(viewer, qtbot):
     first, second = WorkflowPanel(viewer), WorkflowPanel(viewer)
     qtbot.addWidget(first)

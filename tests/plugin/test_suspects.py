@@ -74,3 +74,10 @@ def test_missing_crystals_are_not_counted_as_peaks(points):
     assert not count.complete
     whole = count_peaks(peak_features(Peaks(points)), BLOCK, suspects=0)
     assert (whole.sentence, whole.complete) == ("20 / 20 peaks", True)
+
+
+def test_an_accepted_dead_crystal_is_counted_as_such(points):
+    marks = np.where(IDS == 9, "missing", "found")
+    reasons = ["" for _ in range(9)] + [ACCEPTED_REASON]
+    count = count_peaks(peak_features(Peaks(points, status=marks), BLOCK, reasons), BLOCK, suspects=0)
+    assert (count.sentence, count.complete) == ("19 / 20 peaks, 1 dead", True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import PeakStatus
+from napari_petlut.plugin.suspects import ACCEPTED_REASON
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,32 +34,39 @@ class PeakCount:
         Crystals of the block.
     suspects : int
         Things to look at.
+    dead : int
+        Crystals without events that a person has accepted as such.
     """
 
     peaks: int
     crystals: int
     suspects: int
+    dead: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether there is one peak per crystal and nothing to look at."""
-        return self.peaks == self.crystals and not self.suspects
+        """Whether there is one peak for each crystal that is not dead, and nothing to look at."""
+        return self.peaks + self.dead == self.crystals and not self.suspects
 
     def __str__(self) -> str:
         return f"{self.peaks} / {self.crystals}"
 
     @property
     def sentence(self) -> str:
-        """The count and the number of suspects, in words."""
-        if not self.suspects:
-            return f"{self} peaks"
-        return f"{self} peaks, {self.suspects} suspect{'s' if self.suspects > 1 else ''}"
+        """The count, and the numbers of dead crystals and suspects, in words."""
+        parts = [f"{self} peaks"]
+        if self.dead:
+            parts.append(f"{self.dead} dead")
+        if self.suspects:
+            parts.append(f"{self.suspects} suspect{'s' if self.suspects > 1 else ''}")
+        return ", ".join(parts)
 
 
 def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) -> PeakCount:
     """Count the rows of a features table whose status is not "missing"."""
-    present = int((features["status"] != PeakStatus.MISSING).sum())
-    return PeakCount(present, len(geometry), suspects)
+    missing = features["status"] == PeakStatus.MISSING
+    dead = missing & (features["reason"] == ACCEPTED_REASON)
+    return PeakCount(int((~missing).sum()), len(geometry), suspects, int(dead.sum()))
 
 
 def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:

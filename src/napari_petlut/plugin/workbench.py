@@ -31,7 +31,7 @@ class Workbench:
     block_changed : Signal
         After another block became the current one, or none.
     layers_changed : Signal
-        After layers came or went.
+        After layers came, went or were renamed.
     edited, parameters_changed : Signal
         What the current block tells; see `BlockController`.
     """
@@ -48,6 +48,7 @@ class Workbench:
         self._hover = HoverStatus(viewer, self._describe)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.renamed.connect(self._on_renamed)
         for shortcut in SHORTCUTS:
             if shortcut.scope is Scope.VIEWER:
                 viewer.bind_key(shortcut.key, _call_current(self, shortcut.action), overwrite=True)
@@ -172,6 +173,9 @@ class Workbench:
                 block.attach(layer)
             elif block is self._current and self._is_waiting(layer):
                 self._attach(block, layer)
+        self.layers_changed.emit()
+
+    def _on_renamed(self, event: object = None) -> None:
         self.layers_changed.emit()
 
     def _on_removed(self, event: object) -> None:
