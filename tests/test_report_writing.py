@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -133,7 +134,9 @@ def test_the_pdf_has_a_page_for_each_part(written):
 
 
 def test_the_same_block_gives_the_same_bytes(written, calibration, energy, quality, tmp_path):
-    again = write_report(tmp_path, calibration, energy, quality, stem="b1")
+    # Whatever a person has set up for their own figures.
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 5, "axes.facecolor": "red"}):
+        again = write_report(tmp_path, calibration, energy, quality, stem="b1")
     for kind, path in written.items():
         assert path.read_bytes() == again[kind].read_bytes(), kind
 

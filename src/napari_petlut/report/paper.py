@@ -6,6 +6,7 @@ import json
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -44,12 +45,11 @@ FACT_STEP = 0.0125
 
 def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
     """Write the report as A4 pages into an open file; the same contents give the same bytes."""
-    from matplotlib import rc_context
     from matplotlib.backends.backend_pdf import PdfPages
 
     # The usual metadata hold the time and the drawing library's version, and would change with them.
     metadata = {"Title": contents.title, "CreationDate": None, "Producer": None, "Creator": "napari-petlut"}
-    with rc_context(_STYLE), warnings.catch_warnings(), PdfPages(file, metadata=metadata) as pdf:
+    with _style(), warnings.catch_warnings(), PdfPages(file, metadata=metadata) as pdf:
         # A name in letters that the font lacks is drawn as boxes, which is no reason to stop or to talk.
         warnings.filterwarnings("ignore", "Glyph")
         for page in draw_pages(contents):
@@ -58,14 +58,19 @@ def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
 
 def draw_pages(contents: ReportContents) -> list[Figure]:
     """Draw the report as figures of the size of A4 pages."""
-    from matplotlib import rc_context
-
-    with rc_context(_STYLE):
+    with _style():
         pages = list(_pages(contents))
         for number, page in enumerate(pages, 1):
             page.text(0.07, 0.025, contents.title, fontsize=7, color=SOFT)
             page.text(0.93, 0.025, f"{number} / {len(pages)}", fontsize=7, color=SOFT, ha="right")
     return pages
+
+
+def _style() -> AbstractContextManager[None]:
+    """Return a context that draws the same whatever a person has set up for their own figures."""
+    from matplotlib import style
+
+    return style.context(["default", _STYLE])
 
 
 _STYLE: dict[Any, Any] = {

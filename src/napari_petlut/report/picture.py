@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -193,14 +193,18 @@ def write_picture(path: Path, result: Calibration, *, overwrite: bool = False) -
     FormatError
         If the file exists and `overwrite` is off, or cannot be written.
     """
+    from matplotlib import style
+
     title = block_title(result.geometry, result.lattice, result.stem)
-    figure = draw_block(result.flood, result.lattice, result.lut.ids, result.flood.window, title=title)
-    # The default metadata names the drawing library's version and would change with it.
-    atomic_write(
-        path,
-        lambda file: figure.savefig(file, format="png", dpi=100, metadata={"Software": None}),
-        overwrite=overwrite,
-    )
+
+    def save(file: BinaryIO) -> None:
+        # The default metadata names the drawing library's version and would change with it.
+        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
+
+    # The same whatever a person has set up for their own figures.
+    with style.context("default"):
+        figure = draw_block(result.flood, result.lattice, result.lut.ids, result.flood.window, title=title)
+        atomic_write(path, save, overwrite=overwrite)
 
 
 def block_title(geometry: BlockGeometry, lattice: Lattice, source: str) -> str:
