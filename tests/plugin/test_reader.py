@@ -22,6 +22,7 @@ from napari_petlut.plugin import reader
 from napari_petlut.plugin.opening import block_name, open_file
 from napari_petlut.plugin.preferences import ReadingPreferences
 from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.writer import write_lut_layer
 
 from .files import BLOCK, block, peaks, write_block
 
@@ -238,11 +239,17 @@ def test_a_record_opens_the_block_that_was_calibrated(viewer, tmp_path):
     record = {
         "inputs": {"source": {"path": "b7_map.dat"}},
         "outputs": {"lut": {"name": "b7.lut"}, "peaks": {"name": "b7_peaks.csv"}},
+        "parameters": {"segmentation": {"method": "watershed"}},
     }
     path = tmp_path / "b7_record.json"
     path.write_text(json.dumps(record))
     layers = viewer.open(path, plugin="napari-petlut")
     assert [type(layer) for layer in layers] == [Image, Labels, Points]
+    # The cells are those of the block that is worked on, and follow its peaks.
+    control = workbench_of(viewer).choose(layers[0])
+    assert control.cells_layer is layers[1]
+    assert (layers[1].name, ly.info(layers[1])["method"]) == ("b7 - cells", "watershed")
+    assert control.peaks_layer is layers[2]
     for file in files.values():
         file.unlink()
     with pytest.raises(FormatError, match=r"none of b7_map\.dat, b7\.lut, b7_peaks\.csv"):
@@ -250,6 +257,14 @@ def test_a_record_opens_the_block_that_was_calibrated(viewer, tmp_path):
     path.write_text('{"a": 1}')
     with pytest.raises(FormatError, match="another JSON file"):
         open_file(path)
+
+
+def test_the_record_beside_a_saved_lut_opens_that_lut(viewer, tmp_path):
+    layer = ly.cells_layer(block().ideal_lut, name="cells")
+    write_lut_layer(str(tmp_path / "b.lut"), *layer.as_layer_data_tuple()[:2])
+    (opened,) = viewer.open(tmp_path / "b_record.json", plugin="napari-petlut")
+    assert (opened.name, ly.kind_of(opened)) == ("b - LUT", ly.LayerKind.LUT)
+    np.testing.assert_array_equal(opened.data, layer.data)
 
 
 # -- bad files ------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Labels
 
 PANEL = "Crystal LUT"
 
@@ -71,8 +70,9 @@ def show_result(paths: list[Path]) -> Viewer:
     """
     import napari
 
+    from napari_petlut.formats.record import read_record
     from napari_petlut.plugin import layers as ly
-    from napari_petlut.plugin.opening import open_file
+    from napari_petlut.plugin.opening import become_cells, open_file
     from napari_petlut.plugin.steps import show_lines
     from napari_petlut.plugin.workbench import workbench_of
 
@@ -80,7 +80,8 @@ def show_result(paths: list[Path]) -> Viewer:
     for path in paths:
         for layer in open_file(path, viewer):
             if ly.kind_of(layer) is ly.LayerKind.LUT:
-                _continue_with(layer, path)
+                record = read_record(path.with_name(f"{path.stem}_record.json"))
+                become_cells(layer, record["parameters"]["segmentation"]["method"])
             viewer.add_layer(layer)
     viewer.window.add_plugin_dock_widget("napari-petlut", PANEL)
     block = workbench_of(viewer).choose_any()
@@ -88,14 +89,3 @@ def show_result(paths: list[Path]) -> Viewer:
         show_lines(block)
         viewer.layers.selection.active = block.peaks_layer
     return viewer
-
-
-def _continue_with(layer: Labels, path: Path) -> None:
-    """Make the cells of a LUT file those that follow the peaks, as if they had just been computed."""
-    from napari_petlut.formats.record import read_record
-    from napari_petlut.plugin import layers as ly
-
-    record = read_record(path.with_name(f"{path.stem}_record.json"))
-    method = record["parameters"]["segmentation"]["method"]
-    ly.info(layer).update(kind=ly.LayerKind.CELLS.value, method=method)
-    layer.name = ly.layer_name(ly.block_of(layer), ly.LayerKind.CELLS)

@@ -282,12 +282,15 @@ def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry 
 
 
 def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
-    """Return the map, LUT and peaks of a calibrated block from its record, as far as they are there."""
+    """Return map, cells and peaks of a calibrated block from its record, as far as they are there."""
     record = read_record(path)
     try:
-        names = [path.parent / record["inputs"]["source"]["path"]] if record["inputs"] else []
-        names += [path.parent / record["outputs"][kind]["name"] for kind in ("lut", "peaks")]
-    except (LookupError, TypeError):
+        source = record.get("inputs", {}).get("source")
+        names = [path.parent / source["path"]] if source else []
+        outputs = record["outputs"]
+        names += [path.parent / outputs[kind]["name"] for kind in ("lut", "peaks") if kind in outputs]
+        method = str(record.get("parameters", {}).get("segmentation", {}).get("method", ""))
+    except (LookupError, TypeError, AttributeError):
         raise FormatError(
             path, "the record of a calibration", "another JSON file", "choose a STEM_record.json"
         ) from None
@@ -295,7 +298,17 @@ def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
     if not there:
         found = f"none of {', '.join(name.name for name in names)}"
         raise FormatError(path, "the files that the record names", found, "put them back beside the record")
-    return [layer for name in there for layer in open_file(name, viewer)]
+    layers = [layer for name in there for layer in open_file(name, viewer)]
+    for layer in layers:
+        if method and ly.kind_of(layer) is ly.LayerKind.LUT:
+            become_cells(layer, method)
+    return layers
+
+
+def become_cells(layer: Labels, method: str) -> None:
+    """Make a LUT the cells that follow the peaks of its block, as if they had just been computed."""
+    ly.info(layer).update(kind=ly.LayerKind.CELLS.value, method=method)
+    layer.name = ly.layer_name(ly.block_of(layer), ly.LayerKind.CELLS)
 
 
 def open_session(path: Path) -> list[Layer]:
