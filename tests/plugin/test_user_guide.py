@@ -1,4 +1,4 @@
-"""The user guide says what the program does."""
+"""The user guide and the README say what the program does."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,12 @@ from napari_petlut.plugin.shortcuts import markdown_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "user-guide.md").read_text(encoding="utf-8")
+README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_its_keys_are_those_of_the_registry():
-    assert markdown_table() in GUIDE
+@pytest.mark.parametrize("text", [GUIDE, README], ids=["guide", "README"])
+def test_the_keys_are_those_of_the_registry(text):
+    assert markdown_table() in text
 
 
 @pytest.mark.parametrize("name", re.findall(r"\]\((images/[^)]+)\)", GUIDE))
