@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import signal
 
 import numpy as np
@@ -134,6 +135,9 @@ def test_compare_tells_where_luts_differ(folder, calibrated, tmp_path):
     assert 0.5 < other["counts"] < 1
     assert other["worst"]
     assert "Least agreement" in petlut("compare", lut, tmp_path / "b_map.lut").stdout
+    without_map = petlut("compare", lut, tmp_path / "b_map.lut", "--json").stdout
+    assert json.loads(without_map)["worst"][0]["counts"] is None
+    assert "nan" not in without_map.lower() + petlut("compare", lut, tmp_path / "b_map.lut").stdout
 
 
 def test_convert_there_and_back_is_byte_exact(calibrated, tmp_path):
@@ -240,6 +244,24 @@ def test_the_core_imports_no_napari():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_cell_cut_short_is_seen_from_either_side(folder, calibrated, tmp_path):
+    lut = calibrated[0] / "b_map.lut"
+    options = ("--out", tmp_path, "--max-distance", 9, "--no-picture")
+    petlut("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, *options)
+    assert "of a crystal in B only" in petlut("compare", tmp_path / "b_map.lut", lut).stdout
+    assert "of a crystal in A only" in petlut("compare", lut, tmp_path / "b_map.lut").stdout
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_work(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("napari_petlut.pipeline.calibrate", None)  # not reached
+    call = ("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert "a file in its place" in petlut(*call, place, code=1).stderr
+    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.W_OK)
+    assert "no permission" in petlut(*call, tmp_path / "new", code=1).stderr
+
+
 def test_the_input_is_never_the_output(folder, tmp_path):
     raw = tmp_path / "r.dat"
     raw.write_bytes((folder / "b_raw.dat").read_bytes())
@@ -282,3 +304,17 @@ def test_ctrl_c_stops_quietly_whatever_compiled_code_makes_of_it(monkeypatch, fo
     assert petlut(*call, code=130).stderr.strip() == "stopped"
     assert not (tmp_path / "new").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_file_without_permission_is_one_line(folder, tmp_path, monkeypatch):
+    closed = tmp_path / "closed.dat"
+    closed.write_bytes((folder / "b_map.dat").read_bytes())
+
+    def refuse(*_args, **_options):
+        raise PermissionError
+
+    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.R_OK)
+    monkeypatch.setattr("napari_petlut.formats._files.open", refuse, raising=False)
+    said = petlut("info", closed, code=1).stderr
+    assert "may not be read" in said
+    assert len(said.strip().splitlines()) == 1

@@ -32,11 +32,15 @@ Comb = Annotated[
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
 EventLayout = Annotated[
     Path | None,
-    typer.Option("--event-format", metavar="TOML", help="Layout of the raw events, if not the lab's."),
+    typer.Option(
+        "--event-format", metavar="TOML", help="Layout of the raw events, if not the lab's.", readable=False
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
-OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if needed.")]
+OutDir = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if needed.", readable=False)
+]
 
 
 def geometry_of(rows: int | None, cols: int | None) -> BlockGeometry | None:

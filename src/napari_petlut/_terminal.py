@@ -101,8 +101,10 @@ def step_progress(*, quiet: bool = False) -> Iterator[StepProgress]:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object to standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    """Print one JSON object to standard output; what is not finite is null."""
+    from napari_petlut.formats.record import plain
+
+    sys.stdout.write(json.dumps(plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -258,14 +258,22 @@ def make_directory(directory: Path) -> None:
     """Make `directory` with its parents; a `FormatError` says why it cannot be made."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise FormatError(
-            directory, "a directory to write into", "a file in its place", "choose another one"
-        ) from None
     except OSError as error:
+        require_writable(directory)
         raise FormatError(
             directory, "a directory to write into", f"an error ({error.strerror})", "choose another one"
         ) from error
+
+
+def require_writable(directory: Path) -> None:
+    """Raise `FormatError` if `directory` cannot be written into, or cannot be made."""
+    there = next((p for p in (directory, *directory.absolute().parents) if p.exists()), directory)
+    if not there.is_dir():
+        raise FormatError(directory, "a directory to write into", "a file in its place", "choose another one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise FormatError(
+            directory, "a directory to write into", "no permission to write there", "choose another one"
+        )
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:

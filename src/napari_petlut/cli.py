@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_petlut import _terminal as terminal
+from napari_petlut._cli_answers import show_calibration, show_comparison
 from napari_petlut._cli_options import (
     AsJSON,
     Bins,
@@ -28,7 +29,6 @@ from napari_petlut._cli_options import (
 )
 from napari_petlut.cli_analysis import add_commands
 from napari_petlut.errors import ParameterError
-from napari_petlut.model import PeakStatus
 
 app = typer.Typer(
     name="petlut",
@@ -41,9 +41,6 @@ app = typer.Typer(
         "130 stopped."
     ),
 )
-
-MOST_DOUBTS_SHOWN = 20
-"""Longer lists go into the record only."""
 
 
 def main() -> None:
@@ -140,7 +137,7 @@ def simulate(
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="Any file of the kinds this program knows.")],
+    file: Annotated[Path, typer.Argument(help="Any file of the kinds this program knows.", readable=False)],
     rows: ToldRows = None,
     cols: ToldCols = None,
     event_format: EventLayout = None,
@@ -162,9 +159,12 @@ def info(
 
 @app.command()
 def flood(
-    raw: Annotated[Path, typer.Argument(help="Raw event file.")],
+    raw: Annotated[Path, typer.Argument(help="Raw event file.", readable=False)],
     out: Annotated[
-        Path, typer.Option("--out", metavar="MAP.dat", help="Map file to write; .npy or .tif work too.")
+        Path,
+        typer.Option(
+            "--out", metavar="MAP.dat", help="Map file to write; .npy or .tif work too.", readable=False
+        ),
     ],
     window: Window = None,
     bins: Bins = 512,
@@ -206,7 +206,8 @@ def flood(
 @app.command()
 def calibrate(
     source: Annotated[
-        Path, typer.Argument(help="Raw event file, map file, or 2-D array (.npy .tif .csv .txt).")
+        Path,
+        typer.Argument(help="Raw event file, map file, or 2-D array (.npy .tif .csv .txt).", readable=False),
     ],
     out: OutDir,
     rows: Rows = None,
@@ -239,7 +240,9 @@ def calibrate(
     ] = "packed",
     prior: Annotated[
         Path | None,
-        typer.Option(metavar="PEAKS.csv", help="Lattice of a block of the same design to start from."),
+        typer.Option(
+            metavar="PEAKS.csv", help="Lattice of a block of the same design to start from.", readable=False
+        ),
     ] = None,
     seed: Seed = 0,
     event_format: EventLayout = None,
@@ -270,6 +273,7 @@ def calibrate(
         files = calibration.output_paths(out, source.stem) | (
             {"picture": out / f"{source.stem}.png"} if picture else {}
         )
+        calibration.require_writable(out)
         if not force:
             calibration.refuse_existing(files.values())
         result = pipeline.calibrate(
@@ -278,7 +282,7 @@ def calibrate(
         result.write(out, encoding=chosen, overwrite=force)
         if picture:
             report.write_picture(files["picture"], result, overwrite=force)
-    _show_calibration(result, files, as_json=as_json)
+    show_calibration(result, files, as_json=as_json)
     if strict and (result.lattice.doubtful.any() or result.lattice.doubts):
         raise typer.Exit(terminal.EXIT_DOUBT)
 
@@ -294,41 +298,17 @@ def _checked_method(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _show_calibration(result: Any, files: dict[str, Path], *, as_json: bool) -> None:  # noqa: ANN401
-    summary = result.summary()
-    if as_json:
-        terminal.print_json(
-            {
-                **summary,
-                "files": {kind: str(path) for kind, path in files.items()},
-                "seconds": {step: round(s, 4) for step, s in result.seconds.items()},
-            }
-        )
-        return
-    for line in result.warnings:
-        terminal.warn(line)
-    counts = ", ".join(f"{number} {status}" for status, number in summary["status"].items() if number)
-    facts = {"geometry": str(result.geometry), "crystals": counts}
-    facts |= {"window": str(result.flood.window)} if result.flood.window else {}
-    facts |= {"took": ", ".join(f"{step} {s:.2f} s" for step, s in result.seconds.items())}
-    terminal.print_facts(result.stem, facts)
-    doubtful = [
-        d for d in summary["doubted_crystals"] if d["status"] in (PeakStatus.SUSPECT, PeakStatus.MISSING)
-    ]
-    if doubtful:
-        shown = doubtful[:MOST_DOUBTS_SHOWN]
-        look = [(d["crystal"], d["status"], f"{d['confidence']:.2f}", d["reason"]) for d in shown]
-        more = f" ({len(look)} of {len(doubtful)}; the record has all)" if len(look) < len(doubtful) else ""
-        terminal.print_table(f"To look at{more}", ("crystal", "status", "confidence", "reason"), look)
-    terminal.print_facts("Written", {kind: str(path) for kind, path in files.items()})
-
-
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A.lut", help="A LUT file, the reference.")],
-    b: Annotated[Path, typer.Argument(metavar="B.lut", help="Another LUT file of the same block.")],
+    a: Annotated[Path, typer.Argument(metavar="A.lut", help="A LUT file, the reference.", readable=False)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B.lut", help="Another LUT file of the same block.", readable=False)
+    ],
     flood_map: Annotated[
-        Path | None, typer.Option("--map", metavar="MAP", help="Flood map whose counts weight the pixels.")
+        Path | None,
+        typer.Option(
+            "--map", metavar="MAP", help="Flood map whose counts weight the pixels.", readable=False
+        ),
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of both files, if it cannot be detected.")
@@ -347,13 +327,13 @@ def compare(
         files = [read_lut(path, encoding, geometry_of(rows, cols)) for path in (a, b)]
         counts = None if flood_map is None else read_flood(flood_map).counts
         result = compare_luts(files[0].lut, files[1].lut, counts)
-    _show_comparison(result, worst, as_json=as_json)
+    show_comparison(result, worst, as_json=as_json)
 
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN.lut", help="LUT file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.lut", help="LUT file to write.")],
+    source: Annotated[Path, typer.Argument(metavar="IN.lut", help="LUT file to read.", readable=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT.lut", help="LUT file to write.", readable=False)],
     to: Annotated[
         str, typer.Option("--to", metavar="NAME", help="Encoding to write: a preset's name or a .toml file.")
     ],
@@ -385,24 +365,6 @@ def convert(
         "written": f"{target} as {encoding.name}, {lut.shape[0]} x {lut.shape[1]} pixels",
     }
     terminal.print_json(facts) if as_json else terminal.print_facts("Converted", facts)
-
-
-def _show_comparison(result: Any, worst: int, *, as_json: bool) -> None:  # noqa: ANN401
-    shares = {"pixels": result.pixels, "claimed_pixels": result.claimed_pixels, "counts": result.counts}
-    known = {name: share for name, share in shares.items() if share == share}  # without NaN
-    crystals = result.worst(worst)
-    if as_json:
-        terminal.print_json(known | {"worst": [asdict(crystal) for crystal in crystals]})
-        return
-    words = {"pixels": "all pixels", "claimed_pixels": "pixels of a crystal", "counts": "counts"}
-    terminal.print_facts("Agree", {words[name]: f"{100 * share:.3f} %" for name, share in known.items()})
-    if crystals:
-        columns = ("crystal", "row", "col", "pixels %", "counts %", "taken by", "taken %")
-        rows = [
-            (c.crystal, c.row, c.col, 100 * c.pixels, 100 * c.counts, c.taken_by, 100 * c.taken)
-            for c in crystals
-        ]
-        terminal.print_table("Least agreement", columns, rows)
 
 
 add_commands(app)

@@ -25,6 +25,7 @@ def test_shares_by_pixels_and_counts_have_exact_values():
     assert found.confusion.sum() == 50
     assert found.confusion[0, 1] == 1
     assert found.confusion[4, 2] == 7
+    assert (found.only_a, found.only_b) == (5 / 50, (7 + 3) / 50)
 
 
 def test_the_worst_crystals_come_first_with_who_took_them():

@@ -74,6 +74,16 @@ class LUTComparison:
     crystal_counts: FloatArray
     confusion: Confusion
 
+    @property
+    def only_a(self) -> float:
+        """Share of all counts (pixels without a map) that only the first LUT gives to a crystal, 0 to 1."""
+        return float(self.confusion[:-1, [-1]].sum() / self.confusion.sum())
+
+    @property
+    def only_b(self) -> float:
+        """The same for the second LUT."""
+        return float(self.confusion[[-1], :-1].sum() / self.confusion.sum())
+
     def worst(self, n: int = 10) -> list[CrystalAgreement]:
         """Return the `n` crystals that agree least, worst first; those that agree fully are left out.
 

@@ -138,9 +138,12 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
         ) from None
     except FileNotFoundError:
         raise FormatError(path, expected, "no such folder", f"create {target.parent} first") from None
+    except PermissionError:
+        raise FormatError(path, expected, "no permission to write there", "choose another folder") from None
     except OSError as error:
+        reason = error.strerror or one_line(error)
         raise FormatError(
-            path, expected, f"an error ({one_line(error)})", "check permission and free space"
+            path, expected, f"an error ({reason})", "check the disk and its free space"
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
