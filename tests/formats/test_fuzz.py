@@ -45,7 +45,7 @@ ARRAYS = {suffix: content_of(suffix, lambda p: maps.write_array(p, FLOOD)) for s
 PEAKS = Peaks(np.array([[1.5, 2.25], [1e-9, 3.0]]), np.array([0, 3]), confidence=np.array([0.5, np.nan]))
 MODEL = models.StoredModel("mixture", {"means": COUNTS}, {"seed": 1})
 LAYER = session.SessionLayer("image", "a", COUNTS, {"scale": [1, 1]}, {"id": np.arange(3)})
-SESSION = session.Session((LAYER,), {"seed": 1})
+SESSION = session.Session((LAYER,))
 
 # Suffix, a valid content to damage, and the reader.
 READERS = {
