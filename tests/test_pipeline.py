@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.calibration import CalibrationParameters, output_paths
-from napari_petlut.errors import Cancelled, FormatError, ParameterError
+from napari_petlut.errors import Cancelled, FormatError, GeometryError, ParameterError
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.maps import write_array, write_map
 from napari_petlut.formats.peaks import read_peaks
@@ -159,3 +159,11 @@ def test_a_prior_needs_the_geometry_and_every_crystal(simulated):
 def test_a_window_in_the_map_is_kept(simulated, result):
     assert isinstance(result.flood.window, EnergyWindow)
     assert result.flood.window == simulated.flood.window
+
+
+def test_what_is_no_map_and_no_geometry_is_told():
+    with pytest.raises(GeometryError, match="BlockGeometry"):
+        calibrate(np.ones((9, 9)), (6, 5))  # type: ignore[arg-type]
+    for wrong in (np.ones((9, 9), complex), np.full((9, 9), "1")):
+        with pytest.raises(ParameterError, match="real numbers"):
+            calibrate(wrong, BLOCK)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.calibration import Calibration, CalibrationParameters
-from napari_petlut.errors import FormatError
+from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats.record import read_record, sha256_of
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, PeakStatus
@@ -75,6 +75,8 @@ def calibrate(
     >>> calibrate(block.flood, BlockGeometry(4, 4)).lut.shape
     (512, 512)
     """
+    if not isinstance(geometry, BlockGeometry | None):
+        raise GeometryError(f"the geometry is a BlockGeometry(rows, cols), not {geometry!r}")
     parameters = parameters or CalibrationParameters()
     clock = _Clock(progress)
     inputs = {} if isinstance(source, (FloodMap, np.ndarray)) else {"source": Path(source)}

@@ -56,10 +56,14 @@ def load_flood(
     ------
     FormatError
         If the file cannot be used.
+    ParameterError
+        If the array holds no counts.
     """
     if isinstance(source, FloodMap):
         return source, parameters, ()
     if isinstance(source, np.ndarray):
+        if source.dtype.kind not in "buif":
+            raise ParameterError(f"a flood map is an array of real numbers, not of {source.dtype}")
         return FloodMap(source.astype(np.float64)), parameters, ()
     path = Path(source)
     kind = identify(path, event_format)
