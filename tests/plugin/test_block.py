@@ -153,6 +153,17 @@ def test_suspects_are_visited_in_turn_and_settled(block, viewer, points):
     assert overlay(viewer).startswith("19 / 20 peaks, 1 suspect")
 
 
+def test_all_doubtful_peaks_are_confirmed_by_one_edit(block, viewer):
+    block.editor.set_features([2, 5], status="suspect", reason="dim")
+    block.peaks_layer.remove([7])
+    assert len(block.suspects) == 3
+    block.accept_all()
+    assert [suspect.crystal for suspect in block.suspects] == [7]
+    assert block.peaks_layer.features["status"][[2, 5]].tolist() == ["manual", "manual"]
+    block.undo()
+    assert len(block.suspects) == 3
+
+
 def test_status_bar_tells_the_crystal_under_the_mouse_whatever_layer_is_active(block, viewer, points):
     viewer.layers.selection.active = block.flood_layer
     viewer.mouse_over_canvas = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.choices import restored
 from napari_petlut.plugin.counting import PeakCount, count_peaks, hide_count, show_count
 from napari_petlut.plugin.editing import PeakEditor
+from napari_petlut.plugin.keys import call_weakly
 from napari_petlut.plugin.live import draw_lines, redraw_cells
 from napari_petlut.plugin.navigation import fly_to
 from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Chosen = TypeVar("Chosen")
+_CONFIRMABLE = (SuspectKind.DOUBTFUL, SuspectKind.OFF_LATTICE)
 DEFAULT_GEOMETRY = BlockGeometry(16, 16)
 
 
@@ -245,7 +247,7 @@ class BlockController:
     def _bind_keys(self, layer: Points) -> None:
         for shortcut in SHORTCUTS:
             if shortcut.scope is Scope.PEAKS:
-                layer.bind_key(shortcut.key, _call_weakly(self, shortcut.action), overwrite=True)
+                layer.bind_key(shortcut.key, call_weakly(self, shortcut.action), overwrite=True)
 
     def _on_edited(self) -> None:
         """After an edit: lines, cells, suspects, count."""
@@ -365,6 +367,13 @@ class BlockController:
         if self.suspects:
             self.visit(self.suspects[min(index, len(self.suspects) - 1)])
 
+    def accept_all(self) -> None:
+        """Confirm all doubtful peaks by one edit; missing, doubled and extra ones stay listed."""
+        points = [suspect.point for suspect in self.suspects if suspect.kind in _CONFIRMABLE]
+        if points and self._editor is not None:
+            manual = PeakStatus.MANUAL.value
+            self._editor.set_features(points, status=manual, confidence=1.0, reason=ACCEPTED_REASON)
+
     # -- under the mouse ----------------------------------------------------------------------------------
 
     def describe(self, world: tuple[float, ...]) -> str:
@@ -385,15 +394,3 @@ class BlockController:
         distance = np.linalg.norm(self._places - pixel, axis=1)
         nearest = int(np.nanargmin(distance))
         return nearest if distance[nearest] < ly.PEAK_SIZE else NO_CRYSTAL
-
-
-def _call_weakly(owner: BlockController, action: str) -> Callable[[object], None]:
-    """Return a key handler that does not keep the controller alive."""
-    reference = weakref.ref(owner)
-
-    def handler(layer: object) -> None:
-        controller = reference()
-        if controller is not None:
-            getattr(controller, action)()
-
-    return handler

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OVERLAY_KEY = "petlut"
 _NOTE_WIDTH = 44
 """Characters in a line of the note: it must fit on the canvas of a small screen."""
+_NOTE_LINES = 3
 _COLORS = {True: ("#4be07f", "#ffa53d"), False: ("#15803d", "#b45309")}
 """Of a complete count and another, on a dark canvas and on a light one."""
 
@@ -79,7 +80,9 @@ def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
     overlay = overlays[OVERLAY_KEY]
     good, bad = _COLORS[_is_dark(viewer)]
     overlay.color = good if count.complete else bad
-    overlay.text = "\n".join([count.sentence, *wrap(note, _NOTE_WIDTH)])
+    overlay.text = "\n".join(
+        [count.sentence, *wrap(note, _NOTE_WIDTH, max_lines=_NOTE_LINES, placeholder=" …")]
+    )
 
 
 def _is_dark(viewer: ViewerModel) -> bool:

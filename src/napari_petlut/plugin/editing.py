@@ -14,7 +14,7 @@ that state for the step to undo to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,12 +174,12 @@ class PeakEditor:
         self.history = History()
         self._write(PeakState(positions, self._last.features, self._geometry))
 
-    def set_features(self, row: int, **values: object) -> None:
-        """Change features of one peak; one step of the history."""
+    def set_features(self, rows: int | Sequence[int], **values: object) -> None:
+        """Change features of one or more peaks; one step of the history."""
         self.history.push(self._last)
         features = self._last.features.copy()
         for column, value in values.items():
-            features.loc[row, column] = value
+            features.loc[rows, column] = value
         self._write(PeakState(self._last.positions, features, self._geometry))
 
     def renumber(self) -> None:

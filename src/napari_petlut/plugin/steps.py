@@ -208,7 +208,8 @@ def _assumption(block: BlockController, found: BlockGeometry) -> list[str]:
 
 def _sentence(text: str) -> str:
     """Return what the core says, as a sentence of its own."""
-    return f"{text[:1].upper()}{text[1:]}."
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 def show_alternative(block: BlockController, index: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Points
@@ -13,6 +12,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.counting import hide_count
 from napari_petlut.plugin.hover import HoverStatus
+from napari_petlut.plugin.keys import call_weakly
 from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Workbench:
         viewer.layers.events.renamed.connect(self._on_renamed)
         for shortcut in SHORTCUTS:
             if shortcut.scope is Scope.VIEWER:
-                viewer.bind_key(shortcut.key, _call_current(self, shortcut.action), overwrite=True)
+                viewer.bind_key(shortcut.key, call_weakly(self, "act", shortcut.action), overwrite=True)
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -134,6 +134,12 @@ class Workbench:
             self.choose(self.floods[0])
         return self._current
 
+    def act(self, action: str) -> None:
+        """Do what a key means, on the current block."""
+        block = self.choose_any()
+        if block is not None:
+            getattr(block, action)()
+
     def _make_unique(self, flood: Image) -> None:
         """Give a second flood map with the same block name its layer name, which napari keeps unique."""
         known = ly.info(flood)
@@ -204,15 +210,3 @@ def workbench_of(viewer: ViewerModel) -> Workbench:
         _BENCHES[key] = Workbench(viewer)
         weakref.finalize(viewer, _BENCHES.pop, key, None)
     return _BENCHES[key]
-
-
-def _call_current(bench: Workbench, action: str) -> Callable[[object], None]:
-    reference = weakref.ref(bench)
-
-    def handler(viewer: object) -> None:
-        owner = reference()
-        block = owner.choose_any() if owner is not None else None
-        if block is not None:
-            getattr(block, action)()
-
-    return handler

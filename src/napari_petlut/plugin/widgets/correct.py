@@ -41,6 +41,7 @@ class CorrectBody(StepBody):
             self.button("Previous", self._previous, _tip("previous_suspect")),
             self.button("Next", self._next, _tip("next_suspect")),
             self.button("Accept", self._accept, _tip("accept_suspect")),
+            self.button("Accept all", self._accept_all, "Confirm all doubtful peaks as they are."),
         )
         editing = row(
             self.button("Undo", self._undo, _tip("undo")),
@@ -130,6 +131,10 @@ class CorrectBody(StepBody):
     def _accept(self) -> None:
         if self.block is not None:
             self.block.accept_suspect()
+
+    def _accept_all(self) -> None:
+        if self.block is not None:
+            self.block.accept_all()
 
     def _undo(self) -> None:
         if self.block is not None:
