@@ -90,6 +90,18 @@ def test_every_kmeans_of_the_notebook_can_be_called(folder, tmp_path):
     assert luts["one"] != luts["grid"]
 
 
+def test_crystals_get_their_own_windows_and_the_record_repeats_them(folder, calibrated, tmp_path):
+    from napari_petlut.pipeline import recalibrate
+
+    call = ("--rows", 5, "--cols", 6, "--out", tmp_path, "--no-picture", "--crystal-windows")
+    said = json.loads(petlut("calibrate", folder / "b_raw.dat", *call, "--json").stdout)
+    assert said["status"]["found"] == 30
+    assert (tmp_path / "b_raw.lut").read_bytes() != (calibrated[0] / "b_map.lut").read_bytes()
+    again = recalibrate(tmp_path / "b_raw_record.json").write(tmp_path / "again")
+    assert again["lut"].read_bytes() == (tmp_path / "b_raw.lut").read_bytes()
+    assert "raw event file" in petlut("calibrate", folder / "b_map.dat", *call, code=1).stderr
+
+
 def test_flood_equals_the_simulated_map(folder, tmp_path):
     window = BlockSimulation().window
     petlut("flood", folder / "b_raw.dat", "--out", tmp_path / "m.dat", "--window", window.low, window.high)

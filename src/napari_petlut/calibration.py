@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from napari_petlut.analysis.energy import CrystalWindowParameters
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
@@ -39,12 +40,16 @@ class CalibrationParameters:
         From peaks to cells.
     event_format : EventFormat
         How a raw event file packs its events.
+    crystal_windows : CrystalWindowParameters, optional
+        Give each crystal its own energy window about its photopeak, by rounds of windows, map and LUT; used
+        for raw event files only. Without it one window holds for the whole block.
     """
 
     flood: FloodParameters = field(default_factory=FloodParameters)
     lattice: LatticeParameters = field(default_factory=LatticeParameters)
     segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
     event_format: EventFormat = field(default_factory=EventFormat)
+    crystal_windows: CrystalWindowParameters | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values for a record."""

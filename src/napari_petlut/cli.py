@@ -221,6 +221,12 @@ def calibrate(
     max_distance: Annotated[
         float | None, typer.Option(help="Pixels farther from their peak than this, px, belong to no crystal.")
     ] = None,
+    crystal_windows: Annotated[
+        bool,
+        typer.Option(
+            "--crystal-windows", help="Give each crystal its own energy window, by rounds; raw events only."
+        ),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -257,6 +263,7 @@ def calibrate(
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut import calibration, pipeline, report
+        from napari_petlut.analysis.energy import CrystalWindowParameters
         from napari_petlut.formats.lut import lut_encoding
         from napari_petlut.sources import event_layout
 
@@ -268,6 +275,7 @@ def calibrate(
                 parameters.flood, window=window_of(window), bins=bins, dither=remove_comb, seed=seed
             ),
             segmentation=replace(parameters.segmentation, **_checked_method(cells)),
+            crystal_windows=CrystalWindowParameters() if crystal_windows else None,
         ).changed(settings or ())
         chosen = lut_encoding(encoding)
         files = calibration.output_paths(out, source.stem) | (

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.energy import calibrate_energy
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.calibration import Calibration, CalibrationParameters
-from napari_petlut.errors import FormatError, GeometryError
+from napari_petlut.errors import FormatError, GeometryError, ParameterError
+from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.record import read_record, sha256_of
+from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, PeakStatus
+from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, Lattice, PeakStatus, Segmentation
 from napari_petlut.sources import Source, first_positions, load_flood, load_prior
 
 Progress = Callable[[str, float], None]
@@ -90,38 +93,106 @@ def calibrate(
         if not isinstance(prior, np.ndarray):
             inputs["prior"] = Path(prior)
         prior_positions = load_prior(prior, geometry)
-    with clock.step("lattice") as report:
-        lattice = find_lattice(
-            flood.counts,
-            geometry,
-            parameters.lattice,
-            fixed=fixed,
-            prior=prior_positions,
-            progress=report,
-            cancelled=cancelled,
-        )
-    with clock.step("segmentation") as report:
-        cells = segment(
-            flood.counts,
-            lattice.positions,
-            parameters.segmentation,
-            events=_clustered_events(source, parameters),
-            geometry=lattice.geometry,
-            progress=report,
-            cancelled=cancelled,
-        )
-    missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
+    solver = _Solver(source, geometry, parameters, prior_positions, fixed, clock, cancelled)
+    if parameters.crystal_windows is None:
+        solver.lut_of(flood)
+    else:
+        warnings += solver.repeat_with_crystal_windows(flood)
+    assert solver.lattice is not None and solver.cells is not None
     return Calibration(
-        flood=flood,
-        lattice=lattice,
-        segmentation=cells,
-        lut=CrystalLUT(cells.labels, lattice.geometry).without(missing),
+        flood=solver.flood,
+        lattice=solver.lattice,
+        segmentation=solver.cells,
+        lut=solver.lut,
         parameters=parameters,
         inputs=inputs,
         fixed=dict(fixed or {}),
         seconds=clock.seconds,
-        warnings=(*warnings, *lattice.doubts, *cells.warnings),
+        warnings=(*warnings, *solver.lattice.doubts, *solver.cells.warnings),
     )
+
+
+class _Solver:
+    """Finds lattice and cells of a flood map, and keeps the last it found."""
+
+    def __init__(
+        self,
+        source: Source,
+        geometry: BlockGeometry | None,
+        parameters: CalibrationParameters,
+        prior: FloatArray | None,
+        fixed: Mapping[int, tuple[float, float]] | None,
+        clock: _Clock,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self.flood: FloodMap
+        self.lut: CrystalLUT
+        self.lattice: Lattice | None = None
+        self.cells: Segmentation | None = None
+        self._source, self._geometry, self._parameters = source, geometry, parameters
+        self._prior, self._fixed, self._clock, self._cancelled = prior, fixed, clock, cancelled
+
+    def lut_of(self, flood: FloodMap) -> CrystalLUT:
+        """Return the LUT of a flood map."""
+        parameters = self._parameters
+        with self._clock.step("lattice") as report:
+            lattice = find_lattice(
+                flood.counts,
+                self._geometry,
+                parameters.lattice,
+                fixed=self._fixed,
+                prior=self._prior,
+                progress=report,
+                cancelled=self._cancelled,
+            )
+        with self._clock.step("segmentation") as report:
+            cells = segment(
+                flood.counts,
+                lattice.positions,
+                parameters.segmentation,
+                events=_clustered_events(self._source, parameters),
+                geometry=lattice.geometry,
+                progress=report,
+                cancelled=self._cancelled,
+            )
+        missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
+        self.flood, self.lattice, self.cells = flood, lattice, cells
+        self.lut = CrystalLUT(cells.labels, lattice.geometry).without(missing)
+        return self.lut
+
+    def repeat_with_crystal_windows(self, flood: FloodMap) -> tuple[str, ...]:
+        """Solve the map, then again with each crystal's own energy window until nothing changes.
+
+        Returns
+        -------
+        tuple of str
+            A warning if it still changed at the end.
+        """
+        source, parameters = self._source, self._parameters
+        layout, windows = parameters.event_format, parameters.crystal_windows
+        if isinstance(source, (FloodMap, np.ndarray)) or identify(source, layout) is not FileKind.EVENTS:
+            raise ParameterError(
+                "crystals' own energy windows need a raw event file; leave them out for a map"
+            )
+        assert windows is not None
+        self._geometry = self.lut_of(flood).geometry
+        with self._clock.step("crystal windows") as report:
+            found = calibrate_energy(
+                lambda: iter_words(source, layout),
+                self.lut_of,
+                layout,
+                parameters.flood,
+                windows,
+                events=event_count(source, layout),
+                source=flood.source,
+                progress=report,
+                cancelled=self._cancelled,
+            )
+        self.flood = replace(self.flood, spectrum=flood.spectrum)
+        if found.converged:
+            return ()
+        share = 100 * found.changed[-1]
+        return (f"the crystals' energy windows still moved {share:.2f} % of the counts; allow more rounds",)
 
 
 def _clustered_events(source: Source, parameters: CalibrationParameters) -> FloatArray | None:
@@ -188,7 +259,8 @@ class _Clock:
         report(0.0)
         yield report
         report(1.0)
-        self.seconds[name] = perf_counter() - begin
+        # A step may run more than once.
+        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - begin
 
 
 def _checked_input(record: Path, entry: Mapping[str, Any]) -> Path:

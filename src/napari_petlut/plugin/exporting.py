@@ -20,7 +20,7 @@ from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.record import sha256_of, write_record
-from napari_petlut.model import CrystalLUT, Lattice, PeakStatus, Segmentation
+from napari_petlut.model import CrystalLUT, EventFormat, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.choices import ExportChoices
@@ -180,7 +180,7 @@ def calibration_of(block: BlockController) -> Calibration:
     cells, places = block.cells_layer, block.places
     kept = np.isfinite(places).all(axis=1) & (lattice.status != PeakStatus.MISSING)
     origin = ly.events_of(block.flood_layer)
-    event_format = {"event_format": origin[1]} if origin else {}
+    event_format = origin[1] if origin else EventFormat()
     return Calibration(
         flood=block.flood,
         lattice=lattice,
@@ -198,7 +198,7 @@ def calibration_of(block: BlockController) -> Calibration:
             flood=block.parameters(FloodParameters),
             lattice=block.parameters(LatticeParameters),
             segmentation=block.parameters(SegmentationParameters),
-            **event_format,
+            event_format=event_format,
         ),
         inputs=_inputs(block),
         fixed={int(i): (float(places[i, 0]), float(places[i, 1])) for i in np.flatnonzero(kept)},
