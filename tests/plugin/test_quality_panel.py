@@ -126,6 +126,7 @@ def test_measuring_in_the_background_fills_the_panel(block, panel, body, qtbot):
     assert panel.message.text().startswith("Verdict: ")
     assert body.table.table.rowCount() == 20
     assert "ΔE/E" in body.verdict.text()
+    assert titles(body.table.table)[:8] == ["id", "row", "col", "counts", "photopeak", "ΔE/E", "k", "PVR"]
     assert body.figure.choices[:2] == ("no map", "counts")
     assert body.figure.value == "k"
     assert body.write_energy.enabled

@@ -18,7 +18,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.block import BlockController
 from napari_petlut.plugin.exporting import calibration_of, lattice_of
 from napari_petlut.plugin.jobs import CancelCheck, Job, Progress, check, part_of
-from napari_petlut.report.contents import CrystalFigure
+from napari_petlut.report.contents import CrystalFigure, Shown
 from napari_petlut.report.figures import crystal_figures
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Measurement:
     note : str
         Why the energies are left out; empty if they are not.
     figures : tuple of CrystalFigure
-        Every figure of the crystals.
+        Every figure of the crystals that is worth looking at.
     """
 
     calibration: Calibration
@@ -142,7 +142,11 @@ def measure_job(block: BlockController, known: Measurement | None, show: Callabl
         if energies is None and events is not None:
             part = part_of(progress, _QUALITY_SHARE, 1.0)
             energies = measure_energy(calibration, events[0], progress=part, cancelled=cancelled)
-        figures = tuple(crystal_figures(calibration, energies, quality))
+        figures = tuple(
+            figure
+            for figure in crystal_figures(calibration, energies, quality)
+            if figure.shown is not Shown.FILE
+        )
         return Measurement(calibration, quality, energies, events, note, figures)
 
     return Job("Energy and quality", compute, show)

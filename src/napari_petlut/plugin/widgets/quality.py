@@ -31,7 +31,7 @@ from napari_petlut.plugin.widgets.export import proposed_stem
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.quality_spectrum import CrystalSpectrumPlot
 from napari_petlut.plugin.widgets.quality_table import CrystalTable
-from napari_petlut.plugin.widgets.quality_verdict import VerdictLabel
+from napari_petlut.plugin.widgets.quality_verdict import VerdictLabel, threshold_grid
 
 _TABLE_HEIGHT = 210
 _SPECTRUM_DELAY_MS = 60
@@ -100,7 +100,7 @@ class QualityBody(StepBody):
         for inner in (fold.layout(), fold.content().layout()):
             if inner is not None:
                 inner.setContentsMargins(0, 0, 0, 0)
-        fold.addWidget(self.thresholds.native)
+        fold.addWidget(threshold_grid(self.thresholds))
         self.path = FileEdit(
             mode=FileDialogMode.OPTIONAL_FILE,
             label="name",

@@ -7,12 +7,13 @@ from html import escape
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_petlut.analysis.quality import Verdict
 from napari_petlut.plugin.quality import Measurement
 from napari_petlut.plugin.quality_inspector import QualityInspector, inspector_of
 from napari_petlut.plugin.widgets.body import StepBody, row
+from napari_petlut.plugin.widgets.forms import ParameterForm
 
 _COLORS = {Verdict.PASS: "#2ea55a", Verdict.REVIEW: "#f08c00", Verdict.FAIL: "#ff3b30"}
 _LINK_COLOR = "#4f8fe6"
@@ -88,6 +89,23 @@ def _facts(made: Measurement) -> str:
 def _linked(reason: str) -> str:
     link = rf'<a href="\g<0>" style="color:{_LINK_COLOR}">\g<0></a>'
     return _PLACES.sub(lambda places: _ID.sub(link, places.group()), escape(reason))
+
+
+def threshold_grid(form: ParameterForm) -> QWidget:
+    """Return a form of `QualityThresholds` as a table: a figure in each row, its two limits in columns."""
+    shown = QWidget()
+    grid = QGridLayout(shown)
+    grid.setContentsMargins(4, 2, 4, 2)
+    grid.setVerticalSpacing(2)
+    levels = ("review", "fail")
+    for column, level in enumerate(levels, start=1):
+        grid.addWidget(QLabel(level), 0, column)
+    names = dict.fromkeys(name.rpartition("_")[0] for name in form.field_names)
+    for line, name in enumerate(names, start=1):
+        grid.addWidget(QLabel(name.replace("_", " ")), line, 0)
+        for column, level in enumerate(levels, start=1):
+            grid.addWidget(form[f"{name}_{level}"].native, line, column)
+    return shown
 
 
 class QualityStep(StepBody):
