@@ -294,7 +294,7 @@ def test_calibrate_names_the_kind_it_cannot_use(calibrated, tmp_path):
     lut = calibrated[0] / "b_map.lut"
     said = petlut("calibrate", lut, "--rows", 5, "--cols", 6, "--out", tmp_path, code=1).stderr
     assert "raw events, a map file" in said
-    assert "'lut'" in said
+    assert "found a crystal LUT" in said
 
 
 def test_options_that_a_map_cannot_obey_are_told(folder, tmp_path):

@@ -21,6 +21,17 @@ from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
 
+_KIND_IN_WORDS = {
+    FileKind.MAP: "a map file",
+    FileKind.ARRAY: "a 2-D array",
+    FileKind.LUT: "a crystal LUT",
+    FileKind.ENERGY_LUT: "an energy LUT",
+    FileKind.PEAKS: "a table of peaks",
+    FileKind.RECORD: "a record",
+    FileKind.SESSION: "a session",
+    FileKind.MODEL: "a fitted model",
+}
+
 Source = str | os.PathLike[str] | FloodMap | npt.NDArray[Any]
 
 
@@ -98,8 +109,7 @@ def _wrong_kind(path: Path, wanted: str, kind: FileKind) -> FormatError:
     if kind is FileKind.UNKNOWN:
         found = f"{path.stat().st_size:,} bytes that look like none"
         return FormatError(path, wanted, found, "check the file; events of another layout need their format")
-    found = f"a file of the kind {kind.value.replace('_', ' ')!r}"
-    return FormatError(path, wanted, found, "choose another file")
+    return FormatError(path, wanted, _KIND_IN_WORDS[kind], "choose another file")
 
 
 def _idle_parameters(parameters: FloodParameters) -> tuple[str, ...]:
@@ -124,7 +134,27 @@ def flood_of_events(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[FloodMap, FloodParameters, tuple[str, ...]]:
-    """Return the flood map of a raw event file, what `load_flood` does for one."""
+    """Return the flood map of a raw event file, what `load_flood` does for one.
+
+    Parameters
+    ----------
+    path : path-like
+    parameters : FloodParameters
+        A window left open is taken from the spectrum.
+    event_format : EventFormat
+    progress, cancelled : callable, optional
+        Hooks, as in `napari_petlut.pipeline.calibrate`.
+
+    Returns
+    -------
+    flood, parameters, warnings
+        As `load_flood`.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be used, or has no event in the window.
+    """
     path = Path(path)
     events = event_count(path, event_format)
     warnings: tuple[str, ...] = ()

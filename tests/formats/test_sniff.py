@@ -133,8 +133,18 @@ def test_what_is_no_file_is_an_error(tmp_path, name):
 
 @pytest.mark.parametrize("space", [" ", "\u202f", "\u00a0", "\u2009"])
 def test_text_with_any_kind_of_space_is_text(tmp_path, space):
-    path = tmp_path / "figures.json"
+    path = tmp_path / "record.json"
     path.write_text(
         json.dumps({"counts": f"1{space}694{space}019"} | {str(i): i for i in range(99)}, ensure_ascii=False)
     )
     assert identify(path) is FileKind.RECORD
+
+
+def test_a_record_tells_what_it_is_of(tmp_path):
+    of_result = {"record": "a calibration", "geometry": {"rows": 2, "cols": 3}, "result": {}}
+    record.write_record(tmp_path / "r.json", of_result)
+    facts = describe(tmp_path / "r.json")
+    assert (facts["record"], facts["geometry"]) == ("a calibration", {"rows": 2, "cols": 3})
+    assert facts["keys"] == ["geometry", "record", "result"]
+    record.write_record(tmp_path / "holds_one.json", {"record": of_result})
+    assert "record" not in describe(tmp_path / "holds_one.json")

@@ -53,10 +53,18 @@ def encode_lut(lut: CrystalLUT, encoding: LUTEncoding | str = "packed", *, path:
 
     The block is put at ``[0:n0, 0:n1]`` of the file's array; the rest is background.
 
+    Parameters
+    ----------
+    lut : CrystalLUT
+    encoding : LUTEncoding or str
+        Layout of the file: a value, the name of a preset, or a ``.toml`` file that describes one.
+    path : path-like
+        What an error calls the LUT.
+
     Raises
     ------
     FormatError
-        If the LUT does not fit into the encoding; `path` is what it calls the LUT.
+        If the LUT does not fit into the encoding.
     ParameterError
         If the encoding has an unknown name.
     """
@@ -180,6 +188,15 @@ def write_lut(
 ) -> None:
     """Write a LUT file of one block; a header is written as zeros.
 
+    Parameters
+    ----------
+    path : path-like
+    lut : CrystalLUT
+    encoding : LUTEncoding or str
+        Layout of the file: a value, the name of a preset, or a ``.toml`` file that describes one.
+    overwrite : bool
+        Replace an existing file.
+
     Raises
     ------
     FormatError
@@ -198,6 +215,15 @@ def write_luts(
     overwrite: bool = False,
 ) -> None:
     """Write a LUT file of several blocks, one after the other.
+
+    Parameters
+    ----------
+    path : path-like
+    luts : sequence of CrystalLUT
+    encoding : LUTEncoding or str
+        Layout of the file: a value, the name of a preset, or a ``.toml`` file that describes one.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------

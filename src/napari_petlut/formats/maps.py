@@ -155,6 +155,13 @@ def read_array(path: StrPath) -> FloodMap:
 def write_array(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:
     """Write the counts of a flood map as a plain 2-D array of float64, exactly; the suffix names the format.
 
+    Parameters
+    ----------
+    path : path-like
+    flood : FloodMap
+    overwrite : bool
+        Replace an existing file.
+
     Raises
     ------
     FormatError
@@ -180,6 +187,13 @@ def read_flood(path: StrPath) -> FloodMap:
 
 def write_flood(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:
     """Write a flood map, in the format that `read_flood` will take it for.
+
+    Parameters
+    ----------
+    path : path-like
+    flood : FloodMap
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------

@@ -50,6 +50,13 @@ class StoredModel:
 def save_model(path: StrPath, model: StoredModel, *, overwrite: bool = False) -> None:
     """Save a model; the same model always gives the same bytes. NumPy's own ``load`` opens the file too.
 
+    Parameters
+    ----------
+    path : path-like
+    model : StoredModel
+    overwrite : bool
+        Replace an existing file.
+
     Raises
     ------
     FormatError

@@ -259,7 +259,9 @@ def _peaks_facts(path: StrPath) -> dict[str, Any]:
 
 def _record_facts(path: StrPath) -> dict[str, Any]:
     content = read_record(path)
-    return {key: content[key] for key in _TOLD_OF_RECORDS if key in content} | {"keys": sorted(content)}
+    of_a_result = isinstance(content.get("record"), str)
+    told = {key: content[key] for key in _TOLD_OF_RECORDS if of_a_result and key in content}
+    return told | {"keys": sorted(content)}
 
 
 def _session_facts(path: StrPath) -> dict[str, Any]:

@@ -112,7 +112,14 @@ class CrystalLUT:
 
     @classmethod
     def from_labels(cls, labels: npt.ArrayLike, geometry: BlockGeometry) -> Self:
-        """Return the LUT of napari label values, the inverse of `to_labels`."""
+        """Return the LUT of napari label values, the inverse of `to_labels`.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape (n0, n1)
+            Crystal id + 1, and 0 for "no crystal".
+        geometry : BlockGeometry
+        """
         return cls(np.asarray(labels).astype(np.int32) - 1, geometry)
 
 
@@ -153,6 +160,6 @@ class EnergyLUT:
 
     @property
     def gains(self) -> FloatArray:
-        """Gain in keV per channel that puts each photopeak at 511 keV; NaN where it is not known."""
+        """Gain in keV per channel to 511 keV, shape (rows * cols,); NaN where it is not known."""
         with np.errstate(over="ignore"):
             return PHOTOPEAK_KEV / self.photopeaks

@@ -153,7 +153,7 @@ class Lattice:
 
     @property
     def grid(self) -> FloatArray:
-        """Positions as (rows, cols, 2)."""
+        """Positions in pixels, (axis 0, axis 1), shape (rows, cols, 2)."""
         return self.positions.reshape(*self.geometry.shape, 2)
 
     @property
