@@ -21,7 +21,7 @@ GEOMETRY_GAIN = 0.03
 """By how much the objective of another geometry must be better to be named."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
-LARGE = 400
+LARGE = 256
 """In blocks with more crystals other geometries are only tried on direct evidence: it takes too long."""
 DARK_PLACE = 0.3
 """A crystal whose place is darker than this share of those around it gives no counts: the tails of its

@@ -15,7 +15,7 @@ from napari_petlut.analysis.lattice.objective import log_weight, own_spots
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
-GAP_SCALE = 0.2
+GAP_SCALE = 0.1
 """A competitor whose objective is worse by this much counts 1 / e of an equal one."""
 FWHM = 2.3548
 """Full width at half maximum of a Gaussian of standard deviation 1."""
@@ -142,9 +142,27 @@ def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
     )
 
 
-INTERCEPT = 14.192
+INTERCEPT = 10.032
 COEFFICIENTS = np.array(
-    [-6.5, -4.931, -1.621, 0.0, 0.0, 0.0, 0.0, 1.168, 0.0, 0.0, -0.158, -1.363, -8.193, 0.0, 0.0, 0.0, 0.0]
+    [
+        -5.457,
+        -3.334,
+        -2.764,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        1.147,
+        0.0,
+        0.0,
+        -0.144,
+        -0.138,
+        -4.131,
+        0.0,
+        -0.172,
+        0.0,
+        0.0,
+    ]
 )
 """Logistic regression on `FEATURES`, each coefficient bound to the sign that makes sense; 0 where the data
 want the other sign."""

@@ -103,7 +103,7 @@ def find_lattice(
     with _threads().limit(limits=1, user_api="blas"):
         ready = prepare_map(counts, geometry)
         spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-        contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, cancelled)
+        contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, cancelled, strength)
         if expected is not None:
             contest.expect(expected - ready.origin)
         if places:

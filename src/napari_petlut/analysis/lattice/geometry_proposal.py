@@ -109,8 +109,8 @@ def propose_geometry(counts: npt.ArrayLike) -> list[GeometryProposal]:
 def scene_of(counts: FloatArray, geometry: BlockGeometry, budget: int = ROUGH_BUDGET) -> Contest:
     """Prepare a map for one geometry."""
     ready = prepare_map(counts, geometry)
-    spots, _ = find_spots(ready.counts, ready.support, ready.pitch)
-    return Contest(ready, geometry, budget, spots)
+    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
+    return Contest(ready, geometry, budget, spots, strength=strength)
 
 
 def compare_geometries(

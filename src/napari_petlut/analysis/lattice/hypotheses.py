@@ -80,6 +80,8 @@ class Contest:
         Detected spots in pixels of the prepared map.
     cancelled : callable, optional
         Asked before every fit.
+    strength : ndarray of float64, shape (n,), optional
+        Strength of each spot.
     """
 
     ready: PreparedMap
@@ -87,6 +89,7 @@ class Contest:
     budget: int
     spots: FloatArray
     cancelled: Callable[[], bool] | None = None
+    strength: FloatArray | None = None
     pool: list[Hypothesis] = field(default_factory=list)
     pinned: BoolArray | None = None
     expected: FloatArray | None = None

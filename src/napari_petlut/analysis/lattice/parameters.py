@@ -30,7 +30,7 @@ class LatticeParameters:
 
     suspect_below: float = 0.9
     missing_share: float = 0.12
-    max_hypotheses: int = 120
+    max_hypotheses: int = 100
     max_alternatives: int = 3
 
     def __post_init__(self) -> None:

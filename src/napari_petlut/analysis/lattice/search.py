@@ -31,6 +31,8 @@ TRACES = 3
 """Ways to trace the lines of a rough lattice that are tried."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
+WEAKEST = 0.35
+"""Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
 CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
@@ -115,12 +117,13 @@ def complete(match: GridMatch, contest: Contest) -> bool:
     """Whether every crystal has its spot, hardly any spot is left over, and no lines cross."""
     n = len(contest.geometry)
     stray = len(contest.spots) - n
-    return bool(
-        (match.owner >= 0).all()
-        and match.outside == 0
-        and stray <= STRAY * n
-        and not folded_cells(match.grid).any()
-    )
+    if not (match.owner >= 0).all():
+        return False
+    if contest.strength is not None:
+        used = contest.strength[match.owner.ravel()]
+        if used.min() < WEAKEST * np.median(used):
+            return False
+    return bool(match.outside == 0 and stray <= STRAY * n and not folded_cells(match.grid).any())
 
 
 def rough_grids(contest: Contest) -> list[FloatArray]:
