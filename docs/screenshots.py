@@ -178,11 +178,12 @@ def export() -> None:
     with scene("small") as window, TemporaryDirectory() as temporary:
         folder = Path(os.environ.get("PETLUT_EXPORT_FOLDER", temporary))
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise SystemExit(f"{folder} is not empty; empty it or name another in PETLUT_EXPORT_FOLDER")
         window.run_all()
         window.unfold("Export")
         body = next(body for body in window.panel.bodies if body.title == "Export")
         body.path.value = folder / "block_07"
-        body.may_overwrite = lambda plan: True
         body._run()
         window.save("export")
 
