@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
+from qtpy.compat import isalive
 
 from napari_petlut.analysis.energy import PhotopeakStatus
 from napari_petlut.measuring import CrystalEnergy
@@ -76,6 +77,11 @@ class CrystalSpectrumPlot(FigureCanvasQTAgg):
         self._axes.axvline(centre, color=_FIT_COLOR, linewidth=0.8, linestyle=":")
         if level.any():
             self._axes.plot(channels, level, color=_FIT_COLOR, linewidth=1.6)
+
+    def update(self, *area: object) -> None:
+        """Show what was drawn; the panel may have been deleted while Matplotlib drew."""
+        if isalive(self):
+            super().update(*area)
 
     def use_text_color(self, color: str) -> None:
         """Draw axis and words in another colour, for example after the theme changed."""

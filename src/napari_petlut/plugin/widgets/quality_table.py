@@ -18,7 +18,7 @@ from napari_petlut.report.contents import CrystalFigure
 
 _ROW_HEIGHT = 20
 _NARROWEST = 30
-_MARGIN = 8
+_MARGIN = 14
 _NOTHING = QModelIndex()
 
 
@@ -101,6 +101,11 @@ class CrystalTableModel(QAbstractTableModel):
         """Return the row of a crystal, -1 if it is not in the table."""
         found = np.flatnonzero(self._order == crystal)
         return int(found[0]) if found.size else -1
+
+    def widest_texts(self, column: int) -> tuple[str, str]:
+        """Return the title of a column and its longest text, which say how wide it is."""
+        shown = self._columns[column]
+        return shown.title, max(shown.texts, key=len)
 
     # -- what Qt asks -------------------------------------------------------------------------------------
 
@@ -203,8 +208,7 @@ class CrystalTable(QTableView):
         self.table.show(figures, geometry, status)
         metrics = self.fontMetrics()
         for column in range(self.table.columnCount()):
-            title = str(self.table.headerData(column, Qt.Orientation.Horizontal))
-            width = max(metrics.horizontalAdvance(title), self.sizeHintForColumn(column))
+            width = max(metrics.horizontalAdvance(text) for text in self.table.widest_texts(column))
             self.setColumnWidth(column, width + _MARGIN)
 
     def show_crystal(self, crystal: int) -> None:
