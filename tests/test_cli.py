@@ -330,3 +330,9 @@ def test_a_file_without_permission_is_one_line(folder, tmp_path, monkeypatch):
     said = petlut("info", closed, code=1).stderr
     assert "may not be read" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_brackets_in_a_name_are_shown_as_they_are(folder, tmp_path):
+    odd = tmp_path / "ü [bold]x[b] 1.dat"
+    odd.write_bytes((folder / "b_map.dat").read_bytes())
+    assert "[bold]x[b] 1.dat" in petlut("info", odd).stdout.splitlines()[0]

@@ -167,3 +167,16 @@ def test_what_is_no_map_and_no_geometry_is_told():
     for wrong in (np.ones((9, 9), complex), np.full((9, 9), "1")):
         with pytest.raises(ParameterError, match="real numbers"):
             calibrate(wrong, BLOCK)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an array", b"\x93NUMPY\x01\x00", "objects", "words"])
+def test_a_prior_file_that_is_none_is_told(tmp_path, simulated, content):
+    path = tmp_path / "prior.npy"
+    if content == "objects":
+        np.save(path, np.array([{}]), allow_pickle=True)
+    elif content == "words":
+        np.save(path, np.full((6, 5, 2), "x"))
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"a \.npy array of positions, found (?!.Errno)"):
+        calibrate(simulated.flood, BLOCK, prior=path)

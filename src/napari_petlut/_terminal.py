@@ -109,7 +109,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table to standard output; numbers stand to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(name, justify="right" if numeric else "left")
@@ -133,7 +133,9 @@ def _fact(value: Any) -> str:  # noqa: ANN401 - whatever a record may hold
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Print names and values, one pair a line, to standard output."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column(style="bold")
     table.add_column()
     for name, value in facts.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.analysis.positions import event_positions
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats._files import one_line, read_bytes
 from napari_petlut.formats.events import event_count, iter_words, load_event_format
 from napari_petlut.formats.maps import ARRAY_SUFFIXES, MAP_BYTES, read_flood
 from napari_petlut.formats.peaks import read_peaks
@@ -21,6 +23,8 @@ from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
 
+LARGEST_PRIOR = 2**24
+"""Bytes; a lattice of 255 x 255 crystals takes a sixteenth of it."""
 _KIND_IN_WORDS = {
     FileKind.MAP: "a map file",
     FileKind.ARRAY: "a 2-D array",
@@ -250,9 +254,9 @@ def _prior_of_file(path: Path, geometry: BlockGeometry) -> npt.NDArray[np.float6
         numbered = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))
         positions[peaks.crystal[numbered]] = peaks.positions[numbered]
         return positions
+    expected = "a .npy array of positions"
+    content = read_bytes(path, expected, limit=LARGEST_PRIOR)
     try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError) as error:
-        raise FormatError(
-            path, "a .npy array of positions", str(error).splitlines()[0], "give a peaks CSV"
-        ) from error
+        return np.asarray(np.load(BytesIO(content), allow_pickle=False), np.float64)
+    except (EOFError, TypeError, ValueError) as error:
+        raise FormatError(path, expected, f"an error ({one_line(error)})", "give a peaks CSV") from None
