@@ -52,9 +52,10 @@ def conclude(
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     sure = lowered(confidence(features), rivals, best)
     dark = relative_weight(best.fit.weight) < params.missing_share
-    dark |= relative_weight(contest.brightness(best.grid)) < DARK_PLACE
     if best.dark is not None:
-        dark |= best.dark
+        # What the winner took for dead was given no counts: there only the place itself can tell.
+        dark &= ~best.dark
+    dark |= relative_weight(contest.brightness(best.grid)) < DARK_PLACE
     partner = merged_partners(best.fit.weight, dark)
     shared = partner != ALONE
     grid = grid.copy()
