@@ -31,6 +31,8 @@ TRACES = 3
 """Ways to trace the lines of a rough lattice that are tried."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
+MOSTLY = 0.7
+"""A grid with spots for this share of the crystals is a lattice worth fitting."""
 WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
@@ -60,6 +62,8 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         contest.judge(match.grid, "spots joined to a grid")
         if contest.expected is None and contest.pinned is None:
             return contest.best
+    elif match is not None and (match.owner >= 0).mean() >= MOSTLY:
+        contest.judge(match.grid, "spots joined to a grid, its holes filled")
     rough_search(contest)
     progress(0.3)
     _try(contest, shift_moves(contest, contest.best))

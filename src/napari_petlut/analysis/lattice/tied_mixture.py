@@ -65,7 +65,7 @@ class MixtureSchedule:
 
     iterations: int = 12
     stiffness_start: float = 0.15
-    stiffness_end: float = 0.03
+    stiffness_end: float = 0.02
 
 
 @dataclass(frozen=True, eq=False)
