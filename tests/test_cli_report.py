@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from typer.testing import CliRunner
 
 from napari_petlut.cli import app
 from napari_petlut.formats.energy_lut import read_energy_lut
+from napari_petlut.formats.maps import read_map
 
 run = CliRunner()
 
@@ -203,3 +205,126 @@ def test_energy_in_words_and_what_it_refuses(folder, tmp_path):
     # Gains above 1 keV per channel do not fit into this one.
     assert "cpm" in complaint(*given, tmp_path / "e.bin", "--to", "cpm")
     assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]
+
+
+RAW_COMMANDS = ("apply", "energy")
+
+
+@pytest.mark.parametrize("command", RAW_COMMANDS)
+@pytest.mark.parametrize(("name", "kind"), [("b_map.dat", "a map file"), ("b_raw_record.json", "a record")])
+def test_only_raw_events_are_taken_as_events(folder, tmp_path, command, name, kind):
+    call = (command, folder / name, "--lut", folder / "b_raw.lut", "--out", tmp_path / "o.npy")
+    assert f"expected raw events, found {kind}" in complaint(*call)
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_takes_only_raw_events_as_events(folder, tmp_path):
+    for source in ("b_map.dat", "b_raw_record.json"):
+        call = ("report", folder / source, "--events", folder / "b_map.dat", "--out", tmp_path)
+        assert "expected raw events, found a map file" in complaint(*call)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def block(folder, tmp_path):
+    """Copies of the block's files, which a test may lose."""
+    names = {
+        "raw": "b_raw.dat",
+        "lut": "b_raw.lut",
+        "peaks": "b_raw_peaks.csv",
+        "record": "b_raw_record.json",
+    }
+    files = {role: tmp_path / name for role, name in names.items()}
+    for path in files.values():
+        path.write_bytes((folder / path.name).read_bytes())
+    files["gains"] = tmp_path / "e.csv"
+    energies = "".join(f"{i},{i // 5},{i % 5},520\n" for i in range(20))
+    files["gains"].write_text("crystal,row,col,photopeak\n" + energies)
+    return files
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "raw", "--lut", "lut", "--counts", "raw"),
+        ("apply", "raw", "--lut", "lut", "--counts", "lut"),
+        ("apply", "raw", "--lut", "lut", "--energy-lut", "gains", "--counts", "gains"),
+        ("energy", "raw", "--lut", "lut", "--out", "raw"),
+        ("energy", "raw", "--lut", "lut", "--out", "lut"),
+    ],
+)
+def test_no_input_is_ever_written_over(block, words):
+    before = {role: path.read_bytes() for role, path in block.items()}
+    assert "the input itself" in complaint(*(block.get(word, word) for word in words), "--force")
+    assert {role: path.read_bytes() for role, path in block.items()} == before
+
+
+@pytest.mark.parametrize("role", ["--lut", "--peaks", "source"])
+def test_no_report_is_written_over_what_it_reads(block, tmp_path, role):
+    taken = tmp_path / "x_figures.csv"
+    files = {"source": block["raw"], "--lut": block["lut"], "--peaks": block["peaks"]}
+    taken.write_bytes(files[role].read_bytes())
+    files[role] = taken
+    source = files.pop("source")
+    given = [word for option in files.items() for word in option]
+    call = ("report", source, *given, "--out", tmp_path, "--stem", "x", "--force")
+    before = taken.read_bytes()
+    assert "the input itself" in complaint(*call)
+    assert taken.read_bytes() == before
+
+
+def test_no_report_is_written_over_the_source_of_its_record(folder, tmp_path):
+    taken = tmp_path / "x_figures.csv"
+    np.savetxt(taken, read_map(folder / "b_map.dat").counts, fmt="%d", delimiter=",")
+    petlut("calibrate", taken, *SIZE, "--out", tmp_path, "--no-picture")
+    call = ("report", tmp_path / "x_figures_record.json", "--out", tmp_path, "--stem", "x", "--force")
+    before = taken.read_bytes()
+    assert "the input itself" in complaint(*call)
+    assert taken.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        (("apply", "raw", "--lut", "lut"), "raw"),
+        (("apply", "raw", "--lut", "lut"), "lut"),
+        (("apply", "raw", "--lut", "lut", "--energy-lut", "gains"), "gains"),
+        (("energy", "raw", "--lut", "lut", "--out", "new.csv"), "raw"),
+        (("energy", "raw", "--lut", "lut", "--out", "new.csv"), "lut"),
+        (("report", "raw", "--out", "new"), "raw"),
+        (("report", "record", "--out", "new"), "record"),
+        (("report", "raw", "--lut", "lut", "--out", "new"), "lut"),
+        (("report", "raw", "--lut", "lut", "--peaks", "peaks", *WINDOW, "--out", "new"), "peaks"),
+        (("report", "lut", "--events", "raw", "--out", "new"), "raw"),
+    ],
+)
+def test_a_file_without_permission_is_one_line(block, monkeypatch, words, closed):
+    # Made up, because a superuser may read everything.
+    def refusing(function):
+        def wrapped(path, *args, **options):
+            if str(path) == str(block[closed]):
+                raise PermissionError
+            return function(path, *args, **options)
+
+        return wrapped
+
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(block[closed]))
+    monkeypatch.setattr("napari_petlut.formats._files.open", refusing(open), raising=False)
+    monkeypatch.setattr(Path, "read_bytes", refusing(Path.read_bytes))
+    said = complaint(*(block.get(word, word) for word in words))
+    assert block[closed].name in said and "may not be read" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "raw", "--lut", "lut", "--out", "there.npy"),
+        ("apply", "raw", "--lut", "lut", "--counts", "there.npy"),
+        ("energy", "raw", "--lut", "lut", "--out", "there.npy"),
+    ],
+)
+def test_an_output_that_may_not_be_read_is_one_that_exists(block, tmp_path, monkeypatch, words):
+    there = tmp_path / "there.npy"
+    there.write_bytes(b"mine")
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(there))
+    assert "allow overwriting" in complaint(*(block.get(w, there if w == there.name else w) for w in words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +33,10 @@ Encoding = Annotated[
     str | None,
     typer.Option("--encoding", metavar="NAME", help="Encoding of the LUT file; found out when left out."),
 ]
-LUTOption = Annotated[Path, typer.Option("--lut", metavar="L.lut", help="Crystal LUT file of the block.")]
+Raw = Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.", readable=False)]
+LUTOption = Annotated[
+    Path, typer.Option("--lut", metavar="L.lut", help="Crystal LUT file of the block.", readable=False)
+]
 LUTRows = Annotated[
     int | None, typer.Option("--rows", help="Crystals along axis 0, if the LUT does not tell.")
 ]
@@ -51,10 +55,16 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def energy(
-    raw: Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.")],
+    raw: Raw,
     lut: LUTOption,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Energy LUT to write: CSV if so named, else binary.")
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Energy LUT to write: CSV if so named, else binary.",
+            readable=False,
+        ),
     ],
     encoding: Encoding = None,
     rows: LUTRows = None,
@@ -71,18 +81,19 @@ def energy(
     """Fit every crystal's photopeak, and write the energy LUT: the gain that puts each at 511 keV."""
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut.analysis.energy import energy_lut
-        from napari_petlut.calibration import refuse_existing
         from napari_petlut.formats.energy_lut import energy_lut_encoding, write_energy_lut
         from napari_petlut.given_lut import calibration_of_lut
         from napari_petlut.measuring import measure_energy
+        from napari_petlut.sources import require_events
 
         energy_lut_encoding(to)  # a wrong name is known before the work
-        if not force:
-            refuse_existing([out])
+        _check_outputs([out], [raw, lut, event_format, encoding, to], force=force)
+        parameters = _parameters(window, event_format)
+        require_events(raw, parameters.event_format)
         block = calibration_of_lut(
             raw,
             lut,
-            _parameters(window, event_format),
+            parameters,
             encoding=encoding,
             geometry=geometry_of(rows, cols),
             progress=progress,
@@ -129,7 +140,7 @@ def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, a
 
 
 def apply(
-    raw: Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.")],
+    raw: Raw,
     lut: LUTOption,
     encoding: Encoding = None,
     rows: LUTRows = None,
@@ -140,7 +151,12 @@ def apply(
     ] = None,
     energy_lut: Annotated[
         Path | None,
-        typer.Option("--energy-lut", metavar="E.csv", help="Energy LUT: energies of the list are in keV."),
+        typer.Option(
+            "--energy-lut",
+            metavar="E.csv",
+            help="Energy LUT: energies of the list are in keV.",
+            readable=False,
+        ),
     ] = None,
     kev: Annotated[
         tuple[float, float] | None,
@@ -148,10 +164,18 @@ def apply(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE.npy", help="Write the list of events: the crystal of each."),
+        typer.Option(
+            "--out",
+            metavar="FILE.npy",
+            help="Write the list of events: the crystal of each.",
+            readable=False,
+        ),
     ] = None,
     counts: Annotated[
-        Path | None, typer.Option("--counts", metavar="FILE.csv", help="Write events per crystal as a table.")
+        Path | None,
+        typer.Option(
+            "--counts", metavar="FILE.csv", help="Write events per crystal as a table.", readable=False
+        ),
     ] = None,
     event_format: EventLayout = None,
     force: Force = False,
@@ -164,18 +188,17 @@ def apply(
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut.applying import apply_to_events, windows_in_kev, write_counts
-        from napari_petlut.calibration import refuse_existing
         from napari_petlut.formats.energy_lut import read_energy_lut
         from napari_petlut.formats.lut import read_lut
-        from napari_petlut.sources import event_layout
+        from napari_petlut.sources import event_layout, require_events
 
         if kev is not None and (energy_lut is None or window is not None):
             raise ParameterError("--kev needs --energy-lut, and excludes --window")
         if out is not None and out.suffix.lower() != ".npy":
             raise ParameterError(f"the list of events is a .npy file; name it {out.with_suffix('.npy').name}")
         written = {kind: path for kind, path in (("events", out), ("counts", counts)) if path is not None}
-        if not force:
-            refuse_existing(written.values())
+        _check_outputs(written.values(), [raw, lut, energy_lut, event_format, encoding], force=force)
+        require_events(raw, event_layout(event_format))
         crystals = read_lut(lut, encoding, geometry_of(rows, cols)).lut
         energies = None if energy_lut is None else read_energy_lut(energy_lut, crystals.geometry)
         kept: Any = window_of(window)
@@ -227,7 +250,10 @@ def _show_counts(result: AppliedLUT, written: dict[str, Path], *, as_json: bool)
 
 def report(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Raw events, map file, 2-D array, or STEM_record.json.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="Raw events, map file, 2-D array, or STEM_record.json.", readable=False
+        ),
     ],
     out: OutDir,
     rows: Rows = None,
@@ -235,15 +261,18 @@ def report(
     window: Window = None,
     lut: Annotated[
         Path | None,
-        typer.Option("--lut", metavar="L.lut", help="Crystal LUT to judge; made when left out."),
+        typer.Option(
+            "--lut", metavar="L.lut", help="Crystal LUT to judge; made when left out.", readable=False
+        ),
     ] = None,
     encoding: Encoding = None,
     peaks: Annotated[
-        Path | None, typer.Option("--peaks", metavar="P.csv", help="Peaks that belong to the LUT.")
+        Path | None,
+        typer.Option("--peaks", metavar="P.csv", help="Peaks that belong to the LUT.", readable=False),
     ] = None,
     events: Annotated[
         Path | None,
-        typer.Option("--events", metavar="RAW", help="Raw events, if SOURCE is a map."),
+        typer.Option("--events", metavar="RAW", help="Raw events, if SOURCE is a map.", readable=False),
     ] = None,
     event_format: EventLayout = None,
     stem: Annotated[str | None, typer.Option(help="Beginning of the file names; that of SOURCE.")] = None,
@@ -256,16 +285,19 @@ def report(
     The HTML page needs nothing beside it. Energies of the crystals are measured where events are at hand.
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.calibration import refuse_existing
         from napari_petlut.measuring import measure_energy, measure_quality
         from napari_petlut.report import report_contents, report_paths, write_contents
+        from napari_petlut.sources import require_events
 
         from_record = source.suffix.lower() == ".json"
-        if not force and (stem is not None or not from_record):
-            refuse_existing(report_paths(out, stem or source.stem).values())
+        read = [source, lut, peaks, events, event_format, encoding]
+        if stem is not None or not from_record:
+            _check_outputs(report_paths(out, stem or source.stem).values(), read, force=force)
         if peaks is not None and lut is None:
             raise ParameterError("--peaks belongs to --lut; give both")
         parameters = _parameters(window, event_format)
+        if events is not None and not from_record:
+            require_events(events, parameters.event_format)
         geometry = geometry_of(rows, cols)
         given = {"rows": rows, "cols": cols, "window": window, "lut": lut, "event-format": event_format}
         if from_record:
@@ -280,8 +312,10 @@ def report(
             result = calibration_of_lut(
                 source, lut, parameters, encoding=encoding, geometry=geometry, peaks=peaks, progress=progress
             )
-        if not force:
-            refuse_existing(report_paths(out, stem or result.stem).values())
+        read += result.inputs.values()
+        _check_outputs(report_paths(out, stem or result.stem).values(), read, force=force)
+        if events is not None:
+            require_events(events, result.parameters.event_format)
         energies = measure_energy(result, events, progress=lambda fraction: progress("energies", fraction))
         quality = measure_quality(result)
         progress("report", 0.0)
@@ -291,6 +325,18 @@ def report(
     _show_report(contents, files, as_json=as_json)
     if strict and contents.verdict != "pass":
         raise typer.Exit(terminal.EXIT_DOUBT)
+
+
+def _check_outputs(outputs: Iterable[Path], inputs: Iterable[Path | str | None], *, force: bool) -> None:
+    """Make sure that no output is an input, and that none exists unless it may be replaced."""
+    from napari_petlut.calibration import refuse_existing, refuse_inputs
+
+    outputs = list(outputs)
+    # An encoding is a .toml file, or the name of a preset.
+    read = [p for p in inputs if isinstance(p, Path) or (p is not None and p.endswith(".toml"))]
+    refuse_inputs(outputs, map(Path, read))
+    if not force:
+        refuse_existing(outputs)
 
 
 def _parameters(window: tuple[float, float] | None, event_format: Path | None) -> CalibrationParameters:
