@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def lattice_of(status):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(12345.678, "12\u2009345.7\u00a0px"), (np.nan, "–"), (np.inf, "∞"), (-0.5, "-0.5\u00a0px")],
+    [(12345.678, "12,345.7\u00a0px"), (np.nan, "–"), (np.inf, "∞"), (-0.5, "-0.5\u00a0px")],
 )
 def test_values_are_shown_with_their_digits_and_unit(value, text):
     assert figure([0], digits=1, unit="px").text(value) == text
@@ -66,8 +68,7 @@ def test_doubted_crystals_come_first_then_outlying_ones_with_their_reasons():
     assert [see.crystal for see in seen[:2]] == [5, 4]
     assert seen[0].reasons == ("faint",)
     assert seen[1].reasons == ("figure 5 (median 100)",)
-    # One more fills up to three; those without a reason end there.
-    assert len(seen) == 3 and seen[2].reasons == ()
+    assert len(seen) == 2
 
 
 def test_noted_crystals_come_before_outlying_ones():
@@ -77,9 +78,16 @@ def test_noted_crystals_come_before_outlying_ones():
     assert seen[0].reasons == ("no photopeak",)
 
 
+@pytest.mark.parametrize("status", ["suspect", "missing"])
+def test_a_doubted_crystal_has_a_reason_even_if_its_peaks_file_gave_none(status):
+    lattice = replace(lattice_of(["found", status, "found"]), reasons=("", "", ""))
+    (seen,) = crystals_to_see(lattice, [])
+    assert (seen.crystal, seen.reasons) == (1, (f"its peak is marked as {status}",))
+
+
 def test_figures_for_the_files_send_nobody_to_a_crystal():
     errors = figure([1, 1, 1, 1, 1, 1, 99], digits=0, shown=Shown.FILE)
-    assert all(see.reasons == () for see in crystals_to_see(lattice_of(["found"] * 7), [errors]))
+    assert crystals_to_see(lattice_of(["found"] * 7), [errors]) == ()
 
 
 def test_no_more_crystals_are_seen_than_asked_for():

@@ -23,8 +23,9 @@ class FloodMap:
     ----------
     counts : ndarray of float64, shape (n0, n1)
         Events per pixel, never negative; float because measured maps may be scaled.
-    spectrum : ndarray of int64, shape (4096,), optional
-        Energy spectrum of all events, before the window; longer for energies of more than 12 bits.
+    spectrum : ndarray of int64, shape (channels,), optional
+        Energy spectrum of all events, before the window, a channel for each energy: 4096 of the lab's events,
+        more of formats whose energy has more than 12 bits. A map file holds 4096 only.
     window : EnergyWindow, optional
         The window the map was made with, where known.
     full_scale : float, optional

@@ -24,6 +24,11 @@ The bound on the modified z-score of Iglewicz & Hoaglin, How to Detect and Handl
 """
 
 _MAD_TO_SIGMA = 1.4826
+_DOUBTED = {
+    str(PeakStatus.SUSPECT): "its peak is marked as suspect",
+    str(PeakStatus.MISSING): "its peak is marked as missing",
+}
+"""Said of crystals whose lattice gives no reason: statuses of a peaks file come without any."""
 
 
 class Bad(StrEnum):
@@ -98,7 +103,7 @@ class CrystalFigure:
         """Return a value as people read it; a dash where there is none."""
         if not np.isfinite(value):
             return "∞" if value == np.inf else "–"
-        number = f"{value:,.{self.digits}f}".replace(",", "\u2009")
+        number = f"{value:,.{self.digits}f}"
         return f"{number}\u00a0{self.unit}" if unit and self.unit else number
 
     def badness(self) -> FloatArray:
@@ -149,7 +154,7 @@ class CrystalToSee:
     status : str
         Its `PeakStatus`.
     reasons : tuple of str
-        One line each; empty if it is only the least good of a good block.
+        One line each, at least one.
     """
 
     crystal: int
@@ -270,8 +275,8 @@ def crystals_to_see(
 ) -> tuple[CrystalToSee, ...]:
     """Return the crystals that most need a look, worst first.
 
-    First those that the lattice doubts, then those with a note, then those with the most outlying figures. A
-    crystal is listed for no reason only if there are fewer than three with one.
+    First those that the lattice doubts, then those with a note, then those with the most outlying figures. No
+    crystal is listed without a reason in words.
 
     Parameters
     ----------
@@ -293,13 +298,16 @@ def crystals_to_see(
     for crystal in order.tolist():
         by_badness = np.argsort(-badness[:, crystal], kind="stable")
         outlying = [k for k in by_badness if badness[k, crystal] > OUTLYING]
+        status = str(lattice.status[crystal])
         reasons = [reason for reason in lattice.reasons[crystal].split("; ") if reason]
+        if doubted[crystal] and not reasons:
+            reasons.append(_DOUBTED[status])
         reasons += [notes[crystal]] if crystal in notes else []
         reasons += [_compared(figures[k], crystal) for k in outlying]
-        if not reasons and not doubted[crystal] and len(seen) >= 3:
-            break
+        if not reasons:
+            continue
         row, col = divmod(crystal, lattice.geometry.cols)
-        seen.append(CrystalToSee(crystal, row, col, str(lattice.status[crystal]), tuple(reasons)))
+        seen.append(CrystalToSee(crystal, row, col, status, tuple(reasons)))
     return tuple(seen)
 
 
@@ -338,5 +346,5 @@ def how_it_was_made(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def whole(number: float) -> str:
-    """Return a number without fraction, thousands apart."""
-    return f"{number:,.0f}".replace(",", "\u2009")
+    """Return a number without fraction, thousands apart, as the command line writes it."""
+    return f"{number:,.0f}"

@@ -292,7 +292,7 @@ def _quality_facts(quality: BlockQuality) -> list[BlockFact]:
     for name, (title, form, factor) in shown.items():
         value = quality.figures.get(name, np.nan)
         if np.isfinite(value):
-            facts.append(BlockFact(name, title, value, form.format(value * factor).replace(",", "\u2009")))
+            facts.append(BlockFact(name, title, value, form.format(value * factor)))
     told = {fact.name for fact in facts}
     others: dict[str, Any] = {k: v for k, v in quality.figures.items() if k not in told}
     # Without a text: for the JSON file only.

@@ -76,7 +76,7 @@ def _photopeak_notes(energy: CrystalEnergies) -> dict[int, str]:
     """Return what is wrong with the photopeaks that are not clear, by crystal id."""
     peaks = energy.photopeaks
     return {
-        crystal: f"photopeak {peaks.status[crystal]}: {peaks.reasons[crystal]}"
+        crystal: ": ".join(filter(None, (f"photopeak {peaks.status[crystal]}", peaks.reasons[crystal])))
         for crystal in np.flatnonzero(~peaks.found).tolist()
     }
 

@@ -164,8 +164,8 @@ def energy_spectrum(
 
     Returns
     -------
-    ndarray of int64, shape (4096,)
-        More channels for formats whose energy has more than 12 bits, see `spectrum_channels`.
+    ndarray of int64, shape (channels,)
+        4096, or more for formats whose energy has more than 12 bits, see `spectrum_channels`.
 
     Raises
     ------

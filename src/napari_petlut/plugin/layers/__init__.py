@@ -8,7 +8,7 @@ key        value
 kind       a `LayerKind` word
 block      name of the block the layer belongs to; all layers of one block share it
 geometry   ``{"rows": 16, "cols": 16}``, on every kind where it is known
-spectrum   ndarray of int64, shape (4096,): energies of all events (flood)
+spectrum   ndarray of int64, shape (channels,): energies of all events (flood)
 window     ``(low, high)``: the energy window the map was made with (flood)
 full_scale size of the position scale (flood)
 source     file name or other origin (flood)
