@@ -93,17 +93,30 @@ def propose_geometry(counts: npt.ArrayLike) -> list[GeometryProposal]:
         If no grid is seen in the map.
     """
     counts = np.asarray(counts, dtype=np.float64)
+    size = seen_geometry(counts)
+    if size is None:
+        raise GeometryError("no grid of spots is seen in this map; give rows and cols")
+    if is_complete(counts, size):
+        return [GeometryProposal(size, COMPLETE, f"the spots form a complete grid of {size}")]
+    contest = scene_of(counts, size)
+    return compare_geometries(contest.ready, contest.spots, size)
+
+
+def is_complete(counts: FloatArray, geometry: BlockGeometry) -> bool:
+    """Say whether the clear spots of a map form a complete grid of this size."""
+    contest = scene_of(counts, geometry)
+    match = spot_grid(contest)
+    return match is not None and complete(match, contest)
+
+
+def seen_geometry(counts: FloatArray) -> BlockGeometry | None:
+    """Return the size of the grid that the spots of a map seem to form; None without one."""
     grown = [g for g in (_grow(counts, guess) for guess in FIRST_GUESSES) if g is not None]
     if not grown:
-        raise GeometryError("no grid of spots is seen in this map; give rows and cols")
+        return None
     good = [g for g in grown if g.share >= GOOD_SHARE]
     first = max(good, key=lambda g: g.held) if good else max(grown, key=lambda g: g.share)
-    size = BlockGeometry(*first.shape)
-    contest = scene_of(counts, size)
-    match = spot_grid(contest)
-    if match is not None and complete(match, contest):
-        return [GeometryProposal(size, COMPLETE, f"the spots form a complete grid of {size}")]
-    return compare_geometries(contest.ready, contest.spots, size)
+    return BlockGeometry(*first.shape)
 
 
 def scene_of(counts: FloatArray, geometry: BlockGeometry, budget: int = ROUGH_BUDGET) -> Contest:
@@ -142,11 +155,16 @@ def compare_geometries(
     here = start.shape
     for _ in range(steps + 1):
         around = [(here[0] + d0, here[1] + d1) for d0, d1 in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
-        best = min((s for s in around if min(s) >= 2 and max(s) <= MAX_LINES), key=score)
+        possible = [s for s in around if min(s) >= 2 and max(s) <= MAX_LINES]
+        if not possible:
+            break
+        best = min(possible, key=score)
         if best == here:
             break
         here = best
     order = sorted(scores, key=lambda s: scores[s])
+    if not order or not np.isfinite(scores[order[0]]):
+        raise GeometryError("no grid of spots is seen in this map; give rows and cols")
     weight = np.exp(-(np.array([scores[s] for s in order]) - scores[order[0]]) / SCALE)
     weight /= weight.sum()
     return [

@@ -137,7 +137,7 @@ class MixtureFit:
     bin_pixels: int
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True)
 def expected_counts(
     mean: FloatArray,
     cov: FloatArray,
@@ -171,7 +171,7 @@ def expected_counts(
                 n += 1
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True)
 def moments(
     mean: FloatArray, window: FloatArray, box: npt.NDArray[np.int64], ratio: FloatArray, out: FloatArray
 ) -> None:
@@ -441,7 +441,7 @@ def fit_mixture(
     )
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True)
 def half_deviance(counts: FloatArray, model: FloatArray) -> float:
     """Return half the Poisson deviance per count."""
     total, number = 0.0, 0.0
