@@ -55,11 +55,13 @@ def conclude(
     features = crystal_features(contest, best)
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     sure = lowered(confidence(features), rivals, best)
-    dark = relative_weight(best.fit.weight) < params.missing_share
+    dark_place = relative_weight(contest.brightness(best.grid)) < DARK_PLACE
+    dark = dark_place | (relative_weight(best.fit.weight) < params.missing_share)
+    dead = dark.copy()
     if best.dark is not None:
-        # What the winner took for dead was given no counts: there only the place itself can tell.
-        dark &= ~best.dark
-    dark |= relative_weight(contest.brightness(best.grid)) < DARK_PLACE
+        dark |= best.dark
+        # What the winner took for dead was given no counts: whether it is, the place itself must tell.
+        dead &= ~best.dark | dark_place
     partner = merged_partners(best.fit.weight, dark)
     shared = partner != ALONE
     grid = grid.copy()
@@ -73,7 +75,7 @@ def conclude(
         for a in shown
         if a.plausibility >= verdict.OPEN
     ]
-    status = verdict.statuses(features, sure, dark & ~shared, params)
+    status = verdict.statuses(features, sure, dead & ~shared, params)
     return Lattice(
         geometry=contest.geometry,
         positions=(grid + origin).reshape(-1, 2),
