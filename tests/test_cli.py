@@ -227,6 +227,19 @@ def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, said)
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("source", ["b_map.dat", "b_raw.dat"])
+@pytest.mark.parametrize("encoding", ["cti-crm", "minipet"])
+def test_an_encoding_of_other_pixels_is_refused_before_the_work(
+    folder, tmp_path, monkeypatch, source, encoding
+):
+    monkeypatch.setattr("napari_petlut.pipeline.calibrate", lambda *_, **__: pytest.fail("work was begun"))
+    call = ("calibrate", folder / source, "--rows", 5, "--cols", 6, "--encoding", encoding)
+    said = petlut(*call, "--out", tmp_path / "new", code=1).stderr
+    assert "256 x 256 pixels, found 512 x 512" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
 def test_strict_ends_with_3_when_something_needs_a_look(tmp_path):
     block = simulate_block(
         BlockSimulation(rows=5, cols=6, resolution=2.5, counts_per_crystal=3000, dead=(8,))

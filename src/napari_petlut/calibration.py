@@ -11,12 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_petlut.analysis.energy import CrystalWindowParameters
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats.lut import LUTEncoding, lut_encoding, write_lut
+from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.record import sha256_of, write_record
 from napari_petlut.geometry import BlockGeometry
@@ -248,6 +250,27 @@ class Calibration:
         }
         write_record(paths["record"], record, overwrite=overwrite)
         return paths
+
+
+def require_fit(
+    path: Path, shape: tuple[int, int], geometry: BlockGeometry | None, encoding: LUTEncoding
+) -> None:
+    """Raise `FormatError` if no LUT of these pixels and crystals can be written in an encoding.
+
+    Whether each crystal's number fits is known only once it is known which crystals have pixels.
+
+    Parameters
+    ----------
+    path : Path
+        The LUT file, for the error line.
+    shape : tuple of int
+        Pixels of the LUT along axis 0 and axis 1.
+    geometry : BlockGeometry or None
+        The crystal array, if it is known.
+    encoding : LUTEncoding
+    """
+    trial = CrystalLUT(np.zeros(shape, np.int32), geometry or BlockGeometry(1, 1))
+    encode_lut(trial, encoding, path=path)
 
 
 def output_paths(directory: Path, stem: str) -> dict[str, Path]:

@@ -265,7 +265,7 @@ def calibrate(
         from napari_petlut import calibration, pipeline, report
         from napari_petlut.analysis.energy import CrystalWindowParameters
         from napari_petlut.formats.lut import lut_encoding
-        from napari_petlut.sources import event_layout
+        from napari_petlut.sources import event_layout, flood_shape
 
         parameters = calibration.CalibrationParameters(event_format=event_layout(event_format))
         cells = {k: v for k, v in {"method": method, "max_distance": max_distance}.items() if v is not None}
@@ -284,9 +284,10 @@ def calibrate(
         calibration.require_writable(out)
         if not force:
             calibration.refuse_existing(files.values())
-        result = pipeline.calibrate(
-            source, geometry_of(rows, cols), parameters, prior=prior, progress=progress
-        )
+        geometry = geometry_of(rows, cols)
+        pixels = flood_shape(source, parameters.flood, parameters.event_format)
+        calibration.require_fit(files["lut"], pixels, geometry, chosen)
+        result = pipeline.calibrate(source, geometry, parameters, prior=prior, progress=progress)
         result.write(out, encoding=chosen, overwrite=force)
         if picture:
             report.write_picture(files["picture"], result, overwrite=force)

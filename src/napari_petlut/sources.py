@@ -90,6 +90,31 @@ def load_flood(
     return flood_of_events(path, parameters, event_format, progress=progress, cancelled=cancelled)
 
 
+def flood_shape(
+    path: str | os.PathLike[str], parameters: FloodParameters, event_format: EventFormat
+) -> tuple[int, int]:
+    """Return the pixels of the map that `load_flood` would return, without reading any events.
+
+    Parameters
+    ----------
+    path : path-like
+    parameters : FloodParameters
+    event_format : EventFormat
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be used.
+    """
+    path = Path(path)
+    if path.suffix.lower() in ARRAY_SUFFIXES or identify(path, event_format) in (
+        FileKind.MAP,
+        FileKind.ARRAY,
+    ):
+        return read_flood(path).shape
+    return parameters.bins, parameters.bins
+
+
 def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> None:
     """Make sure that a file holds raw events.
 

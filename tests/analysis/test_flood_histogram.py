@@ -198,6 +198,25 @@ def test_parameters_out_of_range_are_refused(wrong):
         FloodParameters(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bins": 3.5}, "bins must be a whole number, not 3.5"),
+        ({"bins": 512.0}, "bins must be a whole number, not 512.0"),
+        ({"bins": "512"}, "bins must be a whole number, not '512'"),
+        ({"seed": 0.5}, "seed must be a whole number, not 0.5"),
+        ({"window": (400, 800)}, r"window must be an EnergyWindow\(low, high\) or None, not \(400, 800\)"),
+    ],
+)
+def test_parameters_of_another_kind_are_refused(wrong, said):
+    with pytest.raises(ParameterError, match=f"^{said}$"):
+        FloodParameters(**wrong)
+
+
+def test_whole_numbers_of_numpy_are_taken():
+    assert FloodParameters(bins=np.int64(64), seed=np.uint8(3)) == FloodParameters(bins=64, seed=3)
+
+
 def test_no_threads_are_refused():
     with pytest.raises(ParameterError):
         FloodAccumulator(threads=0)

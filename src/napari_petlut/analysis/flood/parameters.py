@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from napari_petlut.errors import ParameterError
 from napari_petlut.model import EnergyWindow
 
@@ -30,7 +32,7 @@ class FloodParameters:
     Raises
     ------
     ParameterError
-        If a number is out of range.
+        If a number is out of range, or a value of another kind.
     """
 
     window: EnergyWindow | None = None
@@ -39,6 +41,12 @@ class FloodParameters:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not (self.window is None or isinstance(self.window, EnergyWindow)):
+            raise ParameterError(f"window must be an EnergyWindow(low, high) or None, not {self.window!r}")
+        for name in ("bins", "seed"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)):
+                raise ParameterError(f"{name} must be a whole number, not {value!r}")
         if not 2 <= self.bins <= MAX_BINS:
             raise ParameterError(f"a flood map has 2 to {MAX_BINS} bins along each axis, not {self.bins}")
         if not 0 <= self.seed < 2**64:
