@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from napari_petlut.geometry import BlockGeometry
+
 _NO_SCREEN = sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not shutil.which("Xvfb")
 if _NO_SCREEN:
     # Qt would abort the interpreter; without OpenGL a viewer cannot open, so those tests are skipped below.
@@ -48,3 +50,32 @@ def points():
 @pytest.fixture
 def counts(points):
     return flood_of(points)
+
+
+@pytest.fixture
+def viewer(counts):
+    """A viewer without a window that shows the map."""
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    viewer.add_image(counts, name="b")
+    return viewer
+
+
+@pytest.fixture
+def block(viewer):
+    """The block of that map."""
+    from napari_petlut.plugin.workbench import workbench_of
+
+    block = workbench_of(viewer).choose_any()
+    block.geometry = BlockGeometry(4, 5)
+    return block
+
+
+@pytest.fixture
+def done(block):
+    """The same with all steps run."""
+    from napari_petlut.plugin import steps
+
+    steps.run_all_job(block).run()
+    return block

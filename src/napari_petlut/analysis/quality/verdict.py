@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -146,8 +146,3 @@ def judge(
                 break
     verdict = Verdict.FAIL if failures else Verdict.REVIEW if reviews else Verdict.PASS
     return verdict, (*failures, *reviews)
-
-
-def threshold_names() -> tuple[str, ...]:
-    """Return the names of all thresholds, in the order they are judged."""
-    return tuple(field.name for field in fields(QualityThresholds))

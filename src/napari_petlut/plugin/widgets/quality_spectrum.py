@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-from matplotlib.figure import Figure
-from qtpy.compat import isalive
 
 from napari_petlut.analysis.energy import PhotopeakStatus
 from napari_petlut.measuring import CrystalEnergy
+from napari_petlut.plugin.widgets.canvas import PanelPlot
 
 _HEIGHT = 150
 _SHOWN_BINS = 200
@@ -21,16 +19,11 @@ _BELOW, _ABOVE = 1.8, 3.0
 _FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
 
-class CrystalSpectrumPlot(FigureCanvasQTAgg):
+class CrystalSpectrumPlot(PanelPlot):
     """Draws the spectrum of a crystal and its fit."""
 
     def __init__(self) -> None:
-        figure = Figure(figsize=(3, 1.5), layout="constrained")
-        super().__init__(figure)
-        self.setFixedHeight(_HEIGHT)
-        figure.patch.set_alpha(0)
-        self.setStyleSheet("background: transparent")
-        self._axes = figure.add_subplot()
+        super().__init__(_HEIGHT)
         self._color = "#888888"
         self.clear("")
 
@@ -77,11 +70,6 @@ class CrystalSpectrumPlot(FigureCanvasQTAgg):
         self._axes.axvline(centre, color=_FIT_COLOR, linewidth=0.8, linestyle=":")
         if level.any():
             self._axes.plot(channels, level, color=_FIT_COLOR, linewidth=1.6)
-
-    def update(self, *area: object) -> None:
-        """Show what was drawn; the panel may have been deleted while Matplotlib drew."""
-        if isalive(self):
-            super().update(*area)
 
     def use_text_color(self, color: str) -> None:
         """Draw axis and words in another colour, for example after the theme changed."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-from matplotlib.figure import Figure
 from matplotlib.widgets import SpanSelector
 from psygnal import Signal
+
+from napari_petlut.plugin.widgets.canvas import PanelPlot
 
 _HEIGHT = 130
 _SHOWN_BINS = 512
 _SPAN_COLOR = "#2ea55a"
 
 
-class SpectrumPlot(FigureCanvasQTAgg):
+class SpectrumPlot(PanelPlot):
     """Shows a spectrum; the window is drawn, moved and stretched with the mouse.
 
     Attributes
@@ -26,12 +26,7 @@ class SpectrumPlot(FigureCanvasQTAgg):
     window_changed = Signal(float, float)
 
     def __init__(self) -> None:
-        figure = Figure(figsize=(3, 1.3), layout="constrained")
-        super().__init__(figure)
-        self.setFixedHeight(_HEIGHT)
-        figure.patch.set_alpha(0)
-        self.setStyleSheet("background: transparent")
-        self._axes = figure.add_subplot()
+        super().__init__(_HEIGHT)
         self._axes.set_yticks([])
         self._line = self._axes.fill_between([0, 1], [0, 0], step="mid", color="#8a8f98")
         self._text_color = "#888888"
