@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_petlut.analysis.lattice import mixture_loops as loops
 from napari_petlut.analysis.lattice import tied_mixture as tm
 
 
@@ -18,20 +19,20 @@ def plain_spot(mean, cov, weight, shape):
     full = np.array([[cov[0], cov[1]], [cov[1], cov[2]]])
     q = np.einsum("...a,ab,...b->...", d, np.linalg.inv(full), d)
     value = weight / (2 * np.pi * np.sqrt(np.linalg.det(full))) * np.exp(-0.5 * q)
-    reach = tm.WINDOW_SIGMAS * np.sqrt([cov[0], cov[2]])
-    return np.where((q < tm.WINDOW_SQUARED) & (np.abs(d) <= reach).all(-1), value, 0.0)
+    reach = loops.WINDOW_SIGMAS * np.sqrt([cov[0], cov[2]])
+    return np.where((q < loops.WINDOW_SQUARED) & (np.abs(d) <= reach).all(-1), value, 0.0)
 
 
 def test_expected_counts_and_moments_equal_their_plain_twins():
     mean, cov, weight = spots()
     shape = (22, 24)
     out, window, box = np.zeros(shape), np.zeros((3, 400)), np.zeros((3, 4), np.int64)
-    tm.expected_counts(mean, cov, weight, window, box, out)
+    loops.expected_counts(mean, cov, weight, window, box, out)
     each = [plain_spot(m, c, w, shape) for m, c, w in zip(mean, cov, weight, strict=True)]
     np.testing.assert_allclose(out, sum(each), rtol=1e-9, atol=1e-12)
     ratio = np.random.default_rng(1).random(shape)
     found = np.zeros((3, 6))
-    tm.moments(mean, window, box, ratio, found)
+    loops.moments(mean, window, box, ratio, found)
     i, j = np.indices(shape, dtype=float)
     for k in range(3):
         g, d0, d1 = each[k] * ratio, i - mean[k, 0], j - mean[k, 1]
@@ -45,9 +46,9 @@ def test_the_banded_solver_equals_a_dense_one(n):
     diagonal, right = rng.random(n) + 0.1, rng.random(n)
     bend = np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
     force, out = np.zeros(n), np.zeros(n)
-    tm.bend_force(right, force)
+    loops.bend_force(right, force)
     np.testing.assert_allclose(force, bend.T @ bend @ right, atol=1e-12)
-    tm.solve_line(diagonal, 0.7, right, out)
+    loops.solve_line(diagonal, 0.7, right, out)
     np.testing.assert_allclose(out, np.linalg.solve(np.diag(diagonal) + 0.7 * bend.T @ bend, right))
 
 
@@ -57,11 +58,11 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
     wanted, evidence = rng.random((rows, cols, 2)), rng.random((rows, cols)) + 0.2
     old, new = wanted.copy(), np.zeros_like(wanted)
     for _ in range(300):
-        tm.tie_centres(wanted, old, evidence, stiffness, new)
+        loops.tie_centres(wanted, old, evidence, stiffness, new)
         old = new.copy()
     bend0, bend1 = (np.diff(np.eye(n), 2, axis=0) for n in (rows, cols))
     along0, along1 = np.kron(bend0.T @ bend0, np.eye(cols)), np.kron(np.eye(rows), bend1.T @ bend1)
-    for axis, form in enumerate((along1 + tm.ALONG * along0, along0 + tm.ALONG * along1)):
+    for axis, form in enumerate((along1 + loops.ALONG * along0, along0 + loops.ALONG * along1)):
         system = np.diag(evidence.ravel()) + stiffness * form
         expected = np.linalg.solve(system, evidence.ravel() * wanted[..., axis].ravel())
         np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
@@ -69,14 +70,14 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
 
 def test_the_mean_of_neighbours_equals_scipy():
     values, out = np.random.default_rng(0).random((5, 4, 2)), np.zeros((5, 4, 2))
-    tm.mean_of_neighbours(values, out)
+    loops.mean_of_neighbours(values, out)
     np.testing.assert_allclose(out, ndimage.uniform_filter(values, (3, 3, 1), mode="nearest"))
 
 
 def test_half_deviance_equals_its_formula():
     counts, model = np.array([[0.0, 3.0], [5.0, 1.0]]), np.array([[0.5, 2.0], [6.0, 1.0]])
     logs = 3 * np.log(3 / 2) + 5 * np.log(5 / 6)
-    assert tm.half_deviance(counts, model) == pytest.approx((model.sum() - counts.sum() + logs) / 9)
+    assert loops.half_deviance(counts, model) == pytest.approx((model.sum() - counts.sum() + logs) / 9)
 
 
 def block(rows: int = 5, cols: int = 6) -> tuple[np.ndarray, np.ndarray]:

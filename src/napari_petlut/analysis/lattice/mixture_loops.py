@@ -1,0 +1,297 @@
+"""The compiled loops of the tied mixture: counts expected, moments taken, centres tied, spreads shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from napari_petlut.model import FloatArray
+
+BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX = 0.25, 0.02, 0.75
+"""Share of the blurred map that is background: first guess and bounds."""
+SPREAD_MIN = 0.5
+"""Smallest variance of a spot, in squared bins: a spot cannot be narrower than a bin."""
+TILT_MAX = 0.6
+"""Largest correlation of a spot's two coordinates."""
+WINDOW_SQUARED = 12.0
+"""Squared Mahalanobis distance at which a spot ends."""
+WINDOW_SIGMAS = 3.2
+"""Half width of the window in which a spot is evaluated, in standard deviations."""
+SPREAD_SHRINK = 1.0
+"""Weight of the neighbourhood's mean covariance against the crystal's own."""
+WEIGHT_SHRINK = 0.5
+"""Weight of the neighbourhood's mean counts against the crystal's own, until the last iterations."""
+FREE_ITERATIONS = 3
+"""Last iterations, in which the counts of each crystal are its own."""
+MIN_EVIDENCE = 0.02
+"""Least weight of a crystal's own data in its position, so that a dead one hangs on its neighbours."""
+DARK_EVIDENCE = 1e-3
+"""Weight of its last place in the position of a crystal that is taken for dead."""
+ALONG = 0.03
+"""Stiffness along a coordinate against that across: the pitch pattern of a block is not smooth."""
+
+
+@njit(cache=True)
+def expected_counts(
+    mean: FloatArray,
+    cov: FloatArray,
+    weight: FloatArray,
+    window: FloatArray,
+    box: npt.NDArray[np.int64],
+    out: FloatArray,
+) -> None:
+    """Add every spot to `out`, and keep its values in `window` and its bounds in `box` for `moments`."""
+    height, width = out.shape
+    for k in range(len(mean)):
+        v0, v01, v1 = cov[k, 0], cov[k, 1], cov[k, 2]
+        det = v0 * v1 - v01 * v01
+        p0, p01, p1 = v1 / det, -v01 / det, v0 / det
+        amplitude = weight[k] / (2 * np.pi * np.sqrt(det))
+        h0, h1 = WINDOW_SIGMAS * np.sqrt(v0), WINDOW_SIGMAS * np.sqrt(v1)
+        a0 = min(height, max(0, int(np.ceil(mean[k, 0] - h0))))
+        a1 = max(a0, min(height, int(np.floor(mean[k, 0] + h0)) + 1))
+        b0 = min(width, max(0, int(np.ceil(mean[k, 1] - h1))))
+        b1 = max(b0, min(width, int(np.floor(mean[k, 1] + h1)) + 1))
+        box[k, 0], box[k, 1], box[k, 2], box[k, 3] = a0, a1, b0, b1
+        n = 0
+        for i in range(a0, a1):
+            d0 = i - mean[k, 0]
+            for j in range(b0, b1):
+                d1 = j - mean[k, 1]
+                q = p0 * d0 * d0 + 2 * p01 * d0 * d1 + p1 * d1 * d1
+                value = amplitude * np.exp(-0.5 * q) if q < WINDOW_SQUARED else 0.0
+                window[k, n] = value
+                out[i, j] += value
+                n += 1
+
+
+@njit(cache=True)
+def moments(
+    mean: FloatArray, window: FloatArray, box: npt.NDArray[np.int64], ratio: FloatArray, out: FloatArray
+) -> None:
+    """Fill `out` (n, 6) with each spot's share of the counts and its first and second moments."""
+    for k in range(len(mean)):
+        s, s0, s1, s00, s01, s11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        n = 0
+        for i in range(box[k, 0], box[k, 1]):
+            d0 = i - mean[k, 0]
+            for j in range(box[k, 2], box[k, 3]):
+                d1 = j - mean[k, 1]
+                g = window[k, n] * ratio[i, j]
+                n += 1
+                s += g
+                s0 += g * d0
+                s1 += g * d1
+                s00 += g * d0 * d0
+                s01 += g * d0 * d1
+                s11 += g * d1 * d1
+        out[k, 0], out[k, 1], out[k, 2] = s, s0, s1
+        out[k, 3], out[k, 4], out[k, 5] = s00, s01, s11
+
+
+@njit(cache=True)
+def bend_force(line: FloatArray, out: FloatArray) -> None:
+    """Fill `out` with D'D times `line`, D the second difference."""
+    out[:] = 0.0
+    for k in range(len(line) - 2):
+        d = line[k] - 2 * line[k + 1] + line[k + 2]
+        out[k] += d
+        out[k + 1] -= 2 * d
+        out[k + 2] += d
+
+
+@njit(cache=True)
+def solve_line(diagonal: FloatArray, stiffness: float, right: FloatArray, out: FloatArray) -> None:
+    """Solve (diag(diagonal) + stiffness * D'D) x = right, D the second difference, by banded Cholesky."""
+    n = len(right)
+    low = np.zeros((n, 3))
+    for i in range(n):
+        main = 0.0
+        for start in range(max(0, i - 2), min(i, n - 3) + 1):
+            main += 4.0 if start == i - 1 else 1.0
+        one = 0.0
+        if i >= 1:
+            one = -2.0 * max(0, min(i - 1, n - 3) + 1 - max(0, i - 2))
+        two = 1.0 if i >= 2 else 0.0
+        a2 = stiffness * two / low[i - 2, 0] if i >= 2 else 0.0
+        a1 = 0.0
+        if i >= 1:
+            a1 = (stiffness * one - (a2 * low[i - 1, 1] if i >= 2 else 0.0)) / low[i - 1, 0]
+        low[i, 2], low[i, 1] = a2, a1
+        low[i, 0] = np.sqrt(diagonal[i] + stiffness * main - a1 * a1 - a2 * a2)
+        value = right[i]
+        if i >= 1:
+            value -= a1 * out[i - 1]
+        if i >= 2:
+            value -= a2 * out[i - 2]
+        out[i] = value / low[i, 0]
+    for i in range(n - 1, -1, -1):
+        value = out[i]
+        if i + 1 < n:
+            value -= low[i + 1, 1] * out[i + 1]
+        if i + 2 < n:
+            value -= low[i + 2, 2] * out[i + 2]
+        out[i] = value / low[i, 0]
+
+
+@njit(cache=True)
+def tie_centres(
+    wanted: FloatArray, old: FloatArray, evidence: FloatArray, stiffness: float, out: FloatArray
+) -> None:
+    """Move centres (rows, cols, 2) towards `wanted`, held by the stiffness of their lines.
+
+    Across a coordinate the lines are solved exactly; the weak stiffness along it enters from `old`, which
+    converges with the iterations around it.
+    """
+    rows, cols = evidence.shape
+    for axis in range(2):
+        lines, length = (rows, cols) if axis == 0 else (cols, rows)
+        other = np.zeros((lines, length))
+        force = np.zeros(lines)
+        column = np.zeros(lines)
+        for j in range(length):
+            for i in range(lines):
+                column[i] = old[i, j, 0] if axis == 0 else old[j, i, 1]
+            bend_force(column, force)
+            for i in range(lines):
+                other[i, j] = ALONG * stiffness * force[i]
+        extra = 6.0 * ALONG * stiffness
+        diagonal, right, solution = np.zeros(length), np.zeros(length), np.zeros(length)
+        for i in range(lines):
+            for j in range(length):
+                r, c = (i, j) if axis == 0 else (j, i)
+                diagonal[j] = evidence[r, c] + extra
+                right[j] = evidence[r, c] * wanted[r, c, axis] + extra * old[r, c, axis] - other[i, j]
+            solve_line(diagonal, stiffness, right, solution)
+            for j in range(length):
+                r, c = (i, j) if axis == 0 else (j, i)
+                out[r, c, axis] = solution[j]
+
+
+@njit(cache=True)
+def mean_of_neighbours(values: FloatArray, out: FloatArray) -> None:
+    """Fill `out` with the 3 x 3 mean of `values` (rows, cols, n); outer lines are repeated outwards."""
+    rows, cols, depth = values.shape
+    for i in range(rows):
+        for j in range(cols):
+            for d in range(depth):
+                total = 0.0
+                for a in range(i - 1, i + 2):
+                    for b in range(j - 1, j + 2):
+                        total += values[min(max(a, 0), rows - 1), min(max(b, 0), cols - 1), d]
+                out[i, j, d] = total / 9.0
+
+
+@njit(cache=True)
+def update_spread(own: FloatArray, evidence: FloatArray, limit: FloatArray, cov: FloatArray) -> None:
+    """Shrink covariances (rows, cols, 3) towards their neighbourhood and keep them within bounds."""
+    rows, cols = evidence.shape
+    weighted, mean = np.zeros((rows, cols, 4)), np.zeros((rows, cols, 4))
+    for i in range(rows):
+        for j in range(cols):
+            for d in range(3):
+                weighted[i, j, d] = own[i, j, d] * evidence[i, j]
+            weighted[i, j, 3] = evidence[i, j]
+    mean_of_neighbours(weighted, mean)
+    for i in range(rows):
+        for j in range(cols):
+            e = evidence[i, j]
+            for d in range(3):
+                near = mean[i, j, d] / mean[i, j, 3]
+                cov[i, j, d] = (e * own[i, j, d] + SPREAD_SHRINK * near) / (e + SPREAD_SHRINK)
+            cov[i, j, 0] = min(max(cov[i, j, 0], SPREAD_MIN), limit[0])
+            cov[i, j, 2] = min(max(cov[i, j, 2], SPREAD_MIN), limit[1])
+            tilt = TILT_MAX * np.sqrt(cov[i, j, 0] * cov[i, j, 2])
+            cov[i, j, 1] = min(max(cov[i, j, 1], -tilt), tilt)
+
+
+@njit(cache=True)
+def run_mixture(
+    counts: FloatArray,
+    shape: FloatArray,
+    mean: FloatArray,
+    cov: FloatArray,
+    stiffness: FloatArray,
+    limit: FloatArray,
+    pinned: npt.NDArray[np.bool_],
+    dark: npt.NDArray[np.bool_],
+) -> tuple[FloatArray, float, FloatArray]:
+    """Iterate; `mean` and `cov` (rows, cols, ...) are changed in place."""
+    rows, cols = mean.shape[:2]
+    n = rows * cols
+    weight = np.full((rows, cols), counts.sum() * (1 - BACKGROUND_START) / n)
+    for i in range(rows):
+        for j in range(cols):
+            if dark[i, j]:
+                weight[i, j] = 0.0
+    widest = 2 * WINDOW_SIGMAS * np.sqrt(max(limit[0], cov[..., 0].max())) + 2
+    longest = 2 * WINDOW_SIGMAS * np.sqrt(max(limit[1], cov[..., 2].max())) + 2
+    window = np.zeros((n, int(widest) * int(longest)))
+    box = np.zeros((n, 4), np.int64)
+    stats = np.zeros((n, 6))
+    ratio, model = np.zeros_like(counts), np.zeros_like(counts)
+    wanted, own = np.zeros((rows, cols, 2)), np.zeros((rows, cols, 3))
+    evidence, tied = np.zeros((rows, cols)), np.zeros((rows, cols, 2))
+    near, single = np.zeros((rows, cols, 1)), np.zeros((rows, cols, 1))
+    background, all_shape = BACKGROUND_START, shape.sum()
+    flat = mean.reshape(n, 2)
+    last = len(stiffness)
+    for step in range(last + 1):
+        model[:] = 0.0
+        expected_counts(flat, cov.reshape(n, 3), weight.ravel(), window, box, model)
+        share = 0.0
+        for i in range(counts.shape[0]):
+            for j in range(counts.shape[1]):
+                flat_part = background * shape[i, j]
+                total = model[i, j] + flat_part + 1e-9
+                ratio[i, j] = counts[i, j] / total
+                share += flat_part * ratio[i, j]
+                model[i, j] = total
+        if step == last:
+            break
+        moments(flat, window, box, ratio, stats)
+        background = min(BACKGROUND_MAX, max(BACKGROUND_MIN, share / all_shape))
+        median = np.median(stats[:, 0])
+        for k in range(n):
+            i, j = k // cols, k % cols
+            s = max(stats[k, 0], 1e-6)
+            d0, d1 = stats[k, 1] / s, stats[k, 2] / s
+            wanted[i, j, 0], wanted[i, j, 1] = flat[k, 0] + d0, flat[k, 1] + d1
+            own[i, j, 0] = stats[k, 3] / s - d0 * d0
+            own[i, j, 1] = stats[k, 4] / s - d0 * d1
+            own[i, j, 2] = stats[k, 5] / s - d1 * d1
+            evidence[i, j] = min(1.0, max(MIN_EVIDENCE, s / max(median, 1e-6)))
+            single[i, j, 0] = s
+            if dark[i, j]:
+                evidence[i, j] = DARK_EVIDENCE
+                wanted[i, j, 0], wanted[i, j, 1] = flat[k, 0], flat[k, 1]
+                own[i, j, 0], own[i, j, 1], own[i, j, 2] = cov[i, j, 0], cov[i, j, 1], cov[i, j, 2]
+        tie_centres(wanted, mean, evidence, stiffness[step], tied)
+        for i in range(rows):
+            for j in range(cols):
+                if not pinned[i, j]:
+                    mean[i, j, 0], mean[i, j, 1] = tied[i, j, 0], tied[i, j, 1]
+        update_spread(own, evidence, limit, cov)
+        mean_of_neighbours(single, near)
+        for i in range(rows):
+            for j in range(cols):
+                s = single[i, j, 0]
+                if step < last - FREE_ITERATIONS:
+                    s = (s + WEIGHT_SHRINK * near[i, j, 0]) / (1 + WEIGHT_SHRINK)
+                weight[i, j] = 0.0 if dark[i, j] else s
+    return weight, background, model
+
+
+@njit(cache=True)
+def half_deviance(counts: FloatArray, model: FloatArray) -> float:
+    """Return half the Poisson deviance per count."""
+    total, number = 0.0, 0.0
+    for i in range(counts.shape[0]):
+        for j in range(counts.shape[1]):
+            c, m = counts[i, j], model[i, j]
+            total += m - c
+            if c > 0:
+                total += c * np.log(c / m)
+            number += c
+    return total / number if number > 0 else 0.0
