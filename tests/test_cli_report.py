@@ -169,6 +169,7 @@ def test_apply_in_words(folder):
     [
         (("--kev", 400, 600), "--energy-lut"),
         (("--out", "list.txt"), "list.npy"),
+        (("--out", "same.npy", "--counts", "./same.npy", "--force"), "same file"),
         (("--encoding", "nobody"), "nobody"),
         (("--window", 800, 400), "low < high"),
     ],

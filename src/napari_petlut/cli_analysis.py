@@ -196,6 +196,8 @@ def apply(
             raise ParameterError("--kev needs --energy-lut, and excludes --window")
         if out is not None and out.suffix.lower() != ".npy":
             raise ParameterError(f"the list of events is a .npy file; name it {out.with_suffix('.npy').name}")
+        if out is not None and counts is not None and out.resolve() == counts.resolve():
+            raise ParameterError("--out and --counts name the same file; give each its own")
         written = {kind: path for kind, path in (("events", out), ("counts", counts)) if path is not None}
         _check_outputs(written.values(), [raw, lut, energy_lut, event_format, encoding], force=force)
         require_events(raw, event_layout(event_format))
