@@ -24,9 +24,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch):
-    """Keep settings and file dialogs of the tests out of the person's own folders."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+def own_home(tmp_path_factory, monkeypatch):
+    """Keep settings and file dialogs of the tests out of the person's and the test's own folders."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
 def grid_points(rows=4, cols=5, pitch=10.0, origin=10.0):
