@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps
@@ -93,7 +94,9 @@ def describe_difference(grid: FloatArray, best: FloatArray) -> str:
     way = (("down", "right") if typical > 0 else ("up", "left"))[axis]
     if moved.mean() > 0.6:
         return f"{name} shifted {way} by about {abs(typical):.1f}"
-    return f"{int(moved.sum())} crystals {where(moved)} moved {way} by about {abs(typical):.1f} {name}"
+    number = int(moved.sum())
+    crystals = "1 crystal" if number == 1 else f"{number} crystals"
+    return f"{crystals} {where(moved)} moved {way} by about {abs(typical):.1f} {name}"
 
 
 def where(mask: BoolArray) -> str:
@@ -107,7 +110,7 @@ def where(mask: BoolArray) -> str:
 
 def plausibility(gap: float) -> float:
     """Return how plausible a lattice is whose objective is worse than the best by `gap`."""
-    return RIVAL_MOST / (1.0 + float(np.exp((max(gap, 0.0) - RIVAL_HALF) / RIVAL_WIDTH)))
+    return RIVAL_MOST * float(expit((RIVAL_HALF - max(gap, 0.0)) / RIVAL_WIDTH))
 
 
 def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hypothesis, float]]:
