@@ -157,12 +157,13 @@ def window_spots(response: BlockResponse) -> tuple[Spots, Spots, Spots]:
     rates = event_rates(response)
     full, partial = _window_shares(response)
     seen = (rates.full + rates.partial) * (full + partial)
-    wider = (
-        full
-        * spectrum.inverse_energy(spectrum.full_energy(p.energy_resolution), response.photopeak, p.window)
-        + partial
-        * spectrum.inverse_energy(spectrum.partial_energy(p.energy_resolution), response.photopeak, p.window)
-    ) / (full + partial)
+    widened = full * spectrum.inverse_energy(
+        spectrum.full_energy(p.energy_resolution), response.photopeak, p.window
+    ) + partial * spectrum.inverse_energy(
+        spectrum.partial_energy(p.energy_resolution), response.photopeak, p.window
+    )
+    # A crystal with no event in the window has no spot; any width will do.
+    wider = np.divide(widened, full + partial, out=np.ones_like(widened), where=full + partial > 0)
     core = response.covariances * wider[:, None, None]
     diffuse = spectrum.background_energy()
     average = np.array([p.photopeak])
