@@ -90,6 +90,12 @@ def test_every_kmeans_of_the_notebook_can_be_called(folder, tmp_path):
     assert luts["one"] != luts["grid"]
 
 
+def test_rows_and_columns_may_be_left_out(folder, calibrated, tmp_path):
+    told = petlut("calibrate", folder / "b_map.dat", "--out", tmp_path, "--no-picture")
+    assert "the geometry 5 x 6 was proposed" in told.stderr
+    assert (tmp_path / "b_map.lut").read_bytes() == (calibrated[0] / "b_map.lut").read_bytes()
+
+
 def test_crystals_get_their_own_windows_and_the_record_repeats_them(folder, calibrated, tmp_path):
     from napari_petlut.pipeline import recalibrate
 
@@ -99,6 +105,9 @@ def test_crystals_get_their_own_windows_and_the_record_repeats_them(folder, cali
     assert (tmp_path / "b_raw.lut").read_bytes() != (calibrated[0] / "b_map.lut").read_bytes()
     again = recalibrate(tmp_path / "b_raw_record.json").write(tmp_path / "again")
     assert again["lut"].read_bytes() == (tmp_path / "b_raw.lut").read_bytes()
+    free = ("--out", tmp_path / "free", "--no-picture", "--crystal-windows")
+    petlut("calibrate", folder / "b_raw.dat", *free)
+    assert (tmp_path / "free" / "b_raw.lut").read_bytes() == (tmp_path / "b_raw.lut").read_bytes()
     assert "raw event file" in petlut("calibrate", folder / "b_map.dat", *call, code=1).stderr
 
 

@@ -269,7 +269,8 @@ def require_fit(
         The crystal array, if it is known.
     encoding : LUTEncoding
     """
-    trial = CrystalLUT(np.zeros(shape, np.int32), geometry or BlockGeometry(1, 1))
+    # The smallest array fits wherever any does.
+    trial = CrystalLUT(np.zeros(shape, np.int32), geometry or BlockGeometry(1, 2))
     encode_lut(trial, encoding, path=path)
 
 

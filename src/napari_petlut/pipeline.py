@@ -133,7 +133,7 @@ class _Solver:
         self._prior, self._fixed, self._clock, self._cancelled = prior, fixed, clock, cancelled
 
     def lut_of(self, flood: FloodMap) -> CrystalLUT:
-        """Return the LUT of a flood map."""
+        """Return the LUT of a flood map; rows and columns that the first proposes hold for those after it."""
         parameters = self._parameters
         with self._clock.step("lattice") as report:
             lattice = find_lattice(
@@ -157,16 +157,22 @@ class _Solver:
             )
         missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
         self.flood, self.lattice, self.cells = flood, lattice, cells
+        self._geometry = lattice.geometry
         self.lut = CrystalLUT(cells.labels, lattice.geometry).without(missing)
         return self.lut
 
     def repeat_with_crystal_windows(self, flood: FloodMap) -> tuple[str, ...]:
-        """Solve the map, then again with each crystal's own energy window until nothing changes.
+        """Solve with each crystal's own energy window, by rounds until nothing changes.
+
+        Parameters
+        ----------
+        flood : FloodMap
+            Of the block's window.
 
         Returns
         -------
         tuple of str
-            A warning if it still changed at the end.
+            Warnings: that rows and columns were proposed, that it still changed at the end.
         """
         source, parameters = self._source, self._parameters
         layout, windows = parameters.event_format, parameters.crystal_windows
@@ -175,7 +181,7 @@ class _Solver:
                 "crystals' own energy windows need a raw event file; leave them out for a map"
             )
         assert windows is not None
-        self._geometry = self.lut_of(flood).geometry
+        proposed = self._geometry is None
         with self._clock.step("crystal windows") as report:
             found = calibrate_energy(
                 lambda: iter_words(source, layout),
@@ -189,10 +195,11 @@ class _Solver:
                 cancelled=self._cancelled,
             )
         self.flood = replace(self.flood, spectrum=flood.spectrum)
-        if found.converged:
-            return ()
-        share = 100 * found.changed[-1]
-        return (f"the crystals' energy windows still moved {share:.2f} % of the counts; allow more rounds",)
+        warnings = [f"the geometry {self._geometry} was proposed from the map"] if proposed else []
+        if not found.converged:
+            share = f"{100 * found.changed[-1]:.2f} %"
+            warnings.append(f"the crystals' windows still moved {share} of the counts; allow more rounds")
+        return tuple(warnings)
 
 
 def _clustered_events(source: Source, parameters: CalibrationParameters) -> FloatArray | None:
