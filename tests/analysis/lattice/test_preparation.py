@@ -102,3 +102,12 @@ def test_crowded_spots_are_spread_evenly():
     spread = spread_spots(grid.reshape(-1, 2), np.ones(64), BlockGeometry(8, 8))
     nodes = np.argwhere(np.ones((8, 8)))
     assert np.abs(spread.places - nodes).max() < 0.45
+
+
+@pytest.mark.parametrize("lines", [16, 48])
+def test_spots_crowded_in_one_corner_are_spread_without_overflow(lines):
+    corners = [[0, 0], [500, 500], [0, 500], [500, 0]]
+    crowd = np.concatenate([np.random.default_rng(0).uniform(0, 20, (300, 2)), corners])
+    spread = spread_spots(crowd, np.ones(len(crowd)), BlockGeometry(lines, lines))
+    assert np.isfinite(spread.places).all()
+    assert np.isfinite(spread.grid).all()

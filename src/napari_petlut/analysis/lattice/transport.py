@@ -29,6 +29,8 @@ STAGES, ROUNDS = 6, 12
 """Regularisations, and Sinkhorn rounds at each."""
 TINY = 1e-40
 """Kernel values below this are zero: denormal numbers would make it a hundred times slower."""
+LARGEST_EXPONENT = 600.0
+"""Scalings beyond exp of this would overflow; the rounds that follow put them right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,8 @@ def _sinkhorn(mass: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
     for amount in np.geomspace(max(BLUR_START, final), final, STAGES):
         kernel = np.exp(-distance / amount)
         kernel[kernel < TINY] = 0
-        left, right = np.exp(source / amount), np.exp(target / amount)
+        left = np.exp(np.minimum(source / amount, LARGEST_EXPONENT))
+        right = np.exp(np.minimum(target / amount, LARGEST_EXPONENT))
         for _ in range(ROUNDS):
             right = even / np.maximum(kernel @ left @ kernel, 1e-290)
             left = mass / np.maximum(kernel @ right @ kernel, 1e-290)
