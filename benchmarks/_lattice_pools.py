@@ -53,7 +53,7 @@ def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
             contest = Contest(ready, geometry, fits_allowed(params, geometry), spots)
             best = search(contest, lambda _: None)
             lattice = conclude(contest, best, refined(contest, best), params, strength)
-            score = score_lattice(lattice, block.centres, block.live)
+            score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
             ids = min(
                 symmetric_ids(geometry),
                 key=lambda ids: float(np.linalg.norm(lattice.positions[ids] - block.centres, axis=1).sum()),

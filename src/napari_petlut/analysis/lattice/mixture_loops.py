@@ -233,7 +233,8 @@ def run_mixture(
     ratio, model = np.zeros_like(counts), np.zeros_like(counts)
     wanted, own = np.zeros((rows, cols, 2)), np.zeros((rows, cols, 3))
     evidence, tied = np.zeros((rows, cols)), np.zeros((rows, cols, 2))
-    near, single = np.zeros((rows, cols, 1)), np.zeros((rows, cols, 1))
+    # Counts and how many crystals they are of: those of dark ones must not dim their neighbours.
+    near, single = np.zeros((rows, cols, 2)), np.zeros((rows, cols, 2))
     background, all_shape = BACKGROUND_START, shape.sum()
     flat = mean.reshape(n, 2)
     last = len(stiffness)
@@ -262,8 +263,9 @@ def run_mixture(
             own[i, j, 1] = stats[k, 4] / s - d0 * d1
             own[i, j, 2] = stats[k, 5] / s - d1 * d1
             evidence[i, j] = min(1.0, max(MIN_EVIDENCE, s / max(median, 1e-6)))
-            single[i, j, 0] = s
+            single[i, j, 0], single[i, j, 1] = s, 1.0
             if dark[i, j]:
+                single[i, j, 0], single[i, j, 1] = 0.0, 0.0
                 evidence[i, j] = DARK_EVIDENCE
                 wanted[i, j, 0], wanted[i, j, 1] = flat[k, 0], flat[k, 1]
                 own[i, j, 0], own[i, j, 1], own[i, j, 2] = cov[i, j, 0], cov[i, j, 1], cov[i, j, 2]
@@ -278,7 +280,8 @@ def run_mixture(
             for j in range(cols):
                 s = single[i, j, 0]
                 if step < last - FREE_ITERATIONS:
-                    s = (s + WEIGHT_SHRINK * near[i, j, 0]) / (1 + WEIGHT_SHRINK)
+                    level = near[i, j, 0] / max(near[i, j, 1], 1e-9)
+                    s = (s + WEIGHT_SHRINK * level) / (1 + WEIGHT_SHRINK)
                 weight[i, j] = 0.0 if dark[i, j] else s
     return weight, background, model
 

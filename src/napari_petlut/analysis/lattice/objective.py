@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, steps
@@ -22,11 +21,16 @@ IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.0, 22.0, 5.5
 """Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
 neighbours' log-counts against the log of the deviance: true lattices are regular, consistent and even.
 Fitted by pairwise logistic regression on simulated blocks (`benchmarks/fit_lattice_ranking.py`)."""
+EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.2
+"""Outermost pitches that are held against those of the opposite edge, largest contribution of an axis, and
+weight: light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line
+off shows in one crowded and one wide edge. A faulty edge (walls, gains) must not outweigh the map, so the
+weight is small: a shift by one line costs about 0.07, as much as a plain misfit."""
 OWN_SPOT = 0.4
 """A spot this close to a crystal, in local pitches, is its own."""
 
-TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness")
-WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS])
+TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness", "asymmetry")
+WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, ASYMMETRY])
 
 
 def own_spots(grid: FloatArray, spots: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
@@ -67,14 +71,21 @@ def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     return out[0], out[1]
 
 
+def edge_asymmetry(log_gap: FloatArray, axis: int) -> float:
+    """Return how differently the two edges along an axis crowd: the mean difference of their log-pitches."""
+    profile = np.median(log_gap, axis=1 - axis) if log_gap.size else np.zeros(0)
+    lines = min(EDGE_LINES, len(profile) // 2)
+    return float(np.abs(profile[:lines] - profile[::-1][:lines]).mean()) if lines else 0.0
+
+
 def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
     """Return the terms of the objective, in the order of `TERMS`; dark crystals have no counts to compare."""
     grid, weight = fit.grid, log_weight(fit)
     irregularity, inconsistency, unevenness = 0.0, 0.0, 0.0
-    if dark is not None:
-        weight = np.where(dark, ndimage.gaussian_filter(weight, 2.0, mode="nearest"), weight)
     gaps = log_gaps(grid)
+    asymmetry = 0.0
     for axis in (0, 1):
+        asymmetry += min(edge_asymmetry(gaps[axis], axis), ASYMMETRY_CAP)
         pitch = np.abs(steps(grid)[axis][..., axis])
         pitch = 0.5 * (pitch + max(float(np.median(pitch)), 1e-9))
         if grid.shape[axis] > 2:
@@ -84,10 +95,13 @@ def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
         step = np.diff(gaps[axis], axis=1 - axis)
         if step.size:
             inconsistency += float(np.minimum(step**2, PITCH_CAP).mean())
-        jump = np.diff(weight, axis=axis)
+        jump = np.minimum(np.abs(np.diff(weight, axis=axis)), COUNT_CAP)
+        if dark is not None:
+            unlit = np.moveaxis(dark, axis, 0)
+            jump = jump[~np.moveaxis(unlit[1:] | unlit[:-1], 0, axis)]
         if jump.size:
-            unevenness += 0.5 * float(np.minimum(np.abs(jump), COUNT_CAP).mean())
-    return np.array([np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness])
+            unevenness += 0.5 * float(jump.mean())
+    return np.array([np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness, asymmetry])
 
 
 def objective(fit: MixtureFit, dark: BoolArray | None = None) -> float:

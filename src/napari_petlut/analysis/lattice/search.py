@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.dead_lines import MOSTLY, dead_line_moves
 from napari_petlut.analysis.lattice.grids import folded_cells
 from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import (
@@ -31,8 +32,6 @@ TRACES = 3
 """Ways to trace the lines of a rough lattice that are tried."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
-MOSTLY = 0.7
-"""A grid with spots for this share of the crystals is a lattice worth fitting."""
 WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
@@ -67,6 +66,9 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     rough_search(contest)
     progress(0.3)
     _try(contest, shift_moves(contest, contest.best))
+    if not settled(contest):
+        for grid, origin, dark in dead_line_moves(contest):
+            contest.judge(grid, origin, dark)
     for number in range(ROUNDS):
         if settled(contest):
             break

@@ -1,0 +1,110 @@
+"""Rows and columns of dead crystals: the lattice without the line, and the places where it may be put back.
+
+A dead line leaves a gap of two pitches inside the block, or nothing at all at its edge. A search for all
+lines fills the gap from somewhere else, so that half the block is numbered wrongly. Solved with one
+line less, the map shows where the gap is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
+from napari_petlut.analysis.lattice.merging import relative_weight
+from napari_petlut.analysis.lattice.numbering import best_match
+from napari_petlut.analysis.lattice.objective import log_gaps
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import FloatArray
+
+FEWEST_LINES = 4
+"""Blocks with fewer lines than this along an axis show no gap that could be told from their distortion."""
+FITS = 5
+"""Mixtures that may be fitted for the lattice with one line less."""
+WORSE = 0.1
+"""How much worse the lattice with one line less may be, in the objective, for the line to be put back."""
+WIDEST = 2
+"""Gaps inside the block that are tried, widest against their neighbours first."""
+DARK_LINE = 0.4
+"""A line inside the block is only taken for dead when its place is darker than this share of what is around
+it: light from both sides makes up to 0.25, a place between merged lines is about as bright as they are."""
+OUTSIDE = 0.8
+"""Pitches from the outermost line to a dead one beyond it: edges crowd."""
+MOSTLY = 0.7
+"""A grid with spots for this share of the crystals is a lattice worth fitting."""
+
+
+def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArray]]:
+    """Yield lattices with one dead row or column, and which crystals are dark in each.
+
+    Parameters
+    ----------
+    contest : Contest
+        The fits of the lattice with one line less are taken from its budget.
+    """
+    for axis, name in ((0, "row"), (1, "column")):
+        if contest.geometry.shape[axis] < FEWEST_LINES:
+            continue
+        rest = without_line(contest, axis)
+        if rest is None or rest.score > contest.best.score + WORSE:
+            continue
+        for line in open_places(rest.grid, axis):
+            grid, dark = with_dead_line(rest.grid, axis, line)
+            inside = 0 < line < rest.grid.shape[axis]
+            if inside and np.median(relative_weight(contest.brightness(grid))[dark]) > DARK_LINE:
+                continue
+            yield grid, f"a dead {name} {line}", dark
+
+
+def without_line(contest: Contest, axis: int) -> Hypothesis | None:
+    """Return the best lattice with one line less along an axis, None where none was found."""
+    rows, cols = contest.geometry.shape
+    geometry = BlockGeometry(rows - 1, cols) if axis == 0 else BlockGeometry(rows, cols - 1)
+    allowed = min(FITS, contest.budget)
+    rest = Contest(contest.ready, geometry, allowed, contest.spots, contest.cancelled, contest.strength)
+    match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
+    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
+        rest.judge(match.grid, "spots joined to a grid with a line less")
+    rest.grow(fewer_lines(contest.best.grid, axis), "lines traced with a line less", 1)
+    if rest.pool:
+        rest.judge(rest.lock(rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin)
+    contest.budget -= allowed - rest.budget
+    return rest.best if rest.pool else None
+
+
+def fewer_lines(grid: FloatArray, axis: int) -> FloatArray:
+    """Return a lattice with one line less along an axis that covers the same place evenly."""
+    view = np.moveaxis(grid, axis, 0)
+    at = np.linspace(0, len(view) - 1, len(view) - 1)
+    low = np.minimum(at.astype(np.intp), len(view) - 2)
+    part = (at - low)[:, None, None]
+    return np.ascontiguousarray(np.moveaxis(view[low] * (1 - part) + view[low + 1] * part, 0, axis))
+
+
+def open_places(grid: FloatArray, axis: int) -> list[int]:
+    """Return the places where a line may be put into a lattice: its widest gaps, then both edges.
+
+    Place k lies between the lines k - 1 and k.
+    """
+    gap = np.median(log_gaps(grid)[axis], axis=1 - axis)
+    beside = np.pad(gap, 1, mode="reflect")
+    wider = gap - 0.5 * (beside[:-2] + beside[2:])
+    inner = np.argsort(-wider, kind="stable")[:WIDEST] + 1
+    return [*inner.tolist(), 0, grid.shape[axis]]
+
+
+def with_dead_line(grid: FloatArray, axis: int, line: int) -> tuple[FloatArray, BoolArray]:
+    """Return a lattice with one more line, which becomes number `line`, and that line marked."""
+    view = np.moveaxis(grid, axis, 0)
+    if line == 0:
+        new = view[0] + OUTSIDE * (view[0] - view[1])
+    elif line == len(view):
+        new = view[-1] + OUTSIDE * (view[-1] - view[-2])
+    else:
+        new = 0.5 * (view[line - 1] + view[line])
+    out = np.ascontiguousarray(np.moveaxis(np.insert(view, line, new, axis=0), 0, axis))
+    dark = np.zeros(out.shape[:2], bool)
+    np.moveaxis(dark, axis, 0)[line] = True
+    return out, dark

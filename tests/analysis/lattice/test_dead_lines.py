@@ -1,0 +1,80 @@
+"""Rows and columns that are dead as a whole."""
+
+import numpy as np
+import pytest
+
+from napari_petlut.analysis.lattice import find_lattice
+from napari_petlut.analysis.lattice.dead_lines import fewer_lines, open_places, with_dead_line
+from napari_petlut.analysis.lattice.objective import edge_asymmetry, log_gaps, terms
+from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
+from napari_petlut.model import PeakStatus
+from napari_petlut.scoring import score_lattice
+from napari_petlut.simulation import BlockSimulation, simulate_block
+
+
+def even(rows: int, cols: int, pitch: float = 10.0) -> np.ndarray:
+    return np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1) * pitch + pitch
+
+
+def test_a_lattice_with_a_line_less_covers_the_same_place():
+    fewer = fewer_lines(even(5, 3), 0)
+    assert fewer.shape == (4, 3, 2)
+    np.testing.assert_allclose(fewer[:, 0, 0], np.linspace(10, 50, 4))
+    np.testing.assert_allclose(fewer_lines(even(5, 4), 1)[2, :, 1], np.linspace(10, 40, 3))
+
+
+def test_the_gap_of_a_dead_line_is_the_first_place_that_is_tried():
+    grid = np.delete(even(8, 6), 3, axis=0)
+    assert open_places(grid, 0)[0] == 3
+    assert open_places(grid, 0)[-2:] == [0, 7]
+    assert open_places(np.swapaxes(grid, 0, 1)[..., ::-1], 1)[0] == 3
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("line", [1, 3])
+def test_a_dead_line_goes_into_the_middle_of_its_gap(axis, line):
+    whole = even(6, 6)
+    grid, dark = with_dead_line(np.delete(whole, line, axis=axis), axis, line)
+    np.testing.assert_allclose(grid, whole)
+    assert np.array_equal(np.flatnonzero(dark.all(axis=1 - axis)), [line])
+    assert dark.sum() == 6
+
+
+def test_a_dead_line_at_an_edge_goes_a_little_less_than_a_pitch_outside():
+    grid, dark = with_dead_line(even(4, 4), 0, 4)
+    np.testing.assert_allclose(grid[4, :, 0], 48.0)
+    assert dark[4].all()
+    np.testing.assert_allclose(with_dead_line(even(4, 4), 1, 0)[0][:, 0, 1], 2.0)
+
+
+def test_edges_that_crowd_alike_have_no_asymmetry_and_a_shifted_lattice_has():
+    place = np.array([0.0, 6.0, 14.0, 24.0, 32.0, 38.0])
+    grid = np.stack(np.meshgrid(place, place, indexing="ij"), -1)
+    assert edge_asymmetry(log_gaps(grid)[0], 0) == pytest.approx(0.0)
+    shifted = np.concatenate([grid[1:], grid[-1:] + np.array([6.0, 0.0])])
+    gaps = np.array([8.0, 10.0, 8.0, 6.0, 6.0]) / 8.0
+    each = np.abs(np.log(gaps[:2] + 0.1) - np.log(gaps[::-1][:2] + 0.1))
+    assert edge_asymmetry(log_gaps(shifted)[0], 0) == pytest.approx(each.mean())
+
+
+def test_a_dark_crystal_neither_dims_its_neighbours_nor_makes_the_block_uneven():
+    grid, axis = even(5, 5), np.arange(70)
+    lit = np.ones((5, 5), bool)
+    lit[2] = False
+    bump = np.exp(-((axis[:, None] - grid[:, 0, 0]) ** 2) / 8)
+    counts = 100 * np.einsum("ai,bj,ij->ab", bump, bump, lit.astype(float))
+    fit = fit_mixture(grid, MixtureMap.from_counts(counts, 10.0, 10.0), dark=~lit)
+    assert (fit.weight[2] == 0).all()
+    assert np.ptp(fit.weight[lit]) < 0.1 * fit.weight[lit].mean()
+    assert terms(fit, ~lit)[3] < 0.05 < terms(fit)[3]
+
+
+@pytest.mark.parametrize("dead", [tuple(range(44, 55)), tuple(range(3, 110, 11))], ids=["row", "column"])
+def test_a_block_with_a_dead_line_inside_is_numbered_right_and_the_line_is_missing(dead):
+    params = BlockSimulation(rows=10, cols=11, resolution=1.7, counts_per_crystal=20_000, dead=dead, seed=46)
+    truth = simulate_block(params)
+    lattice = find_lattice(truth.flood.counts, params.geometry)
+    score = score_lattice(lattice, truth.centres, truth.live)
+    assert score.perfect
+    assert score.missing[~truth.live].all()
+    assert (lattice.status == PeakStatus.MISSING).sum() == len(dead)
