@@ -76,14 +76,21 @@ def test_labels_carry_id_plus_one_and_remember_what_was_painted():
         ly.lut_from_labels(layer.data, {})
 
 
-def test_lattice_lines_join_neighbours_and_leave_out_holes():
+def test_lattice_lines_join_neighbours_and_have_no_length_at_holes():
     grid = np.stack(np.meshgrid([0.0, 10], [0.0, 5, 9], indexing="ij"), -1)
     vectors, along = ly.lattice_segments(grid)
     assert along.tolist() == ["row"] * 4 + ["col"] * 3
     assert vectors[0].tolist() == [[0, 0], [0, 5]]
     assert vectors[-1].tolist() == [[0, 9], [10, 0]]
     grid[0, 1] = np.nan
-    assert len(ly.lattice_segments(grid)[0]) == 4
+    holed, same = ly.lattice_segments(grid)
+    assert same.tolist() == along.tolist()
+    shown = holed[:, 1].any(axis=1)
+    assert shown.tolist() == [False, False, True, True, True, False, True]
+    np.testing.assert_array_equal(holed[shown], vectors[shown])
+    assert np.isfinite(holed).all()
+    grid[:] = np.nan
+    assert len(ly.lattice_segments(grid)[0]) == 0
 
 
 def test_a_rerun_updates_its_layer_and_keeps_what_the_person_set():
@@ -126,3 +133,52 @@ def test_layers_of_a_block_that_is_open_already_get_a_block_of_their_own():
     ]
     assert [ly.block_of(layer) for layer in ly.with_own_blocks(again, viewer)] == ["b [1]", "b [1]", "c"]
     assert [ly.block_of(layer) for layer in ly.with_own_blocks(again, None)] == ["b [1]", "b [1]", "c"]
+
+
+def test_only_the_part_of_the_labels_that_changes_is_drawn():
+    ids = np.repeat(np.arange(6).reshape(2, 3), 8, axis=0).repeat(8, axis=1)
+    layer = ly.cells_layer(CrystalLUT(ids, BLOCK), name="b", contour=1)
+    parts = []
+    layer.events.labels_update.connect(lambda event: parts.append((event.data, tuple(event.offset))))
+    ly.show_labels(layer, layer.data.copy(), in_part=True)
+    assert parts == []
+    values = layer.data.copy()
+    values[3, 4] = 2
+    ly.show_labels(layer, values, in_part=True)
+    np.testing.assert_array_equal(layer.data, values)
+    ((drawn, offset),) = parts
+    assert offset == (1, 2)
+    assert drawn[:, :4].tolist() == [[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 2, 1], [0, 0, 1, 0], [0, 0, 0, 0]]
+    layer.visible = False
+    ly.show_labels(layer, values + np.uint16(1), in_part=True)
+    np.testing.assert_array_equal(layer.data, values + 1)
+    assert len(parts) == 1
+
+
+def test_moved_points_tell_it_as_a_drag_does():
+    layer = ly.peaks_layer(PEAKS, name="b", geometry=BLOCK)
+    told = []
+    layer.events.data.connect(lambda event: told.append((str(event.action), event.data_indices)))
+    data = layer.data
+    ly.move_points(layer, data + np.array([[0.0, 0], [1, 2], [0, 0]]))
+    assert layer.data is data
+    assert layer.data[1].tolist() == (PEAKS.positions[1] + (1, 2)).tolist()
+    assert told == [("changing", (1,)), ("changed", (1,))]
+
+
+def test_features_are_written_where_they_differ_and_colours_follow():
+    layer = ly.peaks_layer(PEAKS, name="b", geometry=BLOCK)
+    told = []
+    layer.events.features.connect(told.append)
+    ly.show_features(layer, layer.features.copy())
+    assert told == []
+    features = layer.features.copy()
+    features["status"] = ["suspect", "found", "manual"]
+    ly.show_features(layer, features)
+    assert len(told) == 1
+    assert layer.features.equals(features)
+    expected = ly.peaks_layer(PEAKS, name="b", geometry=BLOCK)
+    expected.features = features
+    np.testing.assert_array_equal(layer.border_color, expected.border_color)
+    layer.features.loc[0, "status"] = "found"
+    assert features["status"][0] == "suspect"

@@ -111,6 +111,45 @@ def test_drag_a_peak_undo_redo(block, hand, points):
     np.testing.assert_array_equal(cells.data, after)
 
 
+@pytest.mark.parametrize("contour", [0, 1, 3])
+def test_cells_drawn_in_part_look_as_if_drawn_anew(contour, block, hand, viewer, points):
+    cells = block.cells_layer
+    cells.contour = contour
+    cells.opacity = 1.0
+    cells.brush_size = 3
+    cells.paint((30, 30), 12)
+    before = viewer.screenshot(flash=False)
+    hand.key(Qt.Key.Key_3)
+    hand.drag(points[7], points[7] + (4, -3))  # inside
+    hand.drag(points[4], points[4] + (-3, 2))  # in a corner
+    hand.key(Qt.Key.Key_Delete)
+    cells.paint((12, 40), 3)  # napari draws this part itself
+    in_part = viewer.screenshot(flash=False)
+    cells.refresh()
+    QApplication.processEvents()
+    np.testing.assert_array_equal(in_part, viewer.screenshot(flash=False))
+    assert (in_part != before).any()
+
+
+def test_cells_that_were_hidden_or_turned_are_drawn_rightly_after_an_edit(block, hand, viewer, points):
+    cells = block.cells_layer
+    hand.key(Qt.Key.Key_3)
+    cells.visible = False
+    hand.drag(points[7], points[7] + (4, -3))
+    cells.visible = True
+    viewer.dims.order = (1, 0)
+    cells.opacity = 1.0
+    QApplication.processEvents()
+    before = viewer.screenshot(flash=False)
+    block.undo()
+    QApplication.processEvents()
+    turned = viewer.screenshot(flash=False)
+    assert (turned != before).any()
+    cells.refresh()
+    QApplication.processEvents()
+    np.testing.assert_array_equal(turned, viewer.screenshot(flash=False))
+
+
 def test_add_delete_and_paste_keep_the_count(block, hand, viewer, points):
     layer = block.peaks_layer
     hand.key(Qt.Key.Key_3)

@@ -19,7 +19,7 @@ from napari_petlut.plugin.counting import PeakCount, count_peaks, hide_count, sh
 from napari_petlut.plugin.editing import PeakEditor
 from napari_petlut.plugin.keys import call_weakly
 from napari_petlut.plugin.live import draw_lines, redraw_cells
-from napari_petlut.plugin.navigation import fly_to
+from napari_petlut.plugin.navigation import fly_to, shown_in_own_order
 from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
 from napari_petlut.plugin.suspects import (
     ACCEPTED_REASON,
@@ -131,8 +131,11 @@ class BlockController:
     @property
     def missing(self) -> IntArray:
         """Ids of crystals without events, whose cells belong to nobody."""
-        peaks = self.peaks
-        return np.unique(peaks.crystal[(peaks.status == PeakStatus.MISSING) & (peaks.crystal >= 0)])
+        if self._editor is None:
+            return np.empty(0, np.intp)
+        features = self._editor.features
+        crystal = features["crystal"].to_numpy()[features["status"].to_numpy() == PeakStatus.MISSING]
+        return np.unique(crystal[crystal >= 0]).astype(np.intp)
 
     @property
     def visited(self) -> Suspect | None:
@@ -257,7 +260,8 @@ class BlockController:
         draw_lines(self.viewer, self.name, self._places, self._geometry)
         cells = self.cells_layer
         if cells is not None and not np.array_equal(before, self._places, equal_nan=True):
-            redraw_cells(cells, before, self._places, self._geometry, self.missing)
+            missing, in_part = self.missing, shown_in_own_order(self.viewer)
+            redraw_cells(cells, before, self._places, self._geometry, missing, in_part=in_part)
         self.refresh_suspects()
 
     def refresh_suspects(self) -> None:

@@ -65,8 +65,8 @@ class PeakCount:
 
 def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) -> PeakCount:
     """Count the rows of a features table whose status is not "missing"."""
-    missing = features["status"] == PeakStatus.MISSING
-    dead = missing & (features["reason"] == ACCEPTED_REASON)
+    missing = features["status"].to_numpy() == PeakStatus.MISSING
+    dead = missing & (features["reason"].to_numpy() == ACCEPTED_REASON)
     return PeakCount(int((~missing).sum()), len(geometry), suspects, int(dead.sum()))
 
 

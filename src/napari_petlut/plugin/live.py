@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, IntArray
@@ -35,7 +35,9 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
         return
     vectors, along = ly.lattice_segments(places.reshape(*geometry.shape, 2))
     if len(vectors) == len(layer.data) and ly.geometry_of(layer) == geometry:
-        _overwrite(layer, vectors)
+        if not np.array_equal(layer.data, vectors):
+            layer.data[...] = vectors  # faster than a new array
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
         return
     layer.data = vectors
     if len(vectors):
@@ -44,7 +46,13 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
 
 
 def redraw_cells(
-    layer: Labels, before: FloatArray, after: FloatArray, geometry: BlockGeometry, missing: IntArray
+    layer: Labels,
+    before: FloatArray,
+    after: FloatArray,
+    geometry: BlockGeometry,
+    missing: IntArray,
+    *,
+    in_part: bool = False,
 ) -> None:
     """Bring the cells in step with edited peaks.
 
@@ -62,6 +70,8 @@ def redraw_cells(
         After the edit.
     missing : ndarray of intp
         Ids of crystals without events: their cells belong to nobody.
+    in_part : bool
+        Whether it is enough to draw the part that changes; see `show_labels`.
     """
     if not np.isfinite(after).all(axis=1).any():
         return
@@ -75,22 +85,14 @@ def redraw_cells(
     elif known.get("method", NEAREST) != NEAREST:
         new = _patched(computed, new, before, known)
         known["stale"] = True
-    new[np.isin(new, missing + 1)] = 0
+    if missing.size:
+        new[np.isin(new, missing + 1)] = 0
     known["computed"] = new
     known["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
-    shown = new.copy()
+    shown = new
     if by_hand.any():
-        shown[by_hand] = np.asarray(layer.data)[by_hand]
-    _overwrite(layer, shown)
-
-
-def _overwrite(layer: Layer, values: npt.NDArray[Any]) -> None:
-    """Put new values into a layer's array: faster than a new array, and keeps the layer's undo history."""
-    if isinstance(layer.data, np.ndarray) and layer.data.shape == values.shape and layer.data.flags.writeable:
-        layer.data[...] = values
-        layer.refresh(thumbnail=False, highlight=False, extent=False)
-    else:
-        layer.data = values
+        shown = np.where(by_hand, np.asarray(layer.data), new)
+    ly.show_labels(layer, shown, in_part=in_part)
 
 
 def _nearest(shape: tuple[int, ...], places: FloatArray, known: dict[str, object]) -> LabelValues:

@@ -1,4 +1,4 @@
-"""Moving the camera to what is to be looked at."""
+"""How the viewer shows the map, and moving the camera to what is to be looked at."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _PITCHES_IN_VIEW = 8.0
+
+
+def shown_in_own_order(viewer: ViewerModel) -> bool:
+    """Return whether the viewer is in 2-D and its axes are neither swapped nor rolled."""
+    order = tuple(viewer.dims.order)
+    return viewer.dims.ndisplay == 2 and order == tuple(sorted(order))
 
 
 def fly_to(viewer: ViewerModel, layer: Layer, position: tuple[float, float], places: FloatArray) -> None:

@@ -59,10 +59,12 @@ def number_points(positions: FloatArray, geometry: BlockGeometry, previous: IntA
     Numbering
     """
     kept = _fill_vacancies(positions, geometry, previous)
-    if len(positions) < 4 or _flaws(kept, positions, geometry) == 0:
+    unavoidable = abs(len(positions) - len(geometry))
+    flaws = _flaws(kept, positions, geometry)
+    if len(positions) < 4 or flaws <= unavoidable:  # no other numbers could be better, and they take long
         return numbering_of(kept, positions, geometry)
     fresh = _number_afresh(positions, geometry)
-    if _flaws(fresh, positions, geometry) < _flaws(kept, positions, geometry):
+    if _flaws(fresh, positions, geometry) < flaws:
         kept = fresh
     return numbering_of(kept, positions, geometry)
 

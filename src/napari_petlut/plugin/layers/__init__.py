@@ -36,6 +36,7 @@ from napari_petlut.plugin.layers._cells import (
     difference_layer,
     lut_from_labels,
     painted,
+    show_labels,
 )
 from napari_petlut.plugin.layers._floods import (
     contrast_limits,
@@ -70,12 +71,14 @@ from napari_petlut.plugin.layers._peaks import (
     STATUS_COLORS,
     adopt_points,
     lattice_peaks,
+    move_points,
     peak_features,
     peaks_from_layer,
     peaks_from_points,
     peaks_layer,
     ring_size,
     set_feature_defaults,
+    show_features,
 )
 from napari_petlut.plugin.layers._showing import (
     add_below_drawings,
@@ -119,6 +122,7 @@ __all__ = [
     "line_colors",
     "lowest_drawing",
     "lut_from_labels",
+    "move_points",
     "painted",
     "peak_features",
     "peaks_from_layer",
@@ -127,6 +131,8 @@ __all__ = [
     "place_of",
     "ring_size",
     "set_feature_defaults",
+    "show_features",
+    "show_labels",
     "show_layer",
     "update_layer",
     "with_own_blocks",

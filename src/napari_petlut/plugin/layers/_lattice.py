@@ -20,12 +20,13 @@ def lattice_segments(grid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floa
     Parameters
     ----------
     grid : ndarray of float64, shape (rows, cols, 2)
-        (axis 0, axis 1) of each crystal; NaN where it has no peak, which leaves out its lines.
+        (axis 0, axis 1) of each crystal; NaN where it has no peak, whose lines get length 0. So every lattice
+        of one geometry has the same lines in the same order, and napari need not set up its layer anew.
 
     Returns
     -------
     vectors : ndarray of float64, shape (m, 2, 2)
-        Start and projection of each line, as napari's Vectors layer takes them.
+        Start and projection of each line, as napari's Vectors layer takes them; none if no line has a length.
     along : array of str, shape (m,)
         ``"row"`` for a line between neighbours in one row, ``"col"`` between neighbours in one column.
     """
@@ -34,7 +35,10 @@ def lattice_segments(grid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floa
     vectors = np.concatenate([across, down])
     along = np.repeat(["row", "col"], [len(across), len(down)])
     whole = np.isfinite(vectors).all(axis=(1, 2))
-    return vectors[whole], along[whole]
+    if not whole.any():
+        return vectors[:0], along[:0]
+    vectors[~whole] = vectors[whole][0] * [[1.0], [0.0]]
+    return vectors, along
 
 
 def line_colors(along: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from napari.layers import Points
+from napari.layers.base import ActionType
 from scipy.spatial import cKDTree
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -96,6 +97,46 @@ def set_feature_defaults(layer: Points) -> None:
             "reason": [""],
         }
     )
+
+
+def move_points(layer: Points, positions: npt.NDArray[np.float64]) -> None:
+    """Put the points of a layer elsewhere, in place as napari's own drag does.
+
+    Setting ``layer.data`` would set up all else about the points anew as well, which takes several times as
+    long.
+
+    Parameters
+    ----------
+    layer : Points
+    positions : ndarray of float64, shape (n, 2)
+        As many as the layer has points.
+    """
+    moved = np.flatnonzero((layer.data != positions).any(axis=1))
+    about: dict[str, Any] = {"data_indices": tuple(moved.tolist()), "vertex_indices": ((),)}
+    layer.events.data(value=layer.data, action=ActionType.CHANGING, **about)
+    layer.data[...] = positions
+    layer.refresh(thumbnail=False)
+    layer.events.data(value=layer.data, action=ActionType.CHANGED, **about)
+
+
+def show_features(layer: Points, features: pd.DataFrame) -> None:
+    """Give a peaks layer another features table, and its points the colours that go with it.
+
+    Where the table has the shape of the one before, only the columns that differ are written: setting
+    ``layer.features`` takes several times as long, and resets what a new point will be like.
+    """
+    shown = layer.features
+    if len(shown) != len(features) or list(shown.columns) != list(features.columns):
+        layer.features = features.copy()
+        return
+    changed = [name for name in features.columns if not shown[name].equals(features[name])]
+    for name in changed:
+        shown[name] = features[name].to_numpy(copy=True)
+    if changed:
+        layer.refresh_colors()
+        layer.refresh_text()
+        layer.events.properties()
+        layer.events.features()
 
 
 def ring_size(positions: npt.NDArray[np.float64]) -> float:
