@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_petlut.analysis.lattice import verdict
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
-from napari_petlut.analysis.lattice.geometry_proposal import compare_geometries, is_complete, seen_geometry
+from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners, relative_weight
@@ -17,16 +17,10 @@ GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
 SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
-GEOMETRY_GAIN = 0.03
-"""By how much the objective of another geometry must be better to be named."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
-LARGE = 256
-"""In blocks with more crystals other geometries are only tried on direct evidence: it takes too long."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
-MANY_MORE = 2
-"""Times as many spots in a grid as crystals were told are too many."""
 DARK_PLACE = 0.3
 """A crystal whose place is darker than this share of those around it gives no counts: the tails of its
 neighbours and the background light a dead one up to about 0.25, a live one in a thousand is as dark."""
@@ -112,15 +106,12 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
         notes.append(f"{extra} clear spots belong to no crystal: are rows and columns right?")
     if contest.expected is not None or contest.pinned is not None:
         return notes
+    counts = contest.ready.counts
     if not notes and len(contest.geometry) <= SMALL:
         # Spots far smaller than the cells that were asked for are smoothed away before they can be counted.
-        counts = contest.ready.counts
-        seen = seen_geometry(counts)
-        if seen is not None and len(seen) > MANY_MORE * len(contest.geometry) and is_complete(counts, seen):
-            return [f"the map looks like {seen} rather than {contest.geometry}"]
-    if spare or double or (len(contest.geometry) <= LARGE and float((1 - sure).mean()) > GEOMETRY_DOUBT):
-        for proposal in compare_geometries(contest.ready, contest.spots, contest.geometry, steps=1):
-            if proposal.geometry != contest.geometry and proposal.score < best.score - GEOMETRY_GAIN:
-                notes.append(f"the map looks like {proposal.geometry} rather than {contest.geometry}")
-                break
+        finer = finer_grid(counts, contest.geometry)
+        if finer is not None:
+            return [f"the map looks like {finer} rather than {contest.geometry}"]
+    if spare or double or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+        notes += second_thoughts(counts, contest.geometry)
     return notes

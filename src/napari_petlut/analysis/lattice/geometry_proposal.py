@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.growing import grow_grid
-from napari_petlut.analysis.lattice.hypotheses import Contest
-from napari_petlut.analysis.lattice.numbering import SEEDS, first_steps
+from napari_petlut.analysis.lattice.geometry_evidence import (
+    SUGGESTION_BIAS,
+    confidence,
+    features,
+    gap_filled,
+    log_plausibility,
+    quick_lattice,
+    shares,
+)
+from napari_petlut.analysis.lattice.geometry_layers import CRYSTALS_PER_SIDE, LONGEST, Layer, spot_layers
+from napari_petlut.analysis.lattice.grids import folded_cells
+from napari_petlut.analysis.lattice.hypotheses import Hypothesis
+from napari_petlut.analysis.lattice.numbering import best_match
 from napari_petlut.analysis.lattice.prepare import PreparedMap, prepare_map
-from napari_petlut.analysis.lattice.search import complete, rough_search, spot_grid
-from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.search import STRAY, WEAKEST
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
-FIRST_GUESSES = (6, 11, 18, 28)
-"""Crystals per side that the spot search starts from; the grid that holds most of its spots decides."""
-MAX_LINES = 48
-"""Longest side that is looked for."""
-FULL_LINE = 0.4
-"""A line counts when it has this share of the spots of a full line."""
-MAX_STEPS = 6
-"""Most times that the proposal is improved by a row or a column."""
-SCALE = 0.05
-"""Difference of the objective that makes one geometry e times as likely as another."""
+FIRST_GUESS = BlockGeometry(3, 3)
+"""What a map is prepared for before anything is known: gaps between a few large spots are closed."""
+STARTS = 4
+"""Sizes that layers suggest from which a better one is looked for."""
+WEIGHTY = 0.25
+"""Layers with a smaller share of the weightiest one's weight suggest nothing."""
+CLIMBS = 2
+"""Of these starts so many are improved by a row or a column at a time."""
+MAX_STEPS = 4
+"""Most times that a start is improved."""
+GOOD_SHARE = 0.6
+"""Layers whose spots and grid fit each other at least this well are tried for a complete grid."""
 WORTH_SAYING = 0.02
 """Proposals less likely than this are left out."""
-
-GOOD_SHARE = 0.75
-"""Of the grids that fit their spots this well, the one that holds most spots is taken: a smaller one has
-overlooked merged lines."""
-COMPLETE = 0.99
-"""Confidence of a complete grid of clear spots."""
-ROUGH_BUDGET = 40
-"""Mixtures that may be fitted for one geometry."""
+OPEN = 0.8
+"""A first proposal less likely than this is called open."""
+RUNNERS_UP = 3
+"""Other sizes that are named where it is open."""
+TOLD = float(np.log(10))
+"""A person who tells the size is right ten times more often than wrong by a line."""
+CONTRADICTED = 0.75
+"""A size that was told is contradicted when another is at least this likely all the same."""
+FAR_FINER = 1.4
+"""Spots are far smaller than asked for when so many more fit along a side."""
 
 Shape = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Grown:
-    """A grid grown over spots: how well both fit each other, spots in it, size."""
-
-    share: float
-    held: int
-    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,125 @@ class GeometryProposal:
     score: float = float("nan")
 
 
+@dataclass(eq=False)
+class Comparison:
+    """Sizes of the array that are compared for one map.
+
+    Parameters
+    ----------
+    ready : PreparedMap
+    layers : sequence of Layer
+    complete : BlockGeometry or None
+        Size of which the spots of a layer form a complete grid.
+    """
+
+    ready: PreparedMap
+    layers: Sequence[Layer]
+    complete: BlockGeometry | None
+    known: dict[Shape, tuple[FloatArray, Hypothesis] | None] = field(default_factory=dict)
+
+    def plausibility(self, shape: Shape) -> float:
+        """Return the logarithm of how plausible a size is against the others."""
+        if shape not in self.known:
+            lattice = quick_lattice(self.ready, BlockGeometry(*shape), self._hints(shape))
+            self.known[shape] = (
+                None
+                if lattice is None
+                else (features(self.ready, self.layers, self.complete, lattice), lattice)
+            )
+        found = self.known[shape]
+        return -np.inf if found is None else log_plausibility(found[0])
+
+    def _hints(self, shape: Shape) -> list[FloatArray]:
+        """Return lattices with one line less whose widest gap is filled."""
+        smaller = ((shape[0] - 1, shape[1]), (shape[0], shape[1] - 1))
+        known = [(self.known.get(s), axis) for axis, s in enumerate(smaller)]
+        filled = [gap_filled(found[1].grid, axis) for found, axis in known if found is not None]
+        return [grid for grid in filled if grid is not None]
+
+    def values(self, shape: Shape) -> FloatArray:
+        """Return the features of a size that was fitted."""
+        found = self.known[shape]
+        assert found is not None
+        return found[0]
+
+    def score(self, shape: Shape) -> float:
+        """Return the objective of the lattice of a size that was fitted."""
+        found = self.known[shape]
+        return float("nan") if found is None else found[1].score
+
+    def climb(self, here: Shape, most: int = MAX_STEPS) -> Shape:
+        """Walk by a row or a column at a time to a size that no neighbour betters."""
+        for _ in range(most):
+            best = max(neighbours(here), key=self.plausibility)
+            if self.plausibility(best) <= self.plausibility(here):
+                break
+            here = best
+        return here
+
+
+def neighbours(shape: Shape) -> list[Shape]:
+    """Return the sizes with a row or a column more or less."""
+    around = [(shape[0] + d0, shape[1] + d1) for d0, d1 in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    return [s for s in around if min(s) >= 2 and max(s) <= LONGEST]
+
+
+def compare(counts: FloatArray, also: Sequence[Shape] = ()) -> Comparison | None:
+    """Compare the sizes that a map suggests, and those given; None where no grid of spots is seen."""
+    layers = spot_layers(prepare_map(counts, FIRST_GUESS))
+    if not layers:
+        return None
+    complete = complete_grid(layers)
+    whole = [complete.shape] if complete else []
+    weighty = [layer for layer in layers if layer.weight >= WEIGHTY * layers[0].weight]
+    starts = list(dict.fromkeys([*also, *whole, *(rounded(layer.suggested) for layer in weighty)]))
+    starts = starts[: STARTS + len(also)]
+    ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
+    comparison = Comparison(ready, layers, complete)
+    # Small ones first: their gaps are hints for those with a line more.
+    starts.sort()
+    for start in sorted(starts, key=comparison.plausibility, reverse=True)[:CLIMBS]:
+        comparison.climb(start)
+    return comparison
+
+
+def rounded(suggested: tuple[float, float]) -> Shape:
+    """Return the size of an array next to a suggestion."""
+    constant, slope = SUGGESTION_BIAS
+    rows, cols = (int(np.clip(round((n + constant) / (1 - slope)), 2, LONGEST)) for n in suggested)
+    return rows, cols
+
+
+def complete_grid(layers: Sequence[Layer]) -> BlockGeometry | None:
+    """Return the largest size of which the spots of a layer form a complete grid; None without one."""
+    found = [size for layer in layers for size in [_complete(layer)] if size is not None]
+    return max(found, key=len, default=None)
+
+
+def _complete(layer: Layer) -> BlockGeometry | None:
+    """Return the size of which the spots of one layer form a complete grid; None if of none."""
+    n = len(layer.spots)
+    if layer.share < GOOD_SHARE:
+        return None
+    around = [range(max(2, int(x)), int(x) + 3) for x in layer.suggested]
+    sizes = [(r, c) for r in around[0] for c in around[1] if r * c <= n <= (1 + STRAY) * r * c]
+    for size in sorted(sizes, reverse=True):
+        match = best_match(layer.spots, BlockGeometry(*size))
+        if match is None or match.outside or (match.owner < 0).any() or folded_cells(match.grid).any():
+            continue
+        used = layer.significance[match.owner.ravel()]
+        if used.min() > WEAKEST * np.median(used):
+            return BlockGeometry(*size)
+    return None
+
+
 def propose_geometry(counts: npt.ArrayLike) -> list[GeometryProposal]:
     """Propose the number of rows and columns of a flood map, most likely first.
 
-    The spots are joined to a grid, which gives a first size; then lattices with a row or a column more or
-    less are fitted, and the ones that explain the map best are proposed.
+    Spots that Poisson noise would not make are looked for at coarse and fine scales, and joined to grids.
+    Their pitch in the middle of the block, where the counts are spread evenly, suggests how many lines the
+    whole block has, merged outer ones included. Quick lattices of these sizes, and of sizes with a row or a
+    column more or less, are fitted and compared.
 
     Parameters
     ----------
@@ -85,131 +203,77 @@ def propose_geometry(counts: npt.ArrayLike) -> list[GeometryProposal]:
     Returns
     -------
     list of GeometryProposal
-        Never empty.
+        Never empty. Where the first is not sure, its reason names the runners-up.
 
     Raises
     ------
     GeometryError
         If no grid is seen in the map.
     """
-    counts = np.asarray(counts, dtype=np.float64)
-    size = seen_geometry(counts)
-    if size is None:
+    comparison = compare(np.asarray(counts, dtype=np.float64))
+    ranked = [] if comparison is None else proposals(comparison)
+    if not ranked:
         raise GeometryError("no grid of spots is seen in this map; give rows and cols")
-    if is_complete(counts, size):
-        return [GeometryProposal(size, COMPLETE, f"the spots form a complete grid of {size}")]
-    contest = scene_of(counts, size)
-    return compare_geometries(contest.ready, contest.spots, size)
+    return ranked
 
 
-def is_complete(counts: FloatArray, geometry: BlockGeometry) -> bool:
-    """Say whether the clear spots of a map form a complete grid of this size."""
-    contest = scene_of(counts, geometry)
-    match = spot_grid(contest)
-    return match is not None and complete(match, contest)
-
-
-def seen_geometry(counts: FloatArray) -> BlockGeometry | None:
-    """Return the size of the grid that the spots of a map seem to form; None without one."""
-    grown = [g for g in (_grow(counts, guess) for guess in FIRST_GUESSES) if g is not None]
-    if not grown:
-        return None
-    good = [g for g in grown if g.share >= GOOD_SHARE]
-    first = max(good, key=lambda g: g.held) if good else max(grown, key=lambda g: g.share)
-    return BlockGeometry(*first.shape)
-
-
-def scene_of(counts: FloatArray, geometry: BlockGeometry, budget: int = ROUGH_BUDGET) -> Contest:
-    """Prepare a map for one geometry."""
-    ready = prepare_map(counts, geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    return Contest(ready, geometry, budget, spots, strength=strength)
-
-
-def compare_geometries(
-    ready: PreparedMap, spots: FloatArray, start: BlockGeometry, steps: int = MAX_STEPS
-) -> list[GeometryProposal]:
-    """Compare a geometry with those that have a row or a column more or less, and walk to the best.
-
-    Parameters
-    ----------
-    ready : PreparedMap
-    spots : ndarray of float64, shape (n, 2)
-        In pixels of the prepared map.
-    start : BlockGeometry
-    steps : int
-        Most moves to a better neighbour.
-
-    Returns
-    -------
-    list of GeometryProposal
-        Most likely first.
-    """
-    scores: dict[Shape, float] = {}
-
-    def score(shape: Shape) -> float:
-        if shape not in scores:
-            scores[shape] = rough_search(Contest(ready, BlockGeometry(*shape), ROUGH_BUDGET, spots)).score
-        return scores[shape]
-
-    here = start.shape
-    for _ in range(steps + 1):
-        around = [(here[0] + d0, here[1] + d1) for d0, d1 in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
-        possible = [s for s in around if min(s) >= 2 and max(s) <= MAX_LINES]
-        if not possible:
-            break
-        best = min(possible, key=score)
-        if best == here:
-            break
-        here = best
-    order = sorted(scores, key=lambda s: scores[s])
-    if not order or not np.isfinite(scores[order[0]]):
-        raise GeometryError("no grid of spots is seen in this map; give rows and cols")
-    weight = np.exp(-(np.array([scores[s] for s in order]) - scores[order[0]]) / SCALE)
-    weight /= weight.sum()
+def proposals(comparison: Comparison, told: BlockGeometry | None = None) -> list[GeometryProposal]:
+    """Return the sizes that were compared, most likely first; a size that a person told counts for more."""
+    sizes = [s for s, found in comparison.known.items() if found is not None]
+    if not sizes:
+        return []
+    value = np.array([comparison.plausibility(s) for s in sizes])
+    if told is not None:
+        value += TOLD * np.array([s == told.shape for s in sizes])
+    first, share = shares(value)
+    sure = confidence(comparison.values(sizes[first]), share[first])
+    others = (1 - sure) * share / max(1 - share[first], 1e-12)
+    chance = np.where(np.arange(len(sizes)) == first, sure, np.minimum(others, sure))
+    order = [first, *(int(k) for k in np.argsort(-value, kind="stable") if k != first)]
+    ranked = [(BlockGeometry(*sizes[k]), float(chance[k])) for k in order]
+    ranked = [r for k, r in enumerate(ranked) if k == 0 or r[1] >= WORTH_SAYING]
     return [
-        GeometryProposal(
-            BlockGeometry(*s),
-            float(w),
-            f"a lattice of {s[0]} x {s[1]} explains the map "
-            + (
-                "best"
-                if k == 0
-                else f"worse by {scores[s] - scores[order[0]]:.2f} in the log of the deviance"
-            ),
-            scores[s],
-        )
-        for k, (s, w) in enumerate(zip(order, weight, strict=True))
-        if w > WORTH_SAYING
+        GeometryProposal(size, p, _reason(ranked, k, comparison), comparison.score(size.shape))
+        for k, (size, p) in enumerate(ranked)
     ]
 
 
-def _grow(counts: FloatArray, guess: int) -> _Grown | None:
-    """Grow a grid over the spots at one guess of the size."""
-    ready = prepare_map(counts, BlockGeometry(guess, guess))
-    points, _ = find_spots(ready.counts, ready.support, ready.pitch)
-    if len(points) < 4:
-        return None
-    pitch = float(np.median(np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]))
-    scaled = points / max(pitch, 1e-9)
-    tree = cKDTree(scaled)
-    order = np.argsort(((scaled - np.median(scaled, axis=0)) ** 2).sum(1), kind="stable")
-    best: _Grown | None = None
-    for seed in order[:SEEDS]:
-        base = first_steps(scaled, tree, int(seed))
-        if base is None:
-            continue
-        owner, _ = grow_grid(scaled, int(seed), base, 2 * MAX_LINES + 1, 2 * MAX_LINES + 1)
-        real = owner >= 0
-        lines = []
-        for axis in (0, 1):
-            number = real.sum(axis=1 - axis)
-            full = np.flatnonzero(number >= FULL_LINE * np.percentile(number[number > 0], 80))
-            lines.append(int(full[-1] - full[0] + 1))
-        size = max(lines[0], 2), max(lines[1], 2)
-        held = int(real.sum())
-        # Both must hold: the nodes have spots, and the spots have nodes.
-        share = min(held / (size[0] * size[1]), 1.0) * held / len(points)
-        if best is None or share > best.share:
-            best = _Grown(share, held, size)
-    return best
+def _reason(ranked: Sequence[tuple[BlockGeometry, float]], place: int, comparison: Comparison) -> str:
+    """Return in words what speaks for a size, and for the first whether others are as good."""
+    size, sure = ranked[place]
+    if place:
+        return f"a lattice of {size} explains the map, but less well than one of {ranked[0][0]}"
+    if size == comparison.complete:
+        reason = f"the spots form a complete grid of {size}"
+    else:
+        reason = f"a lattice of {size} explains the map best"
+    if sure >= OPEN:
+        return reason
+    return f"{reason}, but it is open ({sure:.0%}){_others(ranked[1:])}"
+
+
+def _others(ranked: Sequence[tuple[BlockGeometry, float]]) -> str:
+    """Return the runners-up in words."""
+    named = ", ".join(f"{size} ({chance:.0%})" for size, chance in ranked[:RUNNERS_UP])
+    return f": it could also be {named}" if named else ""
+
+
+def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry) -> list[str]:
+    """Return what a map says against the number of rows and columns that a person told; empty if nothing."""
+    comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape])
+    ranked = [] if comparison is None else proposals(comparison, told)
+    if not ranked or ranked[0].geometry == told:
+        return []
+    first = ranked[0]
+    if first.confidence >= CONTRADICTED:
+        return [f"the map looks like {first.geometry} rather than {told}"]
+    likely = [(p.geometry, p.confidence) for p in ranked]
+    return [f"are rows and columns right? {told} is not the likeliest{_others(likely)}"]
+
+
+def finer_grid(counts: npt.ArrayLike, told: BlockGeometry) -> BlockGeometry | None:
+    """Return the size of a complete grid of far smaller spots than were asked for; None without one."""
+    scales = [s for s in CRYSTALS_PER_SIDE if s > FAR_FINER * np.sqrt(len(told))]
+    layers = spot_layers(prepare_map(np.asarray(counts, dtype=np.float64), FIRST_GUESS), scales)
+    found = complete_grid(layers)
+    return found if found is not None and len(found) > FAR_FINER * len(told) else None

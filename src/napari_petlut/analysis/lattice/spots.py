@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -29,6 +31,18 @@ def bin_map(counts: FloatArray, factor: int) -> FloatArray:
     return np.ascontiguousarray(full.reshape(n0, factor, n1, factor).sum(axis=(1, 3)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Maxima:
+    """Local maxima of the response, strongest first."""
+
+    place: FloatArray
+    response: FloatArray
+    level: float
+    """Response of the strong spots: its 98th percentile."""
+    noise: float
+    """Standard deviation of the response from Poisson noise alone."""
+
+
 def find_spots(
     counts: FloatArray, support: BoolArray, pitch: float, scale: float = SCALE
 ) -> tuple[FloatArray, FloatArray]:
@@ -51,31 +65,64 @@ def find_spots(
     strength : ndarray of float64, shape (n,)
         Response, 1 for the strong spots of the map.
     """
+    found = _maxima(counts, support, pitch, scale)
+    return found.place, found.response / max(found.level, NOISE_LEVEL * found.noise)
+
+
+def find_significant_spots(
+    counts: FloatArray, support: BoolArray, pitch: float, least: float
+) -> tuple[FloatArray, FloatArray]:
+    """Find the spots that Poisson noise alone would not make; like `find_spots`, but weighed differently.
+
+    Parameters
+    ----------
+    counts, support, pitch
+        As for `find_spots`.
+    least : float
+        Least response in standard deviations of its Poisson noise.
+
+    Returns
+    -------
+    positions : ndarray of float64, shape (n, 2)
+        (axis 0, axis 1) in pixels, strongest first.
+    significance : ndarray of float64, shape (n,)
+        Response in standard deviations of its Poisson noise.
+    """
+    found = _maxima(counts, support, pitch, SCALE)
+    significance = found.response / found.noise
+    clear = significance > least
+    return found.place[clear], significance[clear]
+
+
+def _maxima(counts: FloatArray, support: BoolArray, pitch: float, scale: float) -> _Maxima:
+    """Find the local maxima of the response inside the support."""
     factor = max(1, int(pitch / PIXELS_PER_PITCH))
-    small = bin_map(counts, factor)
+    # Continued to whole bins: a part of a bin would be a dark edge, and what is left of it a spot.
+    rest = [(0, -n % factor) for n in counts.shape]
+    small = bin_map(np.pad(counts, rest, mode="edge") if factor > 1 else counts, factor)
     inside = bin_map(support.astype(np.float64), factor) > 0
     sigma = scale * pitch / factor
     # The square root of counts + 3/8 has equal Poisson noise everywhere (Anscombe 1948).
     response = -ndimage.gaussian_laplace(np.sqrt(small + 0.375), sigma, mode="nearest") * sigma**2
+    # Square-rooted counts have the standard deviation 1/2, and the squared Laplacian of a Gaussian
+    # integrates to 1 / (2 pi sigma^6).
+    noise = 0.5 / (np.sqrt(2 * np.pi) * sigma)
     size = 2 * max(1, round(1.2 * sigma)) + 1
     top = (ndimage.maximum_filter(response, size=size, mode="nearest") == response) & inside
     # On a plateau every pixel is its neighbourhood's maximum, but none is a spot.
     top &= ndimage.minimum_filter(response, size=3, mode="nearest") < response
-    level = np.percentile(response[inside], 98) if inside.any() else 0.0
+    level = float(np.percentile(response[inside], 98)) if inside.any() else 0.0
     top &= response > LEVEL * max(level, 1e-12)
     top[[0, -1]] = False
     top[:, [0, -1]] = False
     peak = np.argwhere(top)
     if not len(peak):
-        return np.empty((0, 2)), np.empty(0)
+        return _Maxima(np.empty((0, 2)), np.empty(0), level, noise)
     strength = response[tuple(peak.T)]
     order = np.argsort(-strength, kind="stable")
     peak, strength = peak[order], strength[order]
     place = (peak + _parabola(response, peak) + 0.5) * factor - 0.5
-    # Poisson noise of the response: square-rooted counts have the standard deviation 1/2, and the squared
-    # Laplacian of a Gaussian integrates to 1 / (2 pi sigma^6).
-    noise = 0.5 / (np.sqrt(2 * np.pi) * sigma)
-    return place, strength / max(level, NOISE_LEVEL * noise)
+    return _Maxima(place, strength, level, noise)
 
 
 def _parabola(image: FloatArray, peak: npt.NDArray[np.int_]) -> FloatArray:
