@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_petlut.analysis.segmentation import cell_borders, nearest_peak_cells
+from napari_petlut.analysis.segmentation import cell_borders, nearest_peak_cells, update_nearest_cells
 from napari_petlut.errors import ParameterError
 
 
@@ -32,6 +32,25 @@ def test_cells_equal_the_comparison_of_all(shape, peaks):
 def test_bound_leaves_far_pixels_to_nobody(peaks, bound):
     labels = nearest_peak_cells((30, 41), peaks, max_distance=bound)
     assert np.array_equal(labels, compare_all((30, 41), np.array(peaks), bound))
+
+
+@given(points, st.data(), st.one_of(st.none(), st.floats(0.5, 60)))
+def test_updated_cells_equal_those_made_anew(peaks, data, bound):
+    before = np.array(peaks)
+    after = before.copy()
+    for peak in data.draw(st.lists(st.integers(0, len(peaks) - 1), max_size=4)):
+        after[peak] = data.draw(st.one_of(st.tuples(coordinates, coordinates), st.just((np.nan, np.nan))))
+    if np.isnan(after).all():
+        after[0] = (3.0, 4.0)
+    for old, new in ((before, after), (after, before)):
+        labels = nearest_peak_cells((37, 41), old, bound)
+        update_nearest_cells(labels, old, new, bound)
+        assert np.array_equal(labels, nearest_peak_cells((37, 41), new, bound))
+
+
+def test_cells_of_other_ids_cannot_be_updated():
+    with pytest.raises(ParameterError, match="each id must be in both"):
+        update_nearest_cells(np.zeros((4, 4), np.int32), [[1, 1]], [[1, 1], [2, 2]])
 
 
 def test_crystals_without_position_take_no_part_and_others_keep_their_id():

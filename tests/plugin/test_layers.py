@@ -164,21 +164,3 @@ def test_moved_points_tell_it_as_a_drag_does():
     assert layer.data is data
     assert layer.data[1].tolist() == (PEAKS.positions[1] + (1, 2)).tolist()
     assert told == [("changing", (1,)), ("changed", (1,))]
-
-
-def test_features_are_written_where_they_differ_and_colours_follow():
-    layer = ly.peaks_layer(PEAKS, name="b", geometry=BLOCK)
-    told = []
-    layer.events.features.connect(told.append)
-    ly.show_features(layer, layer.features.copy())
-    assert told == []
-    features = layer.features.copy()
-    features["status"] = ["suspect", "found", "manual"]
-    ly.show_features(layer, features)
-    assert len(told) == 1
-    assert layer.features.equals(features)
-    expected = ly.peaks_layer(PEAKS, name="b", geometry=BLOCK)
-    expected.features = features
-    np.testing.assert_array_equal(layer.border_color, expected.border_color)
-    layer.features.loc[0, "status"] = "found"
-    assert features["status"][0] == "suspect"

@@ -18,7 +18,7 @@ from napari_petlut.plugin.choices import restored
 from napari_petlut.plugin.counting import PeakCount, count_peaks, hide_count, show_count
 from napari_petlut.plugin.editing import PeakEditor
 from napari_petlut.plugin.keys import call_weakly
-from napari_petlut.plugin.live import draw_lines, redraw_cells
+from napari_petlut.plugin.live import NearestCells, draw_lines, redraw_cells
 from napari_petlut.plugin.navigation import fly_to, shown_in_own_order
 from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
 from napari_petlut.plugin.suspects import (
@@ -67,6 +67,7 @@ class BlockController:
         self.lattice: Lattice | None = None
         self._editor: PeakEditor | None = None
         self._places = np.empty((0, 2))
+        self._nearest = NearestCells()
         self._visited: Suspect | None = None
         self._snap = False
         known = ly.info(flood)
@@ -261,7 +262,7 @@ class BlockController:
         cells = self.cells_layer
         if cells is not None and not np.array_equal(before, self._places, equal_nan=True):
             missing, in_part = self.missing, shown_in_own_order(self.viewer)
-            redraw_cells(cells, before, self._places, self._geometry, missing, in_part=in_part)
+            redraw_cells(cells, self._nearest, before, self._places, self._geometry, missing, in_part=in_part)
         self.refresh_suspects()
 
     def refresh_suspects(self) -> None:

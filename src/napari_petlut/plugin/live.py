@@ -45,8 +45,34 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
     ly.info(layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
 
 
+class NearestCells:
+    """The nearest-peak cells of one block, remembered so that an edit costs only what it changes."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._places: FloatArray = np.empty((0, 2))
+        self._cells = np.empty((0, 0), np.int32)
+
+    def values(self, shape: tuple[int, ...], places: FloatArray, bound: object) -> LabelValues | None:
+        """Return label values, id + 1, for places by crystal id, None if there is no peak."""
+        from napari_petlut.analysis.segmentation import nearest_peak_cells, update_nearest_cells
+
+        limit = float(bound) if isinstance(bound, (int, float)) else None
+        size = (shape[0], shape[1])
+        if not np.isfinite(places).all(axis=1).any():
+            return None
+        key = (size, limit, len(places))
+        if key == self._key:
+            update_nearest_cells(self._cells, self._places, places, limit)
+        else:
+            self._cells = nearest_peak_cells(size, places, limit)
+        self._key, self._places = key, places.copy()
+        return (self._cells + 1).astype(ly.LABEL_DTYPE)
+
+
 def redraw_cells(
     layer: Labels,
+    nearest: NearestCells,
     before: FloatArray,
     after: FloatArray,
     geometry: BlockGeometry,
@@ -64,6 +90,8 @@ def redraw_cells(
     ----------
     layer : Labels
         The cells.
+    nearest : NearestCells
+        Of this block.
     before, after : ndarray of float64, shape (rows * cols, 2)
         Places by crystal id before and after the edit; NaN where there is no peak.
     geometry : BlockGeometry
@@ -73,17 +101,21 @@ def redraw_cells(
     in_part : bool
         Whether it is enough to draw the part that changes; see `show_labels`.
     """
-    if not np.isfinite(after).all(axis=1).any():
-        return
     known = ly.info(layer)
     computed = known.get("computed", np.asarray(layer.data))
     by_hand = ly.painted(layer)
-    new = _nearest(computed.shape, after, known)
+    shape, bound = computed.shape, known.get("max_distance")
+    mended = known.get("method", NEAREST) != NEAREST
+    old = nearest.values(shape, before, bound) if mended else None
+    new = nearest.values(shape, after, bound)
+    if new is None:
+        return
     if ly.geometry_of(layer) != geometry:
         layer.features = ly.cell_features(geometry)
-        known["stale"] = known.get("method", NEAREST) != NEAREST
-    elif known.get("method", NEAREST) != NEAREST:
-        new = _patched(computed, new, before, known)
+        known["stale"] = mended
+    elif mended:
+        if old is not None:
+            new = np.where((old != new) & (computed > 0), new, computed)
         known["stale"] = True
     if missing.size:
         new[np.isin(new, missing + 1)] = 0
@@ -93,25 +125,3 @@ def redraw_cells(
     if by_hand.any():
         shown = np.where(by_hand, np.asarray(layer.data), new)
     ly.show_labels(layer, shown, in_part=in_part)
-
-
-def _nearest(shape: tuple[int, ...], places: FloatArray, known: dict[str, object]) -> LabelValues:
-    """Return label values, id + 1, of the nearest-peak cells."""
-    from napari_petlut.analysis.segmentation import nearest_peak_cells
-
-    bound = known.get("max_distance")
-    ids = nearest_peak_cells(
-        (shape[0], shape[1]), places, float(bound) if isinstance(bound, (int, float)) else None
-    )
-    return (ids + 1).astype(ly.LABEL_DTYPE)
-
-
-def _patched(
-    computed: LabelValues, new: LabelValues, before: FloatArray, known: dict[str, object]
-) -> LabelValues:
-    """Return `computed` with the pixels whose nearest peak has changed given to their new one."""
-    if not np.isfinite(before).all(axis=1).any():
-        return new
-    old = _nearest(computed.shape, before, known)
-    changed = (old != new) & (computed > 0)
-    return np.where(changed, new, computed)

@@ -11,7 +11,7 @@ from napari_petlut.analysis.segmentation.kmeans import (
     uniform_grid,
 )
 from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters, fit_mixture
-from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells
+from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, update_nearest_cells
 from napari_petlut.analysis.segmentation.parameters import Method, SegmentationParameters
 from napari_petlut.analysis.segmentation.watershed import WatershedParameters, watershed_cells
 
@@ -32,5 +32,6 @@ __all__ = [
     "segment",
     "spot_windows",
     "uniform_grid",
+    "update_nearest_cells",
     "watershed_cells",
 ]

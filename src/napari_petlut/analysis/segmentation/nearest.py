@@ -57,6 +57,54 @@ def nearest_peak_cells(
     return _cells(int(shape[0]), int(shape[1]), points, ids, bound)
 
 
+def update_nearest_cells(
+    labels: LabelArray,
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    max_distance: float | None = None,
+) -> None:
+    """Bring nearest-peak cells in step with peaks of which a few have moved, come or gone, in place.
+
+    The result is that of `nearest_peak_cells` for `after`, but only the tiles of the map that a changed peak
+    can reach are computed.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (n0, n1)
+        What `nearest_peak_cells` gave for `before`; overwritten.
+    before, after : array_like of float, shape (n, 2)
+        Peaks by crystal id, NaN for those that take no part.
+    max_distance : float, optional
+        The same as for `labels`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no peak before or after, or their numbers differ.
+
+    Examples
+    --------
+    >>> before, after = [[0, 1], [0, 4]], [[0, 1], [0, 2]]
+    >>> labels = nearest_peak_cells((1, 6), before)
+    >>> update_nearest_cells(labels, before, after)
+    >>> labels.tolist()
+    [[0, 0, 1, 1, 1, 1]]
+    """
+    old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if old.shape != new.shape:
+        raise ParameterError(f"{len(old)} peaks before and {len(new)} after; each id must be in both")
+    points, ids = usable_peaks(new)
+    usable_peaks(old)
+    same = ((old == new) | (np.isnan(old) & np.isnan(new))).all(axis=1)
+    if same.all():
+        return
+    changed = np.concatenate([old[~same], new[~same]])
+    changed = np.ascontiguousarray(changed[np.isfinite(changed).all(axis=1)])
+    unmoved = np.ascontiguousarray(new[same & np.isfinite(new).all(axis=1)])
+    bound = np.inf if max_distance is None else float(max_distance) ** 2
+    _update_cells(labels, changed, unmoved, points, ids, bound)
+
+
 def usable_peaks(positions: npt.ArrayLike) -> tuple[FloatArray, LabelArray]:
     """Return the peaks that take part, finite ones, and their ids.
 
@@ -102,25 +150,76 @@ def _tile_candidates(
 
 
 @njit(cache=True)
+def _fill_tile(
+    labels: LabelArray,
+    start0: int,
+    start1: int,
+    points: FloatArray,
+    ids: LabelArray,
+    bound: float,
+    least: FloatArray,
+    candidates: npt.NDArray[np.int64],
+) -> None:
+    stop0, stop1 = min(start0 + _TILE, labels.shape[0]), min(start1 + _TILE, labels.shape[1])
+    count = _tile_candidates(
+        points, float(start0), stop0 - 1.0, float(start1), stop1 - 1.0, least, candidates
+    )
+    for i in range(start0, stop0):
+        for j in range(start1, stop1):
+            best, winner = np.inf, NO_CRYSTAL
+            for c in range(count):
+                k = candidates[c]
+                d0, d1 = i - points[k, 0], j - points[k, 1]
+                distance = d0 * d0 + d1 * d1
+                if distance < best:
+                    best, winner = distance, ids[k]
+            labels[i, j] = winner if best <= bound else NO_CRYSTAL
+
+
+@njit(cache=True)
 def _cells(n0: int, n1: int, points: FloatArray, ids: LabelArray, bound: float) -> LabelArray:
     labels = np.empty((n0, n1), np.int32)
     least = np.empty(points.shape[0])
     candidates = np.empty(points.shape[0], np.int64)
     for start0 in range(0, n0, _TILE):
-        stop0 = min(start0 + _TILE, n0)
         for start1 in range(0, n1, _TILE):
-            stop1 = min(start1 + _TILE, n1)
-            count = _tile_candidates(
-                points, float(start0), stop0 - 1.0, float(start1), stop1 - 1.0, least, candidates
-            )
-            for i in range(start0, stop0):
-                for j in range(start1, stop1):
-                    best, winner = np.inf, NO_CRYSTAL
-                    for c in range(count):
-                        k = candidates[c]
-                        d0, d1 = i - points[k, 0], j - points[k, 1]
-                        distance = d0 * d0 + d1 * d1
-                        if distance < best:
-                            best, winner = distance, ids[k]
-                    labels[i, j] = winner if best <= bound else NO_CRYSTAL
+            _fill_tile(labels, start0, start1, points, ids, bound, least, candidates)
     return labels
+
+
+@njit(cache=True)
+def _update_cells(
+    labels: LabelArray,
+    changed: FloatArray,
+    unmoved: FloatArray,
+    points: FloatArray,
+    ids: LabelArray,
+    bound: float,
+) -> None:
+    least = np.empty(points.shape[0])
+    candidates = np.empty(points.shape[0], np.int64)
+    for start0 in range(0, labels.shape[0], _TILE):
+        high0 = min(start0 + _TILE, labels.shape[0]) - 1.0
+        for start1 in range(0, labels.shape[1], _TILE):
+            high1 = min(start1 + _TILE, labels.shape[1]) - 1.0
+            if _reaches(changed, unmoved, float(start0), high0, float(start1), high1):
+                _fill_tile(labels, start0, start1, points, ids, bound, least, candidates)
+
+
+@njit(cache=True)
+def _reaches(
+    changed: FloatArray, unmoved: FloatArray, low0: float, high0: float, low1: float, high1: float
+) -> bool:
+    """Return whether a changed peak can be nearer to some pixel of a tile than all that stayed."""
+    nearest_far_corner = np.inf
+    for k in range(unmoved.shape[0]):
+        p0, p1 = unmoved[k, 0], unmoved[k, 1]
+        far0, far1 = max(p0 - low0, high0 - p0), max(p1 - low1, high1 - p1)
+        nearest_far_corner = min(nearest_far_corner, far0 * far0 + far1 * far1)
+    limit = nearest_far_corner * (1.0 + _SLACK)
+    for k in range(changed.shape[0]):
+        p0, p1 = changed[k, 0], changed[k, 1]
+        near0, near1 = max(low0 - p0, 0.0, p0 - high0), max(low1 - p1, 0.0, p1 - high1)
+        if near0 * near0 + near1 * near1 <= limit:
+            return True
+    return False

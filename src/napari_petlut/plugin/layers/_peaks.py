@@ -119,26 +119,6 @@ def move_points(layer: Points, positions: npt.NDArray[np.float64]) -> None:
     layer.events.data(value=layer.data, action=ActionType.CHANGED, **about)
 
 
-def show_features(layer: Points, features: pd.DataFrame) -> None:
-    """Give a peaks layer another features table, and its points the colours that go with it.
-
-    Where the table has the shape of the one before, only the columns that differ are written: setting
-    ``layer.features`` takes several times as long, and resets what a new point will be like.
-    """
-    shown = layer.features
-    if len(shown) != len(features) or list(shown.columns) != list(features.columns):
-        layer.features = features.copy()
-        return
-    changed = [name for name in features.columns if not shown[name].equals(features[name])]
-    for name in changed:
-        shown[name] = features[name].to_numpy(copy=True)
-    if changed:
-        layer.refresh_colors()
-        layer.refresh_text()
-        layer.events.properties()
-        layer.events.features()
-
-
 def ring_size(positions: npt.NDArray[np.float64]) -> float:
     """Return a diameter that leaves the rings of most neighbours apart, at most `PEAK_SIZE`."""
     if len(positions) < 2:
