@@ -70,17 +70,97 @@ class DragEnd:
         )
 
 
-def delete_and_add(block: BlockController) -> Callable[[], None]:
-    """Return a function that deletes one peak and puts it back, renumbering twice."""
-    layer = block.peaks_layer
-    assert layer is not None
+class MouseDrag:
+    """Drags peaks with a real mouse in the viewer's window; only letting go is timed.
 
-    def step() -> None:
-        place = layer.data[7].copy()
-        layer.remove([7])
-        layer.add(place)
+    Beside the edit itself this holds what napari does at the end of a drag.
+    """
 
-    return step
+    def __init__(self, block: BlockController) -> None:
+        assert block.peaks_layer is not None
+        self.viewer: Any = block.viewer
+        self.layer = block.peaks_layer
+        self.canvas = self.viewer.window._qt_viewer.canvas.native
+        self.viewer.layers.selection.active = self.layer
+        self.layer.mode = "select"
+        self.turn = 0
+
+    def prepare(self) -> None:
+        """Take the next peak and move it."""
+        from qtpy.QtCore import QEvent
+
+        start = self.layer.data[7 * self.turn % len(self.layer.data)].copy()
+        self.stop = start + ((2.0, -1.0) if self.turn % 2 else (-2.0, 1.0))
+        self.turn += 1
+        self._send(QEvent.Type.MouseMove, start, held=False)
+        self._send(QEvent.Type.MouseButtonPress, start)
+        for share in (0.5, 1.0):
+            self._send(QEvent.Type.MouseMove, start + share * (self.stop - start))
+        process_events()
+
+    def __call__(self) -> None:
+        """Let go."""
+        from qtpy.QtCore import QEvent
+
+        self._send(QEvent.Type.MouseButtonRelease, self.stop, held=False)
+
+    def _send(self, kind: Any, position: Any, *, held: bool = True) -> None:
+        from qtpy.QtCore import QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtWidgets import QApplication
+
+        camera = self.viewer.scene.camera
+        across = self.canvas.width() / 2 + (position[1] - camera.center[-1]) * camera.zoom
+        down = self.canvas.height() / 2 + (position[0] - camera.center[-2]) * camera.zoom
+        local = QPointF(round(across), round(down))
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        event = QMouseEvent(
+            kind,
+            local,
+            self.canvas.mapToGlobal(local),
+            none if kind == kind.MouseMove else left,
+            left if held else none,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(self.canvas, event)
+
+
+class DeleteAndAdd:
+    """Deletes one peak and puts it back."""
+
+    def __init__(self, block: BlockController) -> None:
+        assert block.peaks_layer is not None
+        self.layer = block.peaks_layer
+        self.whole = len(self.layer.data)
+        self.place = self.layer.data[7].copy()
+
+    def delete(self) -> None:
+        """Delete the peak."""
+        self.place = self.layer.data[7].copy()
+        self.layer.remove([7])
+
+    def add(self) -> None:
+        """Put it back."""
+        self.layer.add(self.place)
+
+    def make_whole(self) -> None:
+        """Put it back if it is away, and draw."""
+        if len(self.layer.data) < self.whole:
+            self.add()
+        process_events()
+
+    def make_hole(self) -> None:
+        """Delete it, and draw."""
+        self.delete()
+        process_events()
+
+
+def process_events() -> None:
+    """Let Qt do and draw all that waits."""
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(3):
+        QApplication.processEvents()
 
 
 @dataclass(frozen=True)
@@ -127,8 +207,7 @@ def _in_window(quick: bool) -> list[dict[str, str]]:
 
     viewer = napari.Viewer(show=True)
     block = block_in(viewer, 16, 512)
-    for _ in range(5):
-        QApplication.processEvents()
+    process_events()
 
     def drawn(step: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
@@ -139,24 +218,33 @@ def _in_window(quick: bool) -> list[dict[str, str]]:
 
     def prepare() -> None:
         drag.prepare()
-        QApplication.processEvents()
+        process_events()
 
     repeats = 5 if quick else 40
-    drag, edit = DragEnd(block), delete_and_add(block)
+    drag = DragEnd(block)
     rows = [
         _row("end of drag to layers updated", timed(drag, prepare, repeats)),
         _row("end of drag to drawn", timed(drawn(drag), prepare, repeats)),
+    ]
+    mouse, edit = MouseDrag(block), DeleteAndAdd(block)
+    rows += [
+        _row("release of the mouse button to drawn", timed(drawn(mouse), mouse.prepare, repeats)),
+        _row("undo of a drag, drawn", timed(drawn(block.undo), process_events, repeats)),
+        _row("one peak deleted, drawn", timed(drawn(edit.delete), edit.make_whole, repeats)),
+    ]
+    edit.make_whole()
+    rows += [
+        _row("one peak added, drawn", timed(drawn(edit.add), edit.make_hole, repeats)),
+        _row("undo of adding and deleting, drawn", timed(drawn(block.undo), process_events, repeats)),
     ]
     panel = WorkflowPanel(viewer)
     viewer.window.add_dock_widget(panel)
     cells = block.cells_layer
     assert cells is not None
     ly.info(cells)["method"] = "mixture"
-    rows += [
-        _row("the same, cells by mixture, panel open", timed(drawn(drag), prepare, repeats)),
-        _row("delete and add again, drawn", timed(drawn(edit), QApplication.processEvents, repeats)),
-        _row("undo, drawn", timed(drawn(block.undo), QApplication.processEvents, repeats)),
-    ]
+    rows.append(
+        _row("end of drag to drawn, cells by mixture, panel open", timed(drawn(drag), prepare, repeats))
+    )
     viewer.close()
     return rows
 
