@@ -81,3 +81,10 @@ def test_an_accepted_dead_crystal_is_counted_as_such(points):
     reasons = ["" for _ in range(9)] + [ACCEPTED_REASON]
     count = count_peaks(peak_features(Peaks(points, status=marks), BLOCK, reasons), BLOCK, suspects=0)
     assert (count.sentence, count.complete) == ("19 / 20 peaks, 1 dead", True)
+
+
+def test_peaks_of_no_crystal_are_counted_apart(points):
+    more = np.vstack([points[1:], points[:2] + 3])
+    crystal = np.array([*range(1, 20), -1, -1])
+    count = count_peaks(peak_features(Peaks(more, crystal=crystal), BLOCK), BLOCK, suspects=3)
+    assert (count.sentence, count.complete) == ("19 / 20 peaks + 2 extra, 3 suspects", False)

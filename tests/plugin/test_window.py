@@ -164,7 +164,7 @@ def test_add_delete_and_paste_keep_the_count(block, hand, viewer, points):
     hand.click(points[3])
     hand.key(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     hand.key(Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-    assert overlay(viewer).startswith("21 / 20 peaks, 1 suspect")
+    assert overlay(viewer).startswith("20 / 20 peaks + 1 extra, 1 suspect")
     assert layer.features["crystal"].iloc[-1] == -1
     for _ in range(3):
         hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)

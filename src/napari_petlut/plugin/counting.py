@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from napari_petlut.geometry import BlockGeometry
+from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import PeakStatus
 from napari_petlut.plugin.suspects import ACCEPTED_REASON
 
@@ -30,19 +31,22 @@ class PeakCount:
     Parameters
     ----------
     peaks : int
-        Peaks in the layer, without the places of missing crystals.
+        Peaks of a crystal, without the places of missing ones; all peaks as long as none has a number.
     crystals : int
         Crystals of the block.
     suspects : int
         Things to look at.
     dead : int
         Crystals without events that a person has accepted as such.
+    extra : int
+        Peaks that belong to no crystal; each is a suspect too.
     """
 
     peaks: int
     crystals: int
     suspects: int
     dead: int = 0
+    extra: int = 0
 
     @property
     def complete(self) -> bool:
@@ -54,8 +58,8 @@ class PeakCount:
 
     @property
     def sentence(self) -> str:
-        """The count, and the numbers of dead crystals and suspects, in words."""
-        parts = [f"{self} peaks"]
+        """The count, and the numbers of extra peaks, dead crystals and suspects, in words."""
+        parts = [f"{self} peaks + {self.extra} extra" if self.extra else f"{self} peaks"]
         if self.dead:
             parts.append(f"{self.dead} dead")
         if self.suspects:
@@ -64,10 +68,13 @@ class PeakCount:
 
 
 def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) -> PeakCount:
-    """Count the rows of a features table whose status is not "missing"."""
+    """Count the rows of a features table whose status is not "missing", those of no crystal apart."""
     missing = features["status"].to_numpy() == PeakStatus.MISSING
     dead = missing & (features["reason"].to_numpy() == ACCEPTED_REASON)
-    return PeakCount(int((~missing).sum()), len(geometry), suspects, int(dead.sum()))
+    numbered = features["crystal"].to_numpy() != NO_CRYSTAL
+    extra = ~missing & ~numbered if numbered.any() else np.zeros(len(features), bool)
+    peaks = ~missing & ~extra
+    return PeakCount(int(peaks.sum()), len(geometry), suspects, int(dead.sum()), int(extra.sum()))
 
 
 def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
