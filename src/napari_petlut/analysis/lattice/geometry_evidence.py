@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.geometry_layers import SIGNIFICANCE, Layer, spread_counts
+from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.numbering import best_match
 from napari_petlut.analysis.lattice.objective import TERMS, own_spots, terms
@@ -17,6 +18,8 @@ from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
+FITS = 3
+"""Mixtures fitted for one size besides those from hints."""
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
 and the spread counts are as good a start."""
@@ -49,7 +52,7 @@ FEATURES = (
 """Names of the features, in the order of the coefficients."""
 SIGNS = (-1, -1, -1, -1, -1, -1, 1, 1, 0)
 """Which way each feature may speak for a size, 0 for either."""
-COEFFICIENTS = np.array([-1.221, -3.984, -35.2, -13.66, -8.525, -5.078, 0.9665, 2.335, 1.784])
+COEFFICIENTS = np.array([-1.271, -2.575, -45.37, -10.91, -10.73, -6.635, 0.951, 2.454, 3.366])
 """Conditional logistic regression of the true size against others of the same map: how much more plausible a
 size is, per unit of each feature. Fitted on simulated blocks by `benchmarks/fit_geometry.py`."""
 SURENESS = (
@@ -64,7 +67,7 @@ LEAST_SHARE = 1e-3
 """Shares closer to 0 or 1 than this count as this close."""
 SURENESS_SIGNS = (1, -1, -1, 1, 1)
 """Which way each of them may speak."""
-CONFIDENCE = np.array([2.602, 0.564, -4.526, -3.26, 0.897, 0.46])
+CONFIDENCE = np.array([3.612, 0.593, -4.971, -7.944, 1.086, 0.053])
 """Logistic regression of whether the likeliest size is right: intercept, then one coefficient for each of
 `SURENESS`."""
 
@@ -83,15 +86,33 @@ def quick_lattice(
         Lattices of this size to start from as well.
     """
     spots = own_scale_spots(ready, geometry)
-    contest = Contest(ready, geometry, 2 + len(hints), spots)
+    contest = Contest(ready, geometry, FITS + len(hints), spots)
     for grid in hints:
-        contest.judge(grid, "a line put into a gap")
+        contest.judge(grid, "a hint")
     if len(geometry) <= MATCHED and len(spots) >= 4:
         match = best_match(spots, geometry)
         if match is not None and (match.owner >= 0).mean() >= MOSTLY:
             contest.judge(match.grid, "spots joined to a grid")
     contest.judge(contest.lock(spread_counts(ready, geometry, ready.pitch).grid), "counts spread evenly")
+    if contest.pool:
+        contest.judge(contest.lock(contest.best.grid), "put onto the ridges")
     return contest.best if contest.pool else None
+
+
+def layer_grid(layer: Layer, geometry: BlockGeometry) -> FloatArray | None:
+    """Return a layer's grid cut to a size, its holes filled; None if it is smaller or has too many holes."""
+    owner = layer.owner
+    for axis, length in enumerate(geometry.shape):
+        lines = np.moveaxis(owner, axis, 0)
+        while len(lines) > length:
+            lines = lines[1:] if (lines[0] >= 0).sum() < (lines[-1] >= 0).sum() else lines[:-1]
+        owner = np.moveaxis(lines, 0, axis)
+    known = owner >= 0
+    if owner.shape != geometry.shape or known.mean() < MOSTLY:
+        return None
+    if min(known.any(axis=0).sum(), known.any(axis=1).sum()) < 2:
+        return None
+    return fill_holes(np.where(known[..., None], layer.spots[np.maximum(owner, 0)], 0.0), ~known)
 
 
 def own_scale_spots(ready: PreparedMap, geometry: BlockGeometry) -> FloatArray:
@@ -123,7 +144,7 @@ def features(
         told["log deviance"],
         told["irregularity"],
         told["unevenness"],
-        1 - own.sum() / max(len(spots), 1),
+        0.0 if geometry == complete else 1 - own.sum() / max(len(spots), 1),
         fullest_line(fit),
         widest_gap(fit.grid),
         np.log(UNSUGGESTED + suggestion(layers, geometry)),

@@ -13,6 +13,7 @@ from napari_petlut.analysis.lattice.geometry_evidence import (
     confidence,
     features,
     gap_filled,
+    layer_grid,
     log_plausibility,
     quick_lattice,
     shares,
@@ -33,6 +34,10 @@ STARTS = 4
 """Sizes that layers suggest from which a better one is looked for."""
 WEIGHTY = 0.25
 """Layers with a smaller share of the weightiest one's weight suggest nothing."""
+RIVAL = 6.0
+"""A start whose plausibility is less than e to the minus this of the best one's is not improved."""
+HINTS = 3
+"""So many of the weightiest layers lend their grids as a start."""
 CLIMBS = 2
 """Of these starts so many are improved by a row or a column at a time."""
 MAX_STEPS = 4
@@ -86,11 +91,14 @@ class Comparison:
     layers : sequence of Layer
     complete : BlockGeometry or None
         Size of which the spots of a layer form a complete grid.
+    shift : ndarray of float64, shape (2,)
+        From pixels of the layers to pixels of the prepared map.
     """
 
     ready: PreparedMap
     layers: Sequence[Layer]
     complete: BlockGeometry | None
+    shift: FloatArray
     known: dict[Shape, tuple[FloatArray, Hypothesis] | None] = field(default_factory=dict)
 
     def plausibility(self, shape: Shape) -> float:
@@ -106,11 +114,15 @@ class Comparison:
         return -np.inf if found is None else log_plausibility(found[0])
 
     def _hints(self, shape: Shape) -> list[FloatArray]:
-        """Return lattices with one line less whose widest gap is filled."""
+        """Return the grids of layers, and lattices with one line less whose widest gap is filled."""
+        size = BlockGeometry(*shape)
+        grown = [layer_grid(layer, size) for layer in self.layers[:HINTS]]
         smaller = ((shape[0] - 1, shape[1]), (shape[0], shape[1] - 1))
         known = [(self.known.get(s), axis) for axis, s in enumerate(smaller)]
         filled = [gap_filled(found[1].grid, axis) for found, axis in known if found is not None]
-        return [grid for grid in filled if grid is not None]
+        return [grid + self.shift for grid in grown if grid is not None] + [
+            g for g in filled if g is not None
+        ]
 
     def values(self, shape: Shape) -> FloatArray:
         """Return the features of a size that was fitted."""
@@ -141,7 +153,8 @@ def neighbours(shape: Shape) -> list[Shape]:
 
 def compare(counts: FloatArray, also: Sequence[Shape] = ()) -> Comparison | None:
     """Compare the sizes that a map suggests, and those given; None where no grid of spots is seen."""
-    layers = spot_layers(prepare_map(counts, FIRST_GUESS))
+    rough = prepare_map(counts, FIRST_GUESS)
+    layers = spot_layers(rough)
     if not layers:
         return None
     complete = complete_grid(layers)
@@ -150,11 +163,14 @@ def compare(counts: FloatArray, also: Sequence[Shape] = ()) -> Comparison | None
     starts = list(dict.fromkeys([*also, *whole, *(rounded(layer.suggested) for layer in weighty)]))
     starts = starts[: STARTS + len(also)]
     ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
-    comparison = Comparison(ready, layers, complete)
+    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin)
     # Small ones first: their gaps are hints for those with a line more.
     starts.sort()
-    for start in sorted(starts, key=comparison.plausibility, reverse=True)[:CLIMBS]:
-        comparison.climb(start)
+    starts.sort(key=comparison.plausibility, reverse=True)
+    best = comparison.plausibility(comparison.climb(starts[0]))
+    for start in starts[1:CLIMBS]:
+        if comparison.plausibility(start) > best - RIVAL:
+            comparison.climb(start)
     return comparison
 
 
