@@ -150,3 +150,14 @@ def test_sizes_that_no_layer_suggests_count_little():
 
 def test_a_proposal_without_a_lattice_has_no_score():
     assert np.isnan(GeometryProposal(BlockGeometry(2, 2), 0.5, "").score)
+
+
+def test_a_row_too_many_is_not_taken_for_a_dead_one_without_a_word():
+    flood = simulated(rows=7, cols=9, counts_per_crystal=8_000, resolution=2.5, seed=41)
+    assert "the map looks like 7 x 9 rather than 8 x 9" in find_lattice(flood, BlockGeometry(8, 9)).doubts
+
+
+def test_a_right_size_with_a_dead_row_is_not_contradicted():
+    dead = tuple(range(24, 32))
+    flood = simulated(rows=8, cols=8, resolution=1.9, counts_per_crystal=20_000, distortion=0.06, dead=dead)
+    assert not any("looks like" in doubt for doubt in find_lattice(flood, BlockGeometry(8, 8)).doubts)

@@ -17,6 +17,9 @@ GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
 SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
+DARK_LINE = 0.5
+"""Crystals without light, as a share of the shorter side, from which other geometries are tried: a line too
+many is found as a dead one."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
 SMALL = 25
@@ -62,7 +65,7 @@ def conclude(
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
     sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
     extra = verdict.unused_spots(grid, contest.spots, strength)
-    notes = geometry_doubts(contest, best, sure, len(extra))
+    notes = geometry_doubts(contest, best, sure, len(extra), int(dark.sum()))
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += [
         f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
@@ -94,7 +97,9 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     return sure
 
 
-def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra: int) -> list[str]:
+def geometry_doubts(
+    contest: Contest, best: Hypothesis, sure: FloatArray, extra: int, dark: int = 0
+) -> list[str]:
     """Return what speaks against the number of rows and columns, and what would fit better."""
     notes = []
     double = verdict.double_lines(best.fit.weight)
@@ -112,6 +117,7 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
         finer = finer_grid(counts, contest.geometry)
         if finer is not None:
             return [f"the map looks like {finer} rather than {contest.geometry}"]
-    if spare or double or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+    line = dark >= DARK_LINE * min(contest.geometry.shape)
+    if spare or double or line or float((1 - sure).mean()) > GEOMETRY_DOUBT:
         notes += second_thoughts(counts, contest.geometry)
     return notes
