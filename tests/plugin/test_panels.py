@@ -99,6 +99,19 @@ def test_an_empty_viewer_says_how_to_begin(qtbot):
     assert panel.message.text() == ""
 
 
+def test_a_map_that_napari_opened_as_labels_is_explained(qtbot, counts):
+    viewer = ViewerModel()
+    panel = WorkflowPanel(viewer)
+    qtbot.addWidget(panel)
+    labels = viewer.add_labels(counts.astype(np.int32), name="whole")
+    assert "napari has opened 'whole' as labels" in panel.message.text()
+    panel.start_all.changed.emit(True)
+    assert "Convert to Image" in panel.message.text()
+    viewer.layers.remove(labels)
+    viewer.add_image(counts)
+    assert panel.message.text() == ""
+
+
 # -- runs in the background -------------------------------------------------------------------------------
 
 

@@ -13,8 +13,6 @@ from napari_petlut.plugin.workbench import workbench_of
 if TYPE_CHECKING:
     import napari
 
-_NO_MAP = "Open a flood map first: drop a file on the canvas, or File > Open Sample."
-
 
 def run_all(viewer: napari.viewer.Viewer) -> None:
     """Go from the flood map to the cells in one go."""
@@ -93,14 +91,16 @@ def show_keys(viewer: napari.viewer.Viewer) -> None:
 
 def work_on(viewer: napari.viewer.Viewer) -> None:
     """Let keys, count and status bar follow the flood map in the viewer, without opening a panel."""
-    if workbench_of(viewer).choose_any() is None:
-        _complain(_NO_MAP)
+    bench = workbench_of(viewer)
+    if bench.choose_any() is None:
+        _complain(bench.advice)
 
 
 def _act(viewer: napari.viewer.Viewer, action: Callable[[BlockController], None]) -> None:
-    block = workbench_of(viewer).choose_any()
+    bench = workbench_of(viewer)
+    block = bench.choose_any()
     if block is None:
-        _complain(_NO_MAP)
+        _complain(bench.advice)
     else:
         action(block)
 
@@ -112,7 +112,7 @@ def _run(viewer: napari.viewer.Viewer, make: Callable[[BlockController], Job]) -
     bench = workbench_of(viewer)
     block = bench.choose_any()
     if block is None:
-        _complain(_NO_MAP)
+        _complain(bench.advice)
         return
     runner_of(bench).try_start(lambda: make(block), also_tell=_tell)
 

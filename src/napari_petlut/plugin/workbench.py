@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-from napari.layers import Image, Points
+from napari.layers import Image, Labels, Points
 from psygnal import Signal
 
 from napari_petlut.plugin import layers as ly
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _BENCHES: dict[int, Workbench] = {}
+_OPEN_A_MAP = "Open a flood map first: drop a file on the canvas, or File > Open Sample."
+_CONVERT = (
+    "napari has opened {name!r} as labels, as it does with whole numbers: right-click it in the layer list "
+    "and choose Convert to Image to make it a flood map."
+)
 
 
 class Workbench:
@@ -70,6 +75,15 @@ class Workbench:
         images = [layer for layer in viewer.layers if ly.is_flood_candidate(layer)] if viewer else []
         own = [layer for layer in images if ly.kind_of(layer) in (ly.LayerKind.FLOOD, None)]
         return sorted(own, key=lambda layer: ly.kind_of(layer) is None)
+
+    @property
+    def advice(self) -> str:
+        """How to come to a flood map, for as long as there is none."""
+        viewer = self._viewer()
+        for layer in viewer.layers if viewer else []:
+            if isinstance(layer, Labels) and layer.ndim == 2 and ly.kind_of(layer) is None:
+                return _CONVERT.format(name=layer.name)
+        return _OPEN_A_MAP
 
     @property
     def points_layers(self) -> list[Points]:

@@ -81,7 +81,7 @@ class StepBody(Container):
         """Start a job on the current block."""
         block = self.bench.choose_any()
         if block is None:
-            self.say("Open a flood map first: drop a file, or File > Open Sample.", good=False)
+            self.say(self.bench.advice, good=False)
             return
         self.runner.try_start(lambda: make(block))
 

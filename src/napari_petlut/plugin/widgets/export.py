@@ -72,7 +72,7 @@ class ExportBody(FormBody):
     def _run(self) -> None:
         block = self.bench.choose_any()
         if block is None:
-            self.say("Open a flood map first: drop a file, or File > Open Sample.", good=False)
+            self.say(self.bench.advice, good=False)
             return
         try:
             plan = plan_export(self.stem, block.parameters(ExportChoices))

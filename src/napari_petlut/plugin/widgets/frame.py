@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import napari
 
 _MIN_WIDTH = 330
-_HINT = "Drop a flood map or event file on the canvas, or File > Open Sample."
 _GOOD, _BAD = "", "color: #f08c00"
 
 
@@ -42,6 +41,7 @@ class Panel(QWidget):
         self.bench = workbench_of(viewer)
         self.runner = runner_of(self.bench)
         self.bench.choose_any()
+        self._advice = ""
         self.bodies = [step(self.bench, self.runner) for step in self.steps]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -133,10 +133,9 @@ class Panel(QWidget):
             self.flood.reset_choices()
             current = self.bench.choose_any()
             self.flood.value = current.flood_layer if current else None
-        if current is None and not self.message.text():
-            self.message.setText(_HINT)
-        elif current is not None and self.message.text() == _HINT:
-            self.message.setText("")
+        if self.message.text() in ("", self._advice):
+            self._advice = "" if current else self.bench.advice
+            self.message.setText(self._advice)
 
     def _on_flood_chosen(self, layer: Image | None) -> None:
         self.bench.choose(layer)
@@ -144,7 +143,7 @@ class Panel(QWidget):
     def _run_all(self) -> None:
         block = self.bench.choose_any()
         if block is None:
-            self._on_ended(_HINT, False)
+            self._on_ended(self.bench.advice, False)
         else:
             self.runner.try_start(lambda: steps.run_all_job(block))
 
