@@ -123,6 +123,8 @@ class MouseDrag:
             Qt.KeyboardModifier.NoModifier,
         )
         QApplication.sendEvent(self.canvas, event)
+        if kind != kind.MouseButtonRelease:
+            process_events()
 
 
 class DeleteAndAdd:
