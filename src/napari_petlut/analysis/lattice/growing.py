@@ -106,16 +106,18 @@ def _predict(
 
 @njit(cache=True)
 def _nearest(points: FloatArray, taken: npt.NDArray[np.bool_], guess: FloatArray) -> tuple[int, float]:
-    """Free point nearest to a prediction, measured in its local steps."""
+    """Free point nearest to a prediction within `UNSUPPORTED_RESIDUAL`, measured in its local steps."""
     a, b, c, d = guess[1, 0], guess[2, 0], guess[1, 1], guess[2, 1]
     det = a * d - b * c
     if abs(det) < 1e-6:
         return -1, _FAR
     best, residual = -1, _FAR
+    # Points outside of this box are further away than any that is accepted.
+    reach0, reach1 = UNSUPPORTED_RESIDUAL * (abs(a) + abs(b)), UNSUPPORTED_RESIDUAL * (abs(c) + abs(d))
     for k in range(len(points)):
-        if taken[k]:
-            continue
         e0, e1 = points[k, 0] - guess[0, 0], points[k, 1] - guess[0, 1]
+        if abs(e0) > reach0 or abs(e1) > reach1 or taken[k]:
+            continue
         u, v = (d * e0 - b * e1) / det, (a * e1 - c * e0) / det
         r = np.sqrt(u * u + v * v)
         if r < residual:
@@ -157,9 +159,15 @@ def grow_grid(
     owner[i, j], taken[seed] = seed, True
     place[i, j] = points[seed]
     last = seed
+    # Nothing can grow further than this from the nodes that are there.
+    low0, high0, low1, high1 = i, i, j, j
     while True:
-        for a in range(height):
-            for b in range(width):
+        low0, high0 = min(low0, i), max(high0, i)
+        low1, high1 = min(low1, j), max(high1, j)
+        rows = range(max(0, low0 - 2), min(height, high0 + 3))
+        cols = range(max(0, low1 - 2), min(width, high1 + 3))
+        for a in rows:
+            for b in cols:
                 near = abs(a - i) <= 2 and abs(b - j) <= 2
                 if owner[a, b] != EMPTY or not (near or (choice[a, b] == last and last >= 0)):
                     continue
@@ -171,8 +179,8 @@ def grow_grid(
                         choice[a, b] = k
                         cost[a, b] = residual + (0.0 if support > 0 else UNSUPPORTED_PENALTY)
         best = _FAR
-        for a in range(height):
-            for b in range(width):
+        for a in rows:
+            for b in cols:
                 if owner[a, b] == EMPTY and cost[a, b] < best:
                     best, i, j = cost[a, b], a, b
         if best < _FAR:
@@ -182,8 +190,8 @@ def grow_grid(
             continue
         last = -1
         most = 2.0
-        for a in range(height):
-            for b in range(width):
+        for a in rows:
+            for b in cols:
                 if owner[a, b] != EMPTY:
                     continue
                 real = 0.0
