@@ -14,8 +14,14 @@ from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
 from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.squaring import (
+    squared_counts,
+    squaring_factors,
+    stretched_lattice,
+    to_squared,
+)
 from napari_petlut.model import FloatArray, Lattice
-from napari_petlut.scoring import score_lattice, symmetric_ids
+from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
 
 FIRST_SEED = 700_000
@@ -24,7 +30,10 @@ FIRST_SEED = 700_000
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """A block and everything its search learned."""
+    """A block and everything its search learned; arrays are in the order of the lattice found.
+
+    `truth` are the true centres in pixels of the prepared map, `full` in those of the flood map.
+    """
 
     level: str
     block: SimulatedBlock
@@ -34,6 +43,7 @@ class Searched:
     right: np.ndarray
     live: np.ndarray
     truth: FloatArray
+    full: FloatArray
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -48,19 +58,21 @@ def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
         for seed in range(FIRST_SEED, FIRST_SEED + number):
             block = simulate_block(random_block(seed, level).params)
             geometry = block.params.geometry
-            ready = prepare_map(block.flood.counts, geometry)
+            counts = block.flood.counts
+            factors = squaring_factors(counts, geometry)
+            ready = prepare_map(squared_counts(counts, factors), geometry)
             spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-            contest = Contest(ready, geometry, fits_allowed(params, geometry), spots)
+            contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, None, strength)
             best = search(contest, lambda _: None)
             lattice = conclude(contest, best, refined(contest, best), params, strength)
+            lattice = stretched_lattice(lattice, factors)
             score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
-            ids = min(
-                symmetric_ids(geometry),
-                key=lambda ids: float(np.linalg.norm(lattice.positions[ids] - block.centres, axis=1).sum()),
-            )
+            ids = score.ids
             right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
-            truth = np.zeros((len(geometry), 2))
-            right[ids], live[ids], truth[ids] = score.right, score.live, block.centres - ready.origin
+            truth, full = np.zeros((len(geometry), 2)), np.zeros((len(geometry), 2))
+            right[ids], live[ids] = score.right, score.live
+            truth[ids] = to_squared(block.centres, factors) - ready.origin
+            full[ids] = block.centres
             shape = geometry.shape
             yield Searched(
                 level,
@@ -71,4 +83,5 @@ def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
                 right.reshape(shape),
                 live.reshape(shape),
                 truth.reshape(*shape, 2),
+                full.reshape(*shape, 2),
             )

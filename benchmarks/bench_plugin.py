@@ -123,8 +123,6 @@ class MouseDrag:
             Qt.KeyboardModifier.NoModifier,
         )
         QApplication.sendEvent(self.canvas, event)
-        if kind != kind.MouseButtonRelease:
-            process_events()
 
 
 class DeleteAndAdd:

@@ -39,6 +39,8 @@ class LatticeScore:
         By true crystal id.
     distance : ndarray of float64, shape (rows * cols,)
         From the peak to the true centre in pixels.
+    ids : ndarray of intp, shape (rows * cols,)
+        By true crystal id: the id that the lattice gives to it under the best symmetry.
     """
 
     right: BoolArray
@@ -47,6 +49,7 @@ class LatticeScore:
     missing: BoolArray
     confidence: FloatArray
     distance: FloatArray
+    ids: IntArray
 
     @property
     def perfect(self) -> bool:
@@ -113,6 +116,7 @@ def score_lattice(
         missing=(lattice.status == PeakStatus.MISSING)[ids],
         confidence=np.asarray(lattice.confidence[ids], np.float64),
         distance=distance,
+        ids=ids,
     )
 
 

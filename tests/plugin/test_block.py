@@ -64,14 +64,6 @@ def test_the_count_on_the_canvas_follows_every_edit(block, viewer, points):
     assert overlay(viewer) == "20 / 20 peaks"
 
 
-def test_the_count_stays_legible_when_the_theme_changes(block, viewer):
-    viewer.theme = "light"
-    on_light = tuple(viewer.canvas.overlays[OVERLAY_KEY].color)
-    viewer.theme = "dark"
-    on_dark = tuple(viewer.canvas.overlays[OVERLAY_KEY].color)
-    assert sum(on_light[:3]) < sum(on_dark[:3])
-
-
 def test_cells_follow_an_edit_exactly(block):
     cells = add_cells(block)
     drag(block.peaks_layer, [7], (3.0, 2.0))

@@ -164,27 +164,3 @@ def test_moved_points_tell_it_as_a_drag_does():
     assert layer.data is data
     assert layer.data[1].tolist() == (PEAKS.positions[1] + (1, 2)).tolist()
     assert told == [("changing", (1,)), ("changed", (1,))]
-
-
-@pytest.mark.parametrize("colored_by", ["status", "reason", "confidence"])
-@pytest.mark.parametrize("column", ["status", "reason", "confidence", "crystal"])
-def test_features_that_are_shown_bring_their_colours(colored_by, column):
-    sure = Peaks(PEAKS.positions, PEAKS.crystal, PEAKS.status, confidence=np.array([1.0, 0.25, 0.5]))
-    why = ["", "dim", "dim"]
-    shown, expected = (ly.peaks_layer(sure, name="b", geometry=BLOCK, reasons=why) for _ in range(2))
-    for layer in (shown, expected):
-        layer.border_color_cycle = ly.STATUS_COLORS | {"": "red", "dim": "blue"}
-        layer.border_color = colored_by
-    told = []
-    shown.events.features.connect(told.append)
-    ly.show_features(shown, shown.features.copy())
-    assert told == []
-    features = shown.features.copy()
-    features[column] = features[column].to_numpy()[[2, 0, 1]]
-    ly.show_features(shown, features)
-    expected.features = features
-    assert len(told) == 1
-    assert shown.features.equals(features)
-    np.testing.assert_array_equal(shown.border_color, expected.border_color)
-    shown.features.loc[0, "reason"] = "mine"
-    assert "mine" not in set(features["reason"])

@@ -88,10 +88,3 @@ def test_peaks_of_no_crystal_are_counted_apart(points):
     crystal = np.array([*range(1, 20), -1, -1])
     count = count_peaks(peak_features(Peaks(more, crystal=crystal), BLOCK), BLOCK, suspects=3)
     assert (count.sentence, count.complete) == ("19 / 20 peaks + 2 extra, 3 suspects", False)
-
-
-def test_an_extra_peak_says_where_it_is(points):
-    (suspect,) = suspects_of(np.vstack([points, points[7] + 5]), np.append(IDS, -1))
-    assert (suspect.kind, suspect.text) == (SuspectKind.EXTRA, "extra peak near crystal 7 (row 1, col 2)")
-    lonely = suspects_of(points[:2], np.array([-1, -1]))
-    assert {suspect.text for suspect in lonely} == {"extra peak"}

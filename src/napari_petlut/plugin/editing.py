@@ -29,7 +29,7 @@ from psygnal import Signal
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
 from napari_petlut.plugin.history import History
-from napari_petlut.plugin.layers import info, move_points, peak_features, set_feature_defaults, show_features
+from napari_petlut.plugin.layers import info, move_points, peak_features, set_feature_defaults
 from napari_petlut.plugin.numbering import Numbering, number_points, numbering_of
 from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
 
@@ -279,7 +279,8 @@ class PeakEditor:
             layer.data = state.positions.copy()
         elif not (layer.data == state.positions).all():
             move_points(layer, state.positions)
-        show_features(layer, state.features)
+        if not layer.features.equals(state.features):
+            layer.features = state.features.copy()
         if len(layer.data) == 0:
             set_feature_defaults(layer)  # for the first point that will be added
 

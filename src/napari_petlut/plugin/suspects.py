@@ -138,12 +138,10 @@ def _homeless(
         distance = np.linalg.norm(numbering.places - positions[point], axis=1)
         distance[~numbering.occupied | ~np.isfinite(distance)] = np.inf
         nearest = int(np.argmin(distance))
-        name = crystal_text(nearest, geometry)
         if distance[nearest] < same_spot:
-            kind, text = SuspectKind.DOUBLED, f"second peak of {name}"
-        elif np.isfinite(distance[nearest]):
-            kind, text = SuspectKind.EXTRA, f"extra peak near {name}"
+            text = f"second peak of {crystal_text(nearest, geometry)}"
+            found.append(Suspect(SuspectKind.DOUBLED, place, NO_CRYSTAL, int(point), text))
         else:
-            kind, text = SuspectKind.EXTRA, "extra peak"
-        found.append(Suspect(kind, place, NO_CRYSTAL, int(point), text))
+            text = "this peak belongs to no crystal"
+            found.append(Suspect(SuspectKind.EXTRA, place, NO_CRYSTAL, int(point), text))
     return found

@@ -54,7 +54,6 @@ class Workbench:
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.renamed.connect(self._on_renamed)
-        viewer.events.theme.connect(self._on_theme)
         for shortcut in SHORTCUTS:
             if shortcut.scope is Scope.VIEWER:
                 viewer.bind_key(shortcut.key, call_weakly(self, "act", shortcut.action), overwrite=True)
@@ -195,10 +194,6 @@ class Workbench:
             elif block is self._current and self._is_waiting(layer):
                 self._attach(block, layer)
         self.layers_changed.emit()
-
-    def _on_theme(self, event: object = None) -> None:
-        if self._current is not None:
-            self._current.refresh_suspects()  # the count must be legible on the other canvas
 
     def _on_renamed(self, event: object = None) -> None:
         self.layers_changed.emit()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.dead_lines import fewer_lines, open_places, with_dead_line
+from napari_petlut.analysis.lattice.dead_lines import dead_lines, open_places, with_dead_line
 from napari_petlut.analysis.lattice.objective import edge_asymmetry, log_gaps, terms
+from napari_petlut.analysis.lattice.resizing import with_lines
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
 from napari_petlut.scoring import score_lattice
@@ -17,10 +18,16 @@ def even(rows: int, cols: int, pitch: float = 10.0) -> np.ndarray:
 
 
 def test_a_lattice_with_a_line_less_covers_the_same_place():
-    fewer = fewer_lines(even(5, 3), 0)
+    fewer = with_lines(even(5, 3), 0, 4)
     assert fewer.shape == (4, 3, 2)
     np.testing.assert_allclose(fewer[:, 0, 0], np.linspace(10, 50, 4))
-    np.testing.assert_allclose(fewer_lines(even(5, 4), 1)[2, :, 1], np.linspace(10, 40, 3))
+    np.testing.assert_allclose(with_lines(even(5, 4), 1, 3)[2, :, 1], np.linspace(10, 40, 3))
+
+
+def test_dead_lines_are_those_that_are_dark_as_a_whole():
+    dark = np.zeros((4, 5), bool)
+    dark[2] = dark[:, 4] = dark[0, 0] = True
+    assert dead_lines(dark) == [(0, 2), (1, 4)]
 
 
 def test_the_gap_of_a_dead_line_is_the_first_place_that_is_tried():

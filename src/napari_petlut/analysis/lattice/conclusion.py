@@ -6,6 +6,8 @@ import numpy as np
 
 from napari_petlut.analysis.lattice import verdict
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.darkness import dead_probability
+from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
@@ -17,16 +19,12 @@ GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
 SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
-DARK_LINE = 0.5
-"""Crystals without light, as a share of the shorter side, from which other geometries are tried: a line too
-many is found as a dead one."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
-DARK_PLACE = 0.3
-"""A crystal whose place is darker than this share of those around it gives no counts: the tails of its
-neighbours and the background light a dead one up to about 0.25, a live one in a thousand is as dark."""
+UNLIT = 0.12
+"""A crystal with less than this share of the counts of those around it may share a neighbour's spot."""
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -52,20 +50,17 @@ def conclude(
     features = crystal_features(contest, best)
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     sure = lowered(confidence(features), rivals, best)
-    dark_place = relative_weight(contest.brightness(best.grid)) < DARK_PLACE
-    dark = dark_place | (relative_weight(best.fit.weight) < params.missing_share)
-    dead = dark.copy()
+    dead = dead_probability(contest, best) > params.missing_above
+    dark = dead | (relative_weight(best.fit.weight) < UNLIT)
     if best.dark is not None:
         dark |= best.dark
-        # What the winner took for dead was given no counts: whether it is, the place itself must tell.
-        dead &= ~best.dark | dark_place
     partner = merged_partners(best.fit.weight, dark)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
     sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
     extra = verdict.unused_spots(grid, contest.spots, strength)
-    notes = geometry_doubts(contest, best, sure, len(extra), int(dark.sum()))
+    notes = geometry_doubts(contest, best, sure, len(extra))
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += [
         f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
@@ -97,9 +92,7 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     return sure
 
 
-def geometry_doubts(
-    contest: Contest, best: Hypothesis, sure: FloatArray, extra: int, dark: int = 0
-) -> list[str]:
+def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra: int) -> list[str]:
     """Return what speaks against the number of rows and columns, and what would fit better."""
     notes = []
     double = verdict.double_lines(best.fit.weight)
@@ -109,6 +102,11 @@ def geometry_doubts(
     spare = extra > SPARE_SPOTS * min(contest.geometry.shape) + 1
     if spare:
         notes.append(f"{extra} clear spots belong to no crystal: are rows and columns right?")
+    # A line too many is found as a dead one.
+    dead = dead_lines(best.dark) if best.dark is not None else []
+    for axis, line in dead:
+        name = ("row", "column")[axis]
+        notes.append(f"{name} {line} gives no light at all: dead, or one {name} too many?")
     if contest.expected is not None or contest.pinned is not None:
         return notes
     counts = contest.ready.counts
@@ -117,7 +115,6 @@ def geometry_doubts(
         finer = finer_grid(counts, contest.geometry)
         if finer is not None:
             return [f"the map looks like {finer} rather than {contest.geometry}"]
-    line = dark >= DARK_LINE * min(contest.geometry.shape)
-    if spare or double or line or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+    if spare or double or dead or float((1 - sure).mean()) > GEOMETRY_DOUBT:
         notes += second_thoughts(counts, contest.geometry)
     return notes

@@ -12,17 +12,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from napari_petlut.analysis.lattice.grids import BoolArray
-from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
+from napari_petlut.analysis.lattice.hypotheses import Contest
 from napari_petlut.analysis.lattice.merging import relative_weight
-from napari_petlut.analysis.lattice.numbering import best_match
 from napari_petlut.analysis.lattice.objective import log_gaps
-from napari_petlut.geometry import BlockGeometry
+from napari_petlut.analysis.lattice.resizing import resized
 from napari_petlut.model import FloatArray
 
 FEWEST_LINES = 4
 """Blocks with fewer lines than this along an axis show no gap that could be told from their distortion."""
-FITS = 5
-"""Mixtures that may be fitted for the lattice with one line less."""
 WORSE = 0.1
 """How much worse the lattice with one line less may be, in the objective, for the line to be put back."""
 WIDEST = 2
@@ -32,8 +29,6 @@ DARK_LINE = 0.4
 it: light from both sides makes up to 0.25, a place between merged lines is about as bright as they are."""
 OUTSIDE = 0.8
 """Pitches from the outermost line to a dead one beyond it: edges crowd."""
-MOSTLY = 0.7
-"""A grid with spots for this share of the crystals is a lattice worth fitting."""
 
 
 def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArray]]:
@@ -42,12 +37,11 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
     Parameters
     ----------
     contest : Contest
-        The fits of the lattice with one line less are taken from its budget.
     """
     for axis, name in ((0, "row"), (1, "column")):
         if contest.geometry.shape[axis] < FEWEST_LINES:
             continue
-        rest = without_line(contest, axis)
+        rest = resized(contest, axis, -1)
         if rest is None or rest.score > contest.best.score + WORSE:
             continue
         for line in open_places(rest.grid, axis):
@@ -58,29 +52,9 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
             yield grid, f"a dead {name} {line}", dark
 
 
-def without_line(contest: Contest, axis: int) -> Hypothesis | None:
-    """Return the best lattice with one line less along an axis, None where none was found."""
-    rows, cols = contest.geometry.shape
-    geometry = BlockGeometry(rows - 1, cols) if axis == 0 else BlockGeometry(rows, cols - 1)
-    allowed = min(FITS, contest.budget)
-    rest = Contest(contest.ready, geometry, allowed, contest.spots, contest.cancelled, contest.strength)
-    match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
-    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
-        rest.judge(match.grid, "spots joined to a grid with a line less")
-    rest.grow(fewer_lines(contest.best.grid, axis), "lines traced with a line less", 1)
-    if rest.pool:
-        rest.judge(rest.lock(rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin)
-    contest.budget -= allowed - rest.budget
-    return rest.best if rest.pool else None
-
-
-def fewer_lines(grid: FloatArray, axis: int) -> FloatArray:
-    """Return a lattice with one line less along an axis that covers the same place evenly."""
-    view = np.moveaxis(grid, axis, 0)
-    at = np.linspace(0, len(view) - 1, len(view) - 1)
-    low = np.minimum(at.astype(np.intp), len(view) - 2)
-    part = (at - low)[:, None, None]
-    return np.ascontiguousarray(np.moveaxis(view[low] * (1 - part) + view[low + 1] * part, 0, axis))
+def dead_lines(dark: BoolArray) -> list[tuple[int, int]]:
+    """Return the rows and columns that are dark as a whole, as (axis, index)."""
+    return [(axis, int(k)) for axis in (0, 1) for k in np.flatnonzero(dark.all(axis=1 - axis))]
 
 
 def open_places(grid: FloatArray, axis: int) -> list[int]:

@@ -19,12 +19,18 @@ from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
 from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.squaring import (
+    squared_counts,
+    squaring_factors,
+    stretched_lattice,
+    to_squared,
+)
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, MixtureSchedule, fit_mixture
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, Lattice
 
-USUAL_CRYSTALS, LEAST_FITS = 256, 24
+USUAL_CRYSTALS, LEAST_FITS = 256, 60
 """`LatticeParameters.max_hypotheses` is meant for this many crystals; larger blocks get fewer fits, so that
 the time stays the same, but never fewer than the second."""
 FINAL_BINS = 9.0
@@ -100,22 +106,41 @@ def find_lattice(
     places = checked_fixed(fixed, geometry)
     expected = checked_prior(prior, geometry)
     report = progress if progress is not None else _ignore
+    factors = squaring_factors(counts, geometry)
+    square = squared_counts(counts, factors)
+    if expected is not None:
+        expected = to_squared(expected, factors)
+    held = {k: to_squared(np.asarray(p), factors) for k, p in places.items()}
     with _threads().limit(limits=1, user_api="blas"):
-        ready = prepare_map(counts, geometry)
-        spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-        contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, cancelled, strength)
-        if expected is not None:
-            contest.expect(expected - ready.origin)
-        if places:
-            contest.fix({k: np.asarray(p) - ready.origin for k, p in places.items()})
-        report(0.1)
-        best = search(contest, report)
-        grid = refined(contest, best)
-        report(0.95)
-    lattice = conclude(contest, best, grid, params, strength)
+        lattice = _solved(square, geometry, params, held, expected, report, cancelled)
+    lattice = stretched_lattice(lattice, factors)
     lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
     return place_fixed(lattice, places)
+
+
+def _solved(
+    counts: FloatArray,
+    geometry: BlockGeometry,
+    params: LatticeParameters,
+    places: Mapping[int, FloatArray],
+    expected: FloatArray | None,
+    report: Callable[[float], None],
+    cancelled: Callable[[], bool] | None,
+) -> Lattice:
+    """Find the lattice of a map whose pitches are about the same along both axes."""
+    ready = prepare_map(counts, geometry)
+    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
+    contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, cancelled, strength)
+    if expected is not None:
+        contest.expect(expected - ready.origin)
+    if places:
+        contest.fix({k: p - ready.origin for k, p in places.items()})
+    report(0.1)
+    best = search(contest, report)
+    grid = refined(contest, best)
+    report(0.95)
+    return conclude(contest, best, grid, params, strength)
 
 
 @cache

@@ -17,11 +17,11 @@ CAP = 1.0
 PITCH_CAP, COUNT_CAP = 0.3, 0.3
 """The same for the inconsistency of the pitch and for the unevenness of the counts: dead, dim and merged
 crystals are uneven by nature, one more than the cap says nothing."""
-IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.0, 22.0, 5.5
+IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.5, 14.0, 9.0
 """Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
 neighbours' log-counts against the log of the deviance: true lattices are regular, consistent and even.
 Fitted by pairwise logistic regression on simulated blocks (`benchmarks/fit_lattice_ranking.py`)."""
-EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.2
+EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.18
 """Outermost pitches that are held against those of the opposite edge, largest contribution of an axis, and
 weight: light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line
 off shows in one crowded and one wide edge. A faulty edge (walls, gains) must not outweigh the map, so the

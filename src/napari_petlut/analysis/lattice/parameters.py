@@ -15,8 +15,8 @@ class LatticeParameters:
     ----------
     suspect_below : float
         Crystals with a smaller confidence than this are marked suspect, 0 to 1.
-    missing_share : float
-        A crystal with less than this share of its neighbours' counts is taken for dead, 0 to 1.
+    missing_above : float
+        Crystals that are dead with more than this probability are marked missing, 0 to 1.
     max_hypotheses : int
         How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
     max_alternatives : int
@@ -29,15 +29,15 @@ class LatticeParameters:
     """
 
     suspect_below: float = 0.9
-    missing_share: float = 0.12
+    missing_above: float = 0.3
     max_hypotheses: int = 100
     max_alternatives: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("suspect_below", "missing_share"):
+        for name in ("suspect_below", "missing_above"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise ParameterError(f"{name} is a share from 0 to 1, not {value}")
+                raise ParameterError(f"{name} is a probability from 0 to 1, not {value}")
         if self.max_hypotheses < 1:
             raise ParameterError(f"max_hypotheses must be 1 or more, not {self.max_hypotheses}")
         if self.max_alternatives < 0:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
-from napari_petlut.analysis.lattice.dead_lines import MOSTLY, dead_line_moves
-from napari_petlut.analysis.lattice.grids import folded_cells
-from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
+from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
+from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
+from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import (
     doubt_map,
     fusion_moves,
@@ -20,6 +21,7 @@ from napari_petlut.analysis.lattice.moves import (
     slip_moves,
 )
 from napari_petlut.analysis.lattice.numbering import GridMatch, best_match
+from napari_petlut.analysis.lattice.resizing import MOSTLY
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.model import FloatArray
@@ -36,6 +38,10 @@ WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
+SECOND_FITS, SECOND_DIFFERENCE = 40, 0.05
+"""Mixtures of the second search, and the share of crystals that must differ for it."""
+DEAD_LINE_FITS, ROUND_FITS = 8, 25
+"""Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
 CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
 """A block is clear when the mean doubt of its crystals is below the first and every confidence above the
 second."""
@@ -66,19 +72,16 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     rough_search(contest)
     progress(0.3)
     _try(contest, shift_moves(contest, contest.best))
-    if not settled(contest):
-        for grid, origin, dark in dead_line_moves(contest):
-            contest.judge(grid, origin, dark)
-    for number in range(ROUNDS):
-        if settled(contest):
-            break
-        before = contest.best
-        improve(contest)
-        progress(0.3 + 0.6 * (number + 1) / ROUNDS)
-        if contest.best.score > before.score - GAIN:
-            break
-        contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
-        _try(contest, shift_moves(contest, contest.best))
+    if settled(contest):
+        return contest.best
+    with_dead_line = dead_line_search(contest)
+    improve(contest, progress)
+    if not settled(contest) and match is not None:
+        second_search(contest, match)
+    contest.pool += with_dead_line
+    if contest.best.dark is not None and dead_lines(contest.best.dark):
+        contest.budget = max(contest.budget, ROUND_FITS)
+        do_round(contest)
     return contest.best
 
 
@@ -99,7 +102,47 @@ def settled(contest: Contest) -> bool:
     return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)
 
 
-def improve(contest: Contest) -> None:
+def improve(contest: Contest, progress: Callable[[float], None]) -> None:
+    """Do rounds of moves until none helps."""
+    for number in range(ROUNDS):
+        if settled(contest):
+            break
+        before = contest.best
+        do_round(contest)
+        progress(0.3 + 0.6 * (number + 1) / ROUNDS)
+        if contest.best.score > before.score - GAIN:
+            break
+        contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
+        _try(contest, shift_moves(contest, contest.best))
+
+
+def dead_line_search(contest: Contest) -> list[Hypothesis]:
+    """Return lattices with a dead line, kept apart so that a wrong one does not lead the search astray."""
+    track = replace(contest, pool=[], budget=DEAD_LINE_FITS)
+    for grid, origin, dark in dead_line_moves(contest):
+        track.judge(grid, origin, dark)
+    return track.pool
+
+
+def second_search(contest: Contest, match: GridMatch) -> None:
+    """Improve the grid of spots by itself and let the result compete.
+
+    Where lines bend strongly, spots that are followed from one to the next may be right where traced lines
+    are not; the moves from the better lattice would never get there.
+    """
+    if (match.owner >= 0).mean() < MOSTLY:
+        return
+    track = replace(contest, pool=[], budget=SECOND_FITS)
+    first = track.judge(contest.lock(match.grid), "spots joined to a grid, put onto the ridges")
+    if first is None or (node_distance(first.grid, contest.best.grid) > SAME).mean() < SECOND_DIFFERENCE:
+        return
+    _try(track, shift_moves(track, first))
+    improve(track, lambda _: None)
+    contest.pool += track.pool
+    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+
+
+def do_round(contest: Contest) -> None:
     """Do one round of moves from the best lattice."""
     _try(contest, line_moves(contest, contest.best))
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)

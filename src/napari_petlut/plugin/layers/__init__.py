@@ -78,7 +78,6 @@ from napari_petlut.plugin.layers._peaks import (
     peaks_layer,
     ring_size,
     set_feature_defaults,
-    show_features,
 )
 from napari_petlut.plugin.layers._showing import (
     add_below_drawings,
@@ -131,7 +130,6 @@ __all__ = [
     "place_of",
     "ring_size",
     "set_feature_defaults",
-    "show_features",
     "show_labels",
     "show_layer",
     "update_layer",

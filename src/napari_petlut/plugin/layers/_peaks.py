@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 from napari.layers import Points
 from napari.layers.base import ActionType
-from napari.utils.colormaps.standardize_color import transform_color
 from scipy.spatial import cKDTree
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -118,38 +117,6 @@ def move_points(layer: Points, positions: npt.NDArray[np.float64]) -> None:
     layer.data[...] = positions
     layer.refresh(thumbnail=False)
     layer.events.data(value=layer.data, action=ActionType.CHANGED, **about)
-
-
-def show_features(layer: Points, features: pd.DataFrame) -> None:
-    """Give a peaks layer another features table.
-
-    Setting ``layer.features`` makes napari derive and draw all colours again, so where no colour can change
-    the columns that differ are written in place.
-    """
-    shown = layer.features
-    if shown.equals(features):
-        return
-    same_status = len(shown) == len(features) and shown["status"].equals(features["status"])
-    if not (same_status and list(shown.columns) == list(features.columns) and _colored_by_status(layer)):
-        layer.features = features.copy()
-        return
-    for name in features.columns:
-        if not shown[name].equals(features[name]):
-            shown[name] = features[name].to_numpy(copy=True)
-    layer.refresh_text()
-    layer.events.properties()
-    layer.events.features()
-
-
-def _colored_by_status(layer: Points) -> bool:
-    """Return whether each point has the colour of its status; napari does not tell what colours them."""
-    if layer.face_color_mode != "direct" or layer.border_color_mode != "cycle":
-        return False
-    codes, statuses = pd.factorize(layer.features["status"].to_numpy())
-    if not len(statuses) or not set(statuses) <= set(STATUS_COLORS):
-        return False
-    expected = transform_color([STATUS_COLORS[status] for status in statuses])[codes]
-    return np.allclose(layer.border_color, expected)
 
 
 def ring_size(positions: npt.NDArray[np.float64]) -> float:
