@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_petlut.analysis.lattice.conclusion import conclude
-from napari_petlut.analysis.lattice.finding import fits_allowed, refined
+from napari_petlut.analysis.lattice.finding import refined
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
@@ -32,7 +32,7 @@ FIRST_SEED = 700_000
 class Searched:
     """A block and everything its search learned; arrays are in the order of the lattice found.
 
-    `truth` are the true centres in pixels of the prepared map, `full` in those of the flood map.
+    `truth` are the true centres in pixels of the prepared map.
     """
 
     level: str
@@ -43,7 +43,6 @@ class Searched:
     right: np.ndarray
     live: np.ndarray
     truth: FloatArray
-    full: FloatArray
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,35 +52,36 @@ class Searched:
 
 def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
     """Yield `number` searched blocks of every level."""
-    params = LatticeParameters()
     for level in levels:
         for seed in range(FIRST_SEED, FIRST_SEED + number):
-            block = simulate_block(random_block(seed, level).params)
-            geometry = block.params.geometry
-            counts = block.flood.counts
-            factors = squaring_factors(counts, geometry)
-            ready = prepare_map(squared_counts(counts, factors), geometry)
-            spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-            contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, None, strength)
-            best = search(contest, lambda _: None)
-            lattice = conclude(contest, best, refined(contest, best), params, strength)
-            lattice = stretched_lattice(lattice, factors)
-            score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
-            ids = score.ids
-            right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
-            truth, full = np.zeros((len(geometry), 2)), np.zeros((len(geometry), 2))
-            right[ids], live[ids] = score.right, score.live
-            truth[ids] = to_squared(block.centres, factors) - ready.origin
-            full[ids] = block.centres
-            shape = geometry.shape
-            yield Searched(
-                level,
-                block,
-                contest,
-                best,
-                lattice,
-                right.reshape(shape),
-                live.reshape(shape),
-                truth.reshape(*shape, 2),
-                full.reshape(*shape, 2),
-            )
+            yield searched_block(level, seed)
+
+
+def searched_block(level: str, seed: int) -> Searched:
+    """Simulate and search one block."""
+    params = LatticeParameters()
+    block = simulate_block(random_block(seed, level).params)
+    geometry = block.params.geometry
+    factors = squaring_factors(block.flood.counts, geometry)
+    ready = prepare_map(squared_counts(block.flood.counts, factors), geometry)
+    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
+    contest = Contest(ready, geometry, params.max_hypotheses, spots, None, strength)
+    best = search(contest, lambda _: None)
+    lattice = conclude(contest, best, refined(contest, best), params, strength)
+    lattice = stretched_lattice(lattice, factors)
+    score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
+    shape = geometry.shape
+    right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
+    truth = np.zeros((len(geometry), 2))
+    right[score.ids], live[score.ids] = score.right, score.live
+    truth[score.ids] = to_squared(block.centres, factors) - ready.origin
+    return Searched(
+        level,
+        block,
+        contest,
+        best,
+        lattice,
+        right.reshape(shape),
+        live.reshape(shape),
+        truth.reshape(*shape, 2),
+    )

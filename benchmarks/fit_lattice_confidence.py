@@ -1,76 +1,172 @@
-"""Fit the coefficients of the lattice search's confidence on random blocks, and print their reliability.
+"""Fit how sure the lattice search is of each crystal, and which crystals are dead, on random blocks.
 
-    uv run python benchmarks/fit_lattice_confidence.py [--blocks 60]
+    uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 220] [--beyond 100] [--jobs 2]
 
-The printed lines go into `napari_petlut/analysis/lattice/confidence.py`. A logistic regression; each
-coefficient is bound to the sign that makes sense, because blocks beyond hard fail for reasons that would
-otherwise teach it that sharp spots are a bad sign.
+Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`, and prints the coefficients that go
+into `darkness.py`. Every block is judged by trees that have not seen it before the reliability is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
-from _lattice_pools import searched_blocks
+import napari_petlut.analysis.lattice.confidence as room
+from _lattice_pools import FIRST_SEED, searched_block
+from napari_petlut.analysis.lattice import darkness
 from napari_petlut.analysis.lattice.confidence import FEATURES, crystal_features
+from napari_petlut.analysis.lattice.grids import node_distance
 
-LEVEL_WEIGHTS = {"easy": 1.0, "typical": 1.0, "hard": 1.0, "beyond": 0.3}
+LEVEL_WEIGHTS = {"typical": 1.0, "hard": 1.0, "beyond": 0.3}
 """Blocks beyond hard hold most of the wrong crystals; at full weight only they would be learned."""
-SIGNS = {"dim": 1, "resolution": 1, "second resolution": 1, "median resolution": 1, "counts": 1}
-"""Features that speak for a crystal; all others speak against it."""
-RIDGE = 3.0
-"""Weight of the squared standardised coefficients."""
+SIGNS = {
+    "resolution": -1,
+    "second resolution": -1,
+    "median resolution": -1,
+    "dim": -1,
+    "own spots": -1,
+    "counts": 0,
+    "spacing": 0,
+    "log deviance": 0,
+}
+"""Which way a feature speaks against a crystal: -1 when it is small, 0 either way; all others when large."""
+LEFT_OUT = ("badness", "badness nearby", "bright", "no spot", "no spots nearby", "residual", "edge", "dim")
+"""Features that are only there to be named as reasons; without them the trees judge unseen blocks as well."""
+TREES = {
+    "max_iter": 120,
+    "learning_rate": 0.08,
+    "max_depth": 4,
+    "max_leaf_nodes": 12,
+    "min_samples_leaf": 80,
+    "l2_regularization": 10.0,
+    "early_stopping": False,
+}
+FOLDS = 4
+IN_PLACE = 0.5
+"""Dead crystals are learned from where the lattice is no further off than this, in pitches."""
+EDGES = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0001)
 
 
-def fit(features: np.ndarray, right: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return coefficients and intercept of the bounded logistic regression."""
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
-    scaled, sign = (features - mean) / spread, np.where(right, 1.0, -1.0)
+@dataclass(frozen=True)
+class Sample:
+    """What one block teaches."""
 
-    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = (scaled @ values[:-1] + values[-1]) * sign
-        slope = -weight * sign / (1 + np.exp(np.clip(margin, -50, 50)))
-        total = (weight * np.logaddexp(0, -margin)).sum() + 0.5 * RIDGE * (values[:-1] ** 2).sum()
-        return total, np.append(scaled.T @ slope + RIDGE * values[:-1], slope.sum())
+    level: str
+    features: np.ndarray
+    right: np.ndarray
+    dark: np.ndarray
+    dead: np.ndarray
 
-    bounds = [(0, None) if SIGNS.get(name) else (None, 0) for name in FEATURES]
-    start = np.append(np.zeros(len(FEATURES)), 3.0)
-    found = minimize(loss, start, jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B").x
-    coefficients = found[:-1] / spread
-    return coefficients, float(found[-1] - mean @ coefficients)
+
+def sample(task: tuple[str, int]) -> Sample:
+    """Search one block and return its features and what they should have said."""
+    level, seed = task
+    block = searched_block(level, seed)
+    features = crystal_features(block.contest, block.best)[block.live]
+    dark, looked_at = darkness.darkness_features(block.contest, block.best)
+    looked_at = looked_at & (node_distance(block.best.grid, block.truth) < IN_PLACE)
+    return Sample(level, features, block.right[block.live], dark[looked_at], ~block.live[looked_at])
+
+
+def samples(number: dict[str, int], jobs: int) -> Iterator[Sample]:
+    """Yield the samples of so many blocks of every level."""
+    tasks = [(level, FIRST_SEED + k) for level, n in number.items() for k in range(n)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(sample, tasks, chunksize=4)
+
+
+def boosted(x: np.ndarray, wrong: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
+    """Return trees that say how likely a crystal is wrong; left-out features are held constant."""
+    signs = [SIGNS.get(name, 1) for name in FEATURES]
+    model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **TREES)
+    return model.fit(seen(x), wrong, sample_weight=weight)
+
+
+def seen(x: np.ndarray) -> np.ndarray:
+    """Return the features with those that are left out set to nought."""
+    out = x.copy()
+    out[:, [FEATURES.index(name) for name in LEFT_OUT]] = 0.0
+    return out
+
+
+def write_trees(model: HistGradientBoostingClassifier, path: Path) -> None:
+    """Write the trees as plain arrays."""
+    nodes, roots, at = [], [], 0
+    for (tree,) in model._predictors:  # scikit-learn shows its histogram trees in no other way
+        roots.append(at)
+        nodes.append((tree.nodes, at))
+        at += len(tree.nodes)
+
+    def gathered(name: str) -> np.ndarray:
+        return np.concatenate([n[name] for n, _ in nodes])
+
+    leaf = gathered("is_leaf").astype(bool)
+    children = np.stack(
+        [np.concatenate([n[side].astype(np.int64) + at for n, at in nodes]) for side in ("left", "right")], 1
+    )
+    children[leaf] = -1
+    np.savez_compressed(
+        path,
+        start=np.float64(model._baseline_prediction.item()),
+        roots=np.array(roots, np.int64),
+        column=gathered("feature_idx").astype(np.int64),
+        threshold=np.where(leaf, 0.0, gathered("num_threshold")),
+        children=children,
+        value=np.where(leaf, gathered("value"), 0.0),
+    )
+
+
+def reliability(sure: np.ndarray, right: np.ndarray) -> None:
+    """Print how many of the crystals of each confidence are right."""
+    for low, high in pairwise(EDGES):
+        inside = (sure >= low) & (sure < high)
+        if inside.any():
+            mean, share = sure[inside].mean(), 100 * right[inside].mean()
+            print(
+                f"{low:.3f} to {high:.3f}: {inside.sum():7d} crystals, mean {mean:.4f}, {share:.2f} % right"
+            )
 
 
 def main() -> None:
-    """Search random blocks, fit, print."""
+    """Search random blocks, fit, write and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--blocks", type=int, default=60, help="blocks per level (default 60)")
+    for level, number in (("typical", 250), ("hard", 220), ("beyond", 100)):
+        parser.add_argument(f"--{level}", type=int, default=number, help=f"blocks (default {number})")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     chosen = parser.parse_args()
-    features, right, weight = [], [], []
-    for block in searched_blocks(list(LEVEL_WEIGHTS), chosen.blocks):
-        values = crystal_features(block.contest, block.best)[block.live]
-        features.append(values)
-        right.append(block.right[block.live])
-        weight.append(np.full(len(values), LEVEL_WEIGHTS[block.level]))
-    x, y, w = np.concatenate(features), np.concatenate(right), np.concatenate(weight)
-    coefficients, intercept = fit(x, y, w)
-    print(f"INTERCEPT = {intercept:.3f}")
-    for name, value in zip(FEATURES, coefficients, strict=True):
-        print(f"    {value:.3f},  # {name}")
-    sure = 1 / (1 + np.exp(-(x @ coefficients + intercept)))
-    edges = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0001]
-    for low, high in pairwise(edges):
-        inside = (sure >= low) & (sure < high)
-        if inside.any():
-            print(
-                f"{low:.3f} to {high:.3f}: {inside.sum():7d} crystals, {100 * y[inside].mean():.2f} % right"
-            )
+    found = list(samples({level: getattr(chosen, level) for level in LEVEL_WEIGHTS}, chosen.jobs))
+    x, right = (np.concatenate([getattr(s, name) for s in found]) for name in ("features", "right"))
+    weight = np.concatenate([np.full(len(s.right), LEVEL_WEIGHTS[s.level]) for s in found])
+    fold = np.concatenate([np.full(len(s.right), k % FOLDS) for k, s in enumerate(found)])
+    sure = np.empty(len(right))
+    for k in range(FOLDS):
+        model = boosted(x[fold != k], ~right[fold != k], weight[fold != k])
+        sure[fold == k] = model.predict_proba(seen(x[fold == k]))[:, 0]
+    for level in LEVEL_WEIGHTS:
+        print(level)
+        here = np.concatenate([np.full(len(s.right), s.level == level) for s in found])
+        reliability(sure[here], right[here])
+    path = Path(room.__file__).with_name(room.TREES)
+    write_trees(boosted(x, ~right, weight), path)
+    print(f"wrote {path.name}, {path.stat().st_size} bytes")
+    dark, dead = (np.concatenate([getattr(s, name) for s in found]) for name in ("dark", "dead"))
+    weight = np.concatenate([np.full(len(s.dead), LEVEL_WEIGHTS[s.level]) for s in found])
+    regression = LogisticRegression(max_iter=2000).fit(dark, dead, sample_weight=weight)
+    print(f"{dead.sum()} dead crystals of {len(dead)} dark places, {darkness.FEATURES}:")
+    print(f"INTERCEPT = {regression.intercept_[0]:.3f}")
+    print(f"COEFFICIENTS = np.array({regression.coef_[0].round(3).tolist()})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 import numpy as np
 
 from napari_petlut.analysis.lattice import verdict
-from napari_petlut.analysis.lattice.confidence import COEFFICIENTS, FEATURES, confidence
+from napari_petlut.analysis.lattice.confidence import FEATURES
 from napari_petlut.analysis.lattice.grids import shifted_grid
 from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.moves import slipped
@@ -20,12 +20,6 @@ def features(rows=2, cols=3, **values) -> np.ndarray:
     for name, value in values.items():
         out[..., FEATURES.index(name.replace("_", " "))] = value
     return out
-
-
-def test_more_rivalry_means_less_confidence():
-    assert len(COEFFICIENTS) == len(FEATURES)
-    sure = [confidence(features(rival=r)).max() for r in (0.0, 0.5, 1.0)]
-    assert 1 >= sure[0] > sure[1] > sure[2] >= 0
 
 
 def test_statuses_and_reasons_say_what_is_seen():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_petlut.analysis.lattice import verdict
-from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.confidence import WHOLE_BLOCK, confidence, crystal_features
 from napari_petlut.analysis.lattice.darkness import dead_probability
 from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
@@ -21,6 +21,9 @@ SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
 MERGED_CONFIDENCE = 0.7
 """Most confidence of a crystal that is put on its neighbour's spot."""
+LARGE = 400
+"""In blocks with more crystals other geometries are only tried where lines are dead or double: every size
+takes a fit that takes long, and spots of noise are many."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
 UNLIT = 0.12
@@ -85,7 +88,7 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     sure = sure.copy()
     for rival, plausible in rivals:
         moved = node_distance(rival.grid, best.grid) > SAME
-        if moved.mean() > verdict.WHOLE_BLOCK:
+        if moved.mean() > WHOLE_BLOCK:
             sure = np.where(moved, np.minimum(sure, 1 - plausible), sure)
     for axis, line, _ in verdict.double_lines(best.fit.weight):
         np.moveaxis(sure, axis, 0)[line] *= DOUBLE_LINE_DOUBT
@@ -115,6 +118,7 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
         finer = finer_grid(counts, contest.geometry)
         if finer is not None:
             return [f"the map looks like {finer} rather than {contest.geometry}"]
-    if spare or double or dead or float((1 - sure).mean()) > GEOMETRY_DOUBT:
+    doubtful = spare or float((1 - sure).mean()) > GEOMETRY_DOUBT
+    if double or dead or (doubtful and len(contest.geometry) <= LARGE):
         notes += second_thoughts(counts, contest.geometry)
     return notes

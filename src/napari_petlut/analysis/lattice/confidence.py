@@ -1,14 +1,22 @@
-"""How sure each crystal is: a logistic regression on what the map and the competing lattices say.
+"""How sure each crystal is: what the map and the competing lattices say about it, weighed by boosted trees.
 
-The coefficients are fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`.
+The trees are fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`. Each may only go the way
+that makes sense in a feature: a competitor that moves a crystal never makes it surer.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import ndimage
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
 
-from napari_petlut.analysis.lattice.grids import node_distance
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from scipy import ndimage
+from scipy.special import expit
+
+from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import badness
 from napari_petlut.analysis.lattice.objective import log_weight, own_spots
@@ -21,6 +29,13 @@ FWHM = 2.3548
 """Full width at half maximum of a Gaussian of standard deviation 1."""
 GLOBAL_SHARE = 0.03
 """A competitor that moves more than this share of the crystals questions the whole block."""
+WHOLE_BLOCK = 0.3
+"""A competitor that moves more than this share of the crystals is a doubt about all of them."""
+SPREAD_SCALE, SHARP_SCALE, FURTHEST_GAP = 0.05, 0.03, 0.3
+"""The same scale for how far competitors scatter a crystal and how far one moves it, and the gap from which
+competitors are too much worse to count."""
+TREES = "confidence_trees.npz"
+"""The trees, beside this file."""
 
 FEATURES = (
     "rival",
@@ -40,8 +55,17 @@ FEATURES = (
     "objective",
     "median resolution",
     "counts",
+    "scatter",
+    "furthest",
+    "rival of all",
+    "spots nearby",
+    "spacing",
+    "median spot distance",
+    "own spots",
+    "log deviance",
+    "deviance over noise",
 )
-"""Names of the features, in the order of the coefficients."""
+"""Names of the features, in the order of the columns."""
 
 
 def resolutions(fit: MixtureFit) -> tuple[FloatArray, FloatArray]:
@@ -91,6 +115,29 @@ def rivalry(pool: list[Hypothesis], best: Hypothesis) -> tuple[FloatArray, float
     return crystal, block
 
 
+def scatter(pool: list[Hypothesis], best: Hypothesis) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return how far competitors scatter each crystal, move it, and whether one of the whole block moves it.
+
+    Distances are in spacings to the nearest neighbour, one at most; near competitors count more.
+    """
+    spacing = np.maximum(local_pitch(best.grid), 1e-9)
+    squares, furthest, whole = np.zeros(spacing.shape), np.zeros(spacing.shape), np.zeros(spacing.shape)
+    total = 0.0
+    for h in pool:
+        gap = max(h.score - best.score, 0.0)
+        if gap > FURTHEST_GAP:
+            continue
+        distance = np.minimum(np.linalg.norm(h.grid - best.grid, axis=-1) / spacing, 1.0)
+        weight = float(np.exp(-gap / SPREAD_SCALE))
+        squares += weight * distance**2
+        total += weight
+        furthest = np.maximum(furthest, np.exp(-gap / SHARP_SCALE) * distance)
+        moved = node_distance(h.grid, best.grid) > SAME
+        if moved.mean() > WHOLE_BLOCK:
+            whole = np.maximum(whole, weight * moved)
+    return np.sqrt(squares / max(total, 1e-9)), furthest, whole
+
+
 def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
     """Return the largest relative misfit beyond noise in the cell of each crystal."""
     scene = contest.scene
@@ -118,6 +165,10 @@ def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
     edge[[0, -1]] = 1
     edge[:, [0, -1]] = 1
     whole = np.ones((rows, cols))
+    scattered, furthest, rival_of_all = scatter(contest.pool, best)
+    spacing = local_pitch(best.grid)
+    noise = 0.5 * contest.scene.counts.size / max(float(contest.scene.counts.sum()), 1.0)
+    log_deviance = float(np.log(max(fit.deviance, 1e-9)))
     return np.stack(
         [
             np.sqrt(rival),
@@ -137,37 +188,85 @@ def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
             np.clip(best.score, -5, 3) * whole,
             float(np.median(np.minimum(first, 2.0))) * whole,
             np.log10(np.maximum(fit.weight, 10.0)),
+            scattered,
+            furthest,
+            rival_of_all,
+            ndimage.uniform_filter(np.minimum(distance, 1.0), 5, mode="nearest"),
+            spacing / max(float(np.median(spacing)), 1e-9),
+            float(np.median(np.minimum(distance, 1.0))) * whole,
+            float(own.mean()) * whole,
+            log_deviance * whole,
+            (log_deviance - float(np.log(noise))) * whole,
         ],
         axis=-1,
     )
 
 
-INTERCEPT = 10.032
-COEFFICIENTS = np.array(
-    [
-        -5.457,
-        -3.334,
-        -2.764,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        1.147,
-        0.0,
-        0.0,
-        -0.144,
-        -0.138,
-        -4.131,
-        0.0,
-        -0.172,
-        0.0,
-        0.0,
-    ]
-)
-"""Logistic regression on `FEATURES`, each coefficient bound to the sign that makes sense; 0 where the data
-want the other sign."""
+@njit(cache=True)
+def sum_of_trees(
+    features: FloatArray,
+    roots: npt.NDArray[np.int64],
+    column: npt.NDArray[np.int64],
+    threshold: FloatArray,
+    children: npt.NDArray[np.int64],
+    value: FloatArray,
+) -> FloatArray:
+    """Return the sum of the values of the leaves that each row of features falls into.
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (n, number of features)
+    roots : ndarray of int64, shape (trees,)
+        First node of each tree.
+    column, threshold : ndarray, shape (nodes,)
+        A row goes to the first child where its feature is not above the threshold.
+    children : ndarray of int64, shape (nodes, 2)
+        -1 for leaves.
+    value : ndarray of float64, shape (nodes,)
+    """
+    out = np.zeros(len(features))
+    for n in range(len(features)):
+        for root in roots:
+            node = root
+            while children[node, 0] >= 0:
+                above = features[n, column[node]] > threshold[node]
+                node = children[node, 1 if above else 0]
+            out[n] += value[node]
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Boosted trees as plain arrays, see `sum_of_trees`; `start` is the sum before the first."""
+
+    start: float
+    roots: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64]
+    threshold: FloatArray
+    children: npt.NDArray[np.int64]
+    value: FloatArray
+
+
+@cache
+def trees() -> Trees:
+    """Return the fitted trees."""
+    with as_file(files("napari_petlut.analysis.lattice") / TREES) as path:
+        kept = np.load(path, allow_pickle=False)
+        return Trees(
+            float(kept["start"]),
+            kept["roots"],
+            kept["column"],
+            kept["threshold"],
+            kept["children"],
+            kept["value"],
+        )
 
 
 def confidence(features: FloatArray) -> FloatArray:
     """Return the probability that each crystal is right, shape (rows, cols)."""
-    return np.asarray(1.0 / (1.0 + np.exp(-(features @ COEFFICIENTS + INTERCEPT))))
+    fitted = trees()
+    flat = np.ascontiguousarray(features.reshape(-1, features.shape[-1]))
+    log_odds = fitted.start + sum_of_trees(
+        flat, fitted.roots, fitted.column, fitted.threshold, fitted.children, fitted.value
+    )
+    return np.asarray(expit(-log_odds)).reshape(features.shape[:-1])

@@ -26,8 +26,8 @@ DARKEST, LIGHTEST, FLATTEST = 0.02, 0.05, 0.03
 """Least brightness, counts and bump, so that no single one decides."""
 
 FEATURES = ("log brightness", "log counts", "log bump", "own spot")
-INTERCEPT = -8.179
-COEFFICIENTS = np.array([-0.812, -2.004, -0.837, -0.933])
+INTERCEPT = -5.849
+COEFFICIENTS = np.array([-0.369, -2.032, -0.568, -1.763])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`."""
 
 

@@ -30,9 +30,6 @@ from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, Lattice
 
-USUAL_CRYSTALS, LEAST_FITS = 256, 60
-"""`LatticeParameters.max_hypotheses` is meant for this many crystals; larger blocks get fewer fits, so that
-the time stays the same, but never fewer than the second."""
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
 FINAL_SCHEDULE = MixtureSchedule(iterations=15, stiffness_start=0.05, stiffness_end=0.005)
@@ -131,7 +128,7 @@ def _solved(
     """Find the lattice of a map whose pitches are about the same along both axes."""
     ready = prepare_map(counts, geometry)
     spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    contest = Contest(ready, geometry, fits_allowed(params, geometry), spots, cancelled, strength)
+    contest = Contest(ready, geometry, params.max_hypotheses, spots, cancelled, strength)
     if expected is not None:
         contest.expect(expected - ready.origin)
     if places:
@@ -147,11 +144,6 @@ def _solved(
 def _threads() -> ThreadpoolController:
     """Return the control over BLAS threads; looking for the libraries takes longer than a clear block."""
     return ThreadpoolController()
-
-
-def fits_allowed(params: LatticeParameters, geometry: BlockGeometry) -> int:
-    """Return how many lattices may be fitted: a fit takes a time that grows with the crystals."""
-    return max(LEAST_FITS, int(params.max_hypotheses * min(1.0, USUAL_CRYSTALS / len(geometry))))
 
 
 def _ignore(_: float) -> None:

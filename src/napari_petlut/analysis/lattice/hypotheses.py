@@ -36,9 +36,9 @@ BRIGHTNESS_BLUR = 0.2
 """Width of the blur, in pitches, under which the brightness at a crystal is read."""
 MISPLACED = 0.5
 """Added to the objective per local pitch that a crystal is away from the place a person gave it."""
-DEAD_LINE = 0.04
+DEAD_LINE = 0.065
 """Added to the objective per row or column that is dead as a whole: they are rare. In simulated blocks a dead
-line makes the map better explained by 0.07 to 0.25, one that is not there worse by 0.01 to 0.3."""
+line makes the map better explained by 0.07 to 0.3, one that is not there worse by 0.05 to 0.3."""
 UNEXPECTED = 2.0
 """Weight of the mean squared distance from the prior lattice, in squared pitches, capped at one."""
 

@@ -28,9 +28,9 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.9
+    suspect_below: float = 0.98
     missing_above: float = 0.3
-    max_hypotheses: int = 100
+    max_hypotheses: int = 120
     max_alternatives: int = 3
 
     def __post_init__(self) -> None:

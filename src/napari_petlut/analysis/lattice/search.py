@@ -143,12 +143,12 @@ def second_search(contest: Contest, match: GridMatch) -> None:
 
 
 def do_round(contest: Contest) -> None:
-    """Do one round of moves from the best lattice."""
-    _try(contest, line_moves(contest, contest.best))
-    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+    """Do one round of moves from the best lattice: those that mend what is seen to be bad come first."""
+    _try(contest, slip_moves(contest, contest.best), lock=True)
     for grid, origin, dark in islice(repair_moves(contest, contest.best), REPAIRS):
         contest.judge(grid if dark is not None else contest.lock(grid, LOCK_WEIGHTS[1:]), origin, dark)
-    _try(contest, slip_moves(contest, contest.best), lock=True)
+    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+    _try(contest, line_moves(contest, contest.best))
 
 
 def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: bool = False) -> None:

@@ -12,11 +12,10 @@ from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.model import FloatArray, IntArray, LatticeAlternative, PeakStatus, StatusArray
 
-RIVAL_MOST, RIVAL_HALF, RIVAL_WIDTH = 0.6, 0.085, 0.01
+RIVAL_MOST, RIVAL_HALF, RIVAL_WIDTH = 0.6, 0.035, 0.015
 """How plausible a rival lattice is against its distance in the objective: a logistic curve through simulated
-blocks. Within 0.06 of the winner the winner was globally wrong in six blocks of ten, beyond 0.11 in none."""
-WHOLE_BLOCK = 0.3
-"""A competitor that moves more than this share of the crystals is a doubt about all of them."""
+blocks. With a rival within 0.02 the winner was globally wrong in four blocks of five, within 0.02 to 0.05 in
+two of ten, beyond 0.15 in three of sixty."""
 OPEN = 0.05
 """A competitor of the whole block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
