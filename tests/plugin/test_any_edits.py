@@ -1,7 +1,7 @@
 """Any sequence of edits: what must be true after each of them, and undo all the way back."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.geometry import BlockGeometry
@@ -53,6 +53,7 @@ def apply(edit, layer, editor):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(edits, max_size=12))
+@example([("add", (0.0, 0.0)), ("script", 2), ("remove", 0)])
 def test_after_any_edits_the_table_is_right_and_undo_leads_back(sequence):
     layer = peaks_layer(Peaks(POINTS, crystal=np.arange(9)), name="p", block="b", geometry=BLOCK)
     editor = PeakEditor(layer, BLOCK, lambda: COUNTS)

@@ -207,6 +207,10 @@ class PeakEditor:
         before = self._last
         if positions.shape == before.positions.shape and (positions == before.positions).all():
             return
+        chosen = self.layer.selected_data
+        if chosen and max(chosen) >= len(positions):
+            # napari keeps the selection of points that a script took away; the next delete trips over it.
+            self.layer.selected_data = {k for k in chosen if k < len(positions)}
         touched = unmatched_rows(before.positions, positions)
         if self.snap and touched.any():
             positions = self._snapped(positions, touched)
