@@ -8,8 +8,9 @@ from scipy import ndimage
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.model import FloatArray, IntArray
 
-DOUBLE = 1.5
-"""A neighbour with this many times the counts around it holds the counts of two crystals."""
+DOUBLE = 1.7
+"""A neighbour with this many times the counts around it holds the counts of two crystals: at 1.5 half of the
+crystals that are put onto a neighbour's spot have one of their own, in blocks of uneven yield."""
 ALONE = -1
 """Partner of a crystal that is not merged."""
 
