@@ -58,8 +58,9 @@ BAD_LEVELS = (0.35, 0.55)
 """Badness above which a patch is solved again."""
 SPOTLESS_BADNESS = 0.3
 """Badness of a crystal without a spot of its own."""
-DARKNESS = 0.5
-"""A place with less than this share of the counts around it holds a dead crystal, or hardly any."""
+DARKNESS = 0.35
+"""A place with less than this share of the counts around it is tried as a dead crystal: at 0.5 live corners
+are, at 0.3 dead ones beside bright neighbours are not."""
 SLIPS = 3
 """Regions that are slipped, worst first."""
 PATCHES = 4
