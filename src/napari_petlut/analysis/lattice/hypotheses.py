@@ -40,8 +40,8 @@ DEAD_LINE = 0.065
 """Added to the objective per row or column that is dead as a whole: they are rare. In simulated blocks a dead
 line makes the map better explained by 0.07 to 0.3, one that is not there worse by 0.05 to 0.3."""
 DEAD_CRYSTAL = 0.6
-"""Added to the objective per share of the crystals that are taken for dead one by one, whole lines apart:
-what is dark is spared the unevenness of its counts, up to 5.4 per share, so that dim corners would be dark."""
+"""Added to the objective per share of the crystals that are taken for dead one by one, whole lines apart.
+What is dark is spared the unevenness of its counts, up to 5.4 per share: dim corners would be dark."""
 UNEXPECTED = 2.0
 """Weight of the mean squared distance from the prior lattice, in squared pitches, capped at one."""
 
