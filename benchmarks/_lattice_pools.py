@@ -13,9 +13,8 @@ from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
-from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.spots import bin_map, find_spots
 from napari_petlut.analysis.lattice.squaring import (
-    squared_counts,
     squaring_factors,
     stretched_lattice,
     to_squared,
@@ -63,7 +62,7 @@ def searched_block(level: str, seed: int) -> Searched:
     block = simulate_block(random_block(seed, level).params)
     geometry = block.params.geometry
     factors = squaring_factors(block.flood.counts, geometry)
-    ready = prepare_map(squared_counts(block.flood.counts, factors), geometry)
+    ready = prepare_map(bin_map(block.flood.counts, factors), geometry)
     spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
     contest = Contest(ready, geometry, params.max_hypotheses, spots, None, strength)
     best = search(contest, lambda _: None)

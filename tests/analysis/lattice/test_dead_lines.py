@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.dead_lines import dead_lines, open_places, with_dead_line
+from napari_petlut.analysis.lattice.dead_lines import dead_lines, open_places, with_dead_line, with_lines
 from napari_petlut.analysis.lattice.objective import edge_asymmetry, log_gaps, terms
-from napari_petlut.analysis.lattice.resizing import with_lines
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
 from napari_petlut.scoring import score_lattice

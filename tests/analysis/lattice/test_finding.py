@@ -194,3 +194,17 @@ def test_small_arrays_of_clear_spots_are_found(rows, cols):
     counts = sum(50 * np.exp(-((i - p[0]) ** 2 + (j - p[1]) ** 2) / 50) for p in grid.reshape(-1, 2))
     lattice = find_lattice(counts, BlockGeometry(rows, cols))
     assert np.abs(lattice.grid - grid).max() < 1.0
+
+
+def test_a_map_of_noise_alone_is_a_doubt_about_every_crystal():
+    noise = np.random.default_rng(1).poisson(3.0, (256, 256))
+    lattice = find_lattice(noise, BlockGeometry(12, 12))
+    assert lattice.doubtful.all()
+    assert any("noise" in doubt for doubt in lattice.doubts)
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (8, 1)])
+def test_a_single_row_or_column_is_refused_in_one_line(shape):
+    with pytest.raises(GeometryError, match="at least 2 x 2") as caught:
+        find_lattice(np.ones((64, 64)), BlockGeometry(*shape))
+    assert len(str(caught.value).splitlines()) == 1

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
+from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.squaring import (
     from_squared,
-    squared_counts,
     squaring_factors,
     to_squared,
 )
@@ -35,7 +35,7 @@ def test_a_long_block_on_a_long_map_has_square_pitches_already():
 
 def test_binning_keeps_all_counts_and_positions_go_there_and_back():
     counts = np.random.default_rng(1).poisson(3.0, (10, 11)).astype(float)
-    small = squared_counts(counts, (1, 3))
+    small = bin_map(counts, (1, 3))
     assert small.shape == (10, 4)
     assert small.sum() == counts.sum()
     assert small[2, 1] == counts[2, 3:6].sum()

@@ -24,6 +24,11 @@ MERGED_CONFIDENCE = 0.7
 LARGE = 400
 """In blocks with more crystals other geometries are only tried where lines are dead or double: every size
 takes a fit that takes long, and spots of noise are many."""
+NOISY = 0.25
+"""Strength of the strongest spots (90th percentile of as many as crystals) below which nothing stands out of
+the noise: about three times its standard deviation, as pure noise has."""
+NOISE_CONFIDENCE = 0.5
+"""Most confidence of a crystal there."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
 UNLIT = 0.12
@@ -53,6 +58,9 @@ def conclude(
     features = crystal_features(contest, best)
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     sure = lowered(confidence(features), rivals, best)
+    noisy = only_noise(strength, len(contest.geometry))
+    if noisy:
+        sure = np.minimum(sure, NOISE_CONFIDENCE)
     dead = dead_probability(contest, best) > params.missing_above
     dark = dead | (relative_weight(best.fit.weight) < UNLIT)
     if best.dark is not None:
@@ -63,7 +71,8 @@ def conclude(
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
     sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
     extra = verdict.unused_spots(grid, contest.spots, strength)
-    notes = geometry_doubts(contest, best, sure, len(extra))
+    notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
+    notes += geometry_doubts(contest, best, sure, len(extra))
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += [
         f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
@@ -81,6 +90,12 @@ def conclude(
         extra=extra + origin,
         alternatives=shown,
     )
+
+
+def only_noise(strength: FloatArray, crystals: int) -> bool:
+    """Say whether the spots of a map are no stronger than noise alone would make them."""
+    strongest = np.sort(strength)[::-1][:crystals]
+    return not len(strongest) or float(np.percentile(strongest, 90)) < NOISY
 
 
 def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:

@@ -119,6 +119,11 @@ def scatter(pool: list[Hypothesis], best: Hypothesis) -> tuple[FloatArray, Float
     """Return how far competitors scatter each crystal, move it, and whether one of the whole block moves it.
 
     Distances are in spacings to the nearest neighbour, one at most; near competitors count more.
+
+    Returns
+    -------
+    scattered, furthest, whole : ndarray of float64, shape (rows, cols)
+        From 0 to 1.
     """
     spacing = np.maximum(local_pitch(best.grid), 1e-9)
     squares, furthest, whole = np.zeros(spacing.shape), np.zeros(spacing.shape), np.zeros(spacing.shape)
@@ -263,7 +268,12 @@ def trees() -> Trees:
 
 
 def confidence(features: FloatArray) -> FloatArray:
-    """Return the probability that each crystal is right, shape (rows, cols)."""
+    """Return the probability that each crystal is right, shape (rows, cols).
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (rows, cols, len(FEATURES))
+    """
     fitted = trees()
     flat = np.ascontiguousarray(features.reshape(-1, features.shape[-1]))
     log_odds = fitted.start + sum_of_trees(

@@ -8,12 +8,11 @@ dim crystal has a bump of its own on top of what the others throw there, a dead 
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.merging import relative_weight
+from napari_petlut.analysis.lattice.merging import relative_weight, surrounding_weight
 from napari_petlut.analysis.lattice.objective import own_spots
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureMap
 from napari_petlut.model import FloatArray
@@ -76,8 +75,7 @@ def darkness_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, B
     fit = best.fit
     bright = relative_weight(contest.brightness(best.grid))
     looked_at = bright < CANDIDATE
-    level = ndimage.median_filter(fit.weight, size=5, mode="nearest")
-    level = np.maximum(level, max(0.5 * float(np.median(fit.weight)), 1e-9))
+    level = surrounding_weight(fit.weight)
     bump = own_light(contest.scene, fit, looked_at) / level
     counts = fit.weight / level
     if best.dark is not None:

@@ -12,14 +12,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from napari_petlut.analysis.lattice.grids import BoolArray
-from napari_petlut.analysis.lattice.hypotheses import Contest
+from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import relative_weight
+from napari_petlut.analysis.lattice.numbering import MOSTLY, best_match
 from napari_petlut.analysis.lattice.objective import log_gaps
-from napari_petlut.analysis.lattice.resizing import resized
+from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
 FEWEST_LINES = 4
 """Blocks with fewer lines than this along an axis show no gap that could be told from their distortion."""
+FITS = 5
+"""Mixtures that may be fitted for the lattice with one line less."""
 WORSE = 0.1
 """How much worse the lattice with one line less may be, in the objective, for the line to be put back."""
 WIDEST = 2
@@ -41,7 +44,7 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
     for axis, name in ((0, "row"), (1, "column")):
         if contest.geometry.shape[axis] < FEWEST_LINES:
             continue
-        rest = resized(contest, axis, -1)
+        rest = without_line(contest, axis)
         if rest is None or rest.score > contest.best.score + WORSE:
             continue
         for line in open_places(rest.grid, axis):
@@ -50,6 +53,31 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
             if inside and np.median(relative_weight(contest.brightness(grid))[dark]) > DARK_LINE:
                 continue
             yield grid, f"a dead {name} {line}", dark
+
+
+def without_line(contest: Contest, axis: int) -> Hypothesis | None:
+    """Return the best lattice with one line less along an axis, None where none was found."""
+    shape = list(contest.geometry.shape)
+    shape[axis] -= 1
+    geometry = BlockGeometry(*shape)
+    rest = Contest(contest.ready, geometry, FITS, contest.spots, contest.cancelled, contest.strength)
+    match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
+    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
+        rest.judge(match.grid, "spots joined to a grid with a line less")
+    rest.grow(with_lines(contest.best.grid, axis, shape[axis]), "lines traced with a line less", 1)
+    if not rest.pool:
+        return None
+    rest.judge(rest.lock(rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin)
+    return rest.best
+
+
+def with_lines(grid: FloatArray, axis: int, lines: int) -> FloatArray:
+    """Return a lattice with so many lines along an axis that covers the same place evenly."""
+    view = np.moveaxis(grid, axis, 0)
+    at = np.linspace(0, len(view) - 1, lines)
+    low = np.minimum(at.astype(np.intp), len(view) - 2)
+    part = (at - low)[:, None, None]
+    return np.ascontiguousarray(np.moveaxis(view[low] * (1 - part) + view[low + 1] * part, 0, axis))
 
 
 def dead_lines(dark: BoolArray) -> list[tuple[int, int]]:

@@ -18,9 +18,8 @@ from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
-from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.spots import bin_map, find_spots
 from napari_petlut.analysis.lattice.squaring import (
-    squared_counts,
     squaring_factors,
     stretched_lattice,
     to_squared,
@@ -80,7 +79,8 @@ def find_lattice(
     Raises
     ------
     GeometryError
-        If a fixed crystal or the prior does not fit the geometry, or no grid is seen where it is not given.
+        If the array has a single row or column, a fixed crystal or the prior does not fit it, or no grid is
+        seen where it is not given.
     ParameterError
         If the map is no 2-D array of counts.
     Cancelled
@@ -101,11 +101,15 @@ def find_lattice(
         proposal = propose_geometry(counts)[0]
         geometry = proposal.geometry
         notes.append(f"the geometry {geometry} was proposed from the map: {proposal.reason}")
+    if min(geometry.shape) < 2:
+        raise GeometryError(
+            f"a lattice is searched in at least 2 x 2 crystals, not {geometry}; place the peaks by hand"
+        )
     places = checked_fixed(fixed, geometry)
     expected = checked_prior(prior, geometry)
     report = progress if progress is not None else _ignore
     factors = squaring_factors(counts, geometry)
-    square = squared_counts(counts, factors)
+    square = bin_map(counts, factors)
     if expected is not None:
         expected = to_squared(expected, factors)
     held = {k: to_squared(np.asarray(p), factors) for k, p in places.items()}

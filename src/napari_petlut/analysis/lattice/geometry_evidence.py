@@ -10,7 +10,7 @@ from scipy.special import expit
 from napari_petlut.analysis.lattice.geometry_layers import SIGNIFICANCE, Layer, spread_counts
 from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.numbering import best_match
+from napari_petlut.analysis.lattice.numbering import MOSTLY, best_match
 from napari_petlut.analysis.lattice.objective import TERMS, own_spots, terms
 from napari_petlut.analysis.lattice.prepare import PITCH_FACTOR, PreparedMap
 from napari_petlut.analysis.lattice.spots import find_significant_spots
@@ -23,8 +23,6 @@ FITS = 3
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
 and the spread counts are as good a start."""
-MOSTLY = 0.7
-"""A grid with spots for this share of the crystals is a lattice worth fitting."""
 LINE_FLOOR = 0.05
 """A median line with a smaller share of the fullest one's counts counts as this empty."""
 LARGEST_GAP = float(np.log(3))

@@ -17,8 +17,13 @@ ALONE = -1
 
 def relative_weight(weight: FloatArray) -> FloatArray:
     """Return the counts of each crystal against the median of the 5 x 5 crystals around it."""
+    return np.asarray(weight / surrounding_weight(weight))
+
+
+def surrounding_weight(weight: FloatArray) -> FloatArray:
+    """Return the median of the 5 x 5 crystals around each, at least half of that of the block."""
     level = ndimage.median_filter(weight, size=5, mode="nearest")
-    return np.asarray(weight / np.maximum(level, max(0.5 * float(np.median(weight)), 1e-9)))
+    return np.asarray(np.maximum(level, max(0.5 * float(np.median(weight)), 1e-9)))
 
 
 def merged_partners(weight: FloatArray, dark: BoolArray) -> IntArray:

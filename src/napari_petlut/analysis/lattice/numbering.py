@@ -32,6 +32,8 @@ REACH_0, REACH_1 = 0.02, 0.98
 
 POINT_CONFIDENCE = 0.97
 """Confidence of a point whose neighbours predict its place; points alone do not allow more."""
+MOSTLY = 0.7
+"""A grid with points for this share of the crystals is a lattice worth fitting to a map."""
 HOLE_CONFIDENCE = 0.5
 """Confidence of a place without a point."""
 BENT = 0.3

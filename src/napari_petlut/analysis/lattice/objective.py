@@ -20,7 +20,8 @@ crystals are uneven by nature, one more than the cap says nothing."""
 IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.5, 14.0, 9.0
 """Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
 neighbours' log-counts against the log of the deviance: true lattices are regular, consistent and even.
-Fitted by pairwise logistic regression on simulated blocks (`benchmarks/fit_lattice_ranking.py`)."""
+Of several sets the one that picks, from what the search tried and the truth, lattices with fewest wrong
+crystals on simulated blocks; `benchmarks/fit_lattice_ranking.py` compares others with it in pairs."""
 EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.18
 """Outermost pitches that are held against those of the opposite edge, largest contribution of an axis, and
 weight: light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line

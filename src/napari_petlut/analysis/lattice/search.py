@@ -20,8 +20,7 @@ from napari_petlut.analysis.lattice.moves import (
     shift_moves,
     slip_moves,
 )
-from napari_petlut.analysis.lattice.numbering import GridMatch, best_match
-from napari_petlut.analysis.lattice.resizing import MOSTLY
+from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.model import FloatArray

@@ -21,14 +21,15 @@ LEVEL = 0.12
 """Weakest spot that counts, as a share of the strong ones (98th percentile)."""
 
 
-def bin_map(counts: FloatArray, factor: int) -> FloatArray:
-    """Return sums over `factor` x `factor` pixels; the last row or column is filled up with zeros."""
-    if factor == 1:
+def bin_map(counts: FloatArray, factor: int | tuple[int, int]) -> FloatArray:
+    """Return sums over `factor` pixels along each axis; the last row or column is filled up with zeros."""
+    f0, f1 = (factor, factor) if isinstance(factor, int) else factor
+    if f0 == f1 == 1:
         return np.ascontiguousarray(counts)
-    n0, n1 = (-(-n // factor) for n in counts.shape)
-    full = np.zeros((n0 * factor, n1 * factor))
+    n0, n1 = -(-counts.shape[0] // f0), -(-counts.shape[1] // f1)
+    full = np.zeros((n0 * f0, n1 * f1))
     full[: counts.shape[0], : counts.shape[1]] = counts
-    return np.ascontiguousarray(full.reshape(n0, factor, n1, factor).sum(axis=(1, 3)))
+    return np.ascontiguousarray(full.reshape(n0, f0, n1, f1).sum(axis=(1, 3)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,18 @@ Factors = tuple[int, int]
 
 
 def squaring_factors(counts: FloatArray, geometry: BlockGeometry) -> Factors:
-    """Return by how many pixels to bin along each axis so that both pitches are about the same."""
+    """Return by how many pixels to bin along each axis so that both pitches are about the same.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n0, n1)
+    geometry : BlockGeometry
+
+    Returns
+    -------
+    tuple of int
+        At least one of them is 1.
+    """
     shape = np.array(geometry.shape)
     if max(shape) < ELONGATED * min(shape) and max(counts.shape) < ELONGATED * min(counts.shape):
         return 1, 1
@@ -34,14 +45,6 @@ def squaring_factors(counts: FloatArray, geometry: BlockGeometry) -> Factors:
         return 1, 1
     factor = round(ratio)
     return (factor, 1) if pitch[0] > pitch[1] else (1, factor)
-
-
-def squared_counts(counts: FloatArray, factors: Factors) -> FloatArray:
-    """Return sums over `factors` pixels; the last bins are filled up with zeros."""
-    bins = [-(-n // f) for n, f in zip(counts.shape, factors, strict=True)]
-    full = np.zeros([b * f for b, f in zip(bins, factors, strict=True)])
-    full[: counts.shape[0], : counts.shape[1]] = counts
-    return np.ascontiguousarray(full.reshape(bins[0], factors[0], bins[1], factors[1]).sum(axis=(1, 3)))
 
 
 def to_squared(positions: FloatArray, factors: Factors) -> FloatArray:
