@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, steps
+from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
@@ -72,37 +73,96 @@ def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     return out[0], out[1]
 
 
-def edge_asymmetry(log_gap: FloatArray, axis: int) -> float:
-    """Return how differently the two edges along an axis crowd: the mean difference of their log-pitches."""
-    profile = np.median(log_gap, axis=1 - axis) if log_gap.size else np.zeros(0)
-    lines = min(EDGE_LINES, len(profile) // 2)
-    return float(np.abs(profile[:lines] - profile[::-1][:lines]).mean()) if lines else 0.0
+@njit(cache=True)
+def _median(values: FloatArray) -> float:
+    """Return the median of a small array, which is sorted in place."""
+    values.sort()
+    n = len(values)
+    return float(0.5 * (values[(n - 1) // 2] + values[n // 2]))
+
+
+@njit(cache=True)
+def edge_asymmetry(log_gap: FloatArray) -> float:
+    """Return the mean difference between the first and the last log-gaps of an axis, (gaps, across)."""
+    number, across = log_gap.shape
+    lines = min(EDGE_LINES, number // 2)
+    if lines == 0:
+        return 0.0
+    total = 0.0
+    column = np.zeros(across)
+    for k in range(lines):
+        column[:] = log_gap[k]
+        first = _median(column)
+        column[:] = log_gap[number - 1 - k]
+        total += abs(first - _median(column))
+    return float(total / lines)
+
+
+@njit(cache=True)
+def grid_terms(grid: FloatArray, weight: FloatArray, dark: npt.NDArray[np.bool_], out: FloatArray) -> None:
+    """Fill `out` with irregularity, inconsistency, unevenness and asymmetry; see `TERMS`.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    weight : ndarray of float64, shape (rows, cols)
+        Log of the counts, see `log_weight`.
+    dark : ndarray of bool, shape (rows, cols)
+        Crystals whose counts are not compared.
+    out : ndarray of float64, shape (4,)
+    """
+    out[:] = 0.0
+    for axis in range(2):
+        place = np.ascontiguousarray(grid[..., axis] if axis == 0 else grid[..., axis].T)
+        light = np.ascontiguousarray(weight if axis == 0 else weight.T)
+        unlit = np.ascontiguousarray(dark if axis == 0 else dark.T)
+        lines, across = place.shape
+        if lines < 2:
+            continue
+        step = np.zeros((lines, across))
+        gap = np.zeros((lines - 1, across))
+        for i in range(lines):
+            a, b = max(i - 1, 0), min(i + 1, lines - 1)
+            for j in range(across):
+                step[i, j] = abs(place[b, j] - place[a, j]) / (b - a)
+                if i < lines - 1:
+                    gap[i, j] = place[i + 1, j] - place[i, j]
+        typical = max(_median(step.ravel().copy()), 1e-9)
+        middle = max(_median(gap.ravel().copy()), 1e-9)
+        total = 0.0
+        for i in range(1, lines - 1):
+            for j in range(across):
+                bend = place[i - 1, j] - 2 * place[i, j] + place[i + 1, j]
+                total += min((bend / (0.5 * (step[i, j] + typical))) ** 2, CAP)
+        if lines > 2:
+            out[0] += total / ((lines - 2) * across)
+        for i in range(lines - 1):
+            for j in range(across):
+                gap[i, j] = np.log(max(gap[i, j] / middle, 0.0) + 0.1)
+        out[3] += min(edge_asymmetry(gap), ASYMMETRY_CAP)
+        total = 0.0
+        for i in range(lines - 1):
+            for j in range(across - 1):
+                total += min((gap[i, j + 1] - gap[i, j]) ** 2, PITCH_CAP)
+        if across > 1:
+            out[1] += total / ((lines - 1) * (across - 1))
+        total, number = 0.0, 0
+        for i in range(lines - 1):
+            for j in range(across):
+                if not (unlit[i, j] or unlit[i + 1, j]):
+                    total += min(abs(light[i + 1, j] - light[i, j]), COUNT_CAP)
+                    number += 1
+        if number:
+            out[2] += 0.5 * total / number
 
 
 def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
     """Return the terms of the objective, in the order of `TERMS`; dark crystals have no counts to compare."""
-    grid, weight = fit.grid, log_weight(fit)
-    irregularity, inconsistency, unevenness = 0.0, 0.0, 0.0
-    gaps = log_gaps(grid)
-    asymmetry = 0.0
-    for axis in (0, 1):
-        asymmetry += min(edge_asymmetry(gaps[axis], axis), ASYMMETRY_CAP)
-        pitch = np.abs(steps(grid)[axis][..., axis])
-        pitch = 0.5 * (pitch + max(float(np.median(pitch)), 1e-9))
-        if grid.shape[axis] > 2:
-            bend = np.diff(grid[..., axis], 2, axis=axis)
-            inner = (slice(1, -1), slice(None)) if axis == 0 else (slice(None), slice(1, -1))
-            irregularity += float(np.minimum((bend / pitch[inner]) ** 2, CAP).mean())
-        step = np.diff(gaps[axis], axis=1 - axis)
-        if step.size:
-            inconsistency += float(np.minimum(step**2, PITCH_CAP).mean())
-        jump = np.minimum(np.abs(np.diff(weight, axis=axis)), COUNT_CAP)
-        if dark is not None:
-            unlit = np.moveaxis(dark, axis, 0)
-            jump = jump[~np.moveaxis(unlit[1:] | unlit[:-1], 0, axis)]
-        if jump.size:
-            unevenness += 0.5 * float(jump.mean())
-    return np.array([np.log(max(fit.deviance, 1e-12)), irregularity, inconsistency, unevenness, asymmetry])
+    out = np.zeros(len(TERMS))
+    unlit = np.zeros(fit.weight.shape, bool) if dark is None else dark
+    grid_terms(np.ascontiguousarray(fit.grid), log_weight(fit), unlit, out[1:])
+    out[0] = np.log(max(fit.deviance, 1e-12))
+    return out
 
 
 def objective(fit: MixtureFit, dark: BoolArray | None = None) -> float:
