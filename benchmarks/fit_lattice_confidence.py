@@ -3,7 +3,8 @@
     uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 220] [--beyond 100] [--jobs 2]
 
 Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`, and prints the coefficients that go
-into `darkness.py`. Every block is judged by trees that have not seen it before the reliability is printed.
+into `darkness.py` and `merging.py`. Every block is judged by trees that have not seen it before the
+reliability is printed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 import napari_petlut.analysis.lattice.confidence as room
-from _lattice_pools import FIRST_SEED, searched_block
-from napari_petlut.analysis.lattice import darkness
+from _lattice_pools import FIRST_SEED, Searched, searched_block
+from napari_petlut.analysis.lattice import darkness, merging
 from napari_petlut.analysis.lattice.confidence import FEATURES, crystal_features
-from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
+from napari_petlut.analysis.lattice.merging import ALONE, sharing_features
+from napari_petlut.analysis.lattice.objective import own_spots
 
 LEVEL_WEIGHTS = {"typical": 1.0, "hard": 1.0, "beyond": 0.3}
 """Blocks beyond hard hold most of the wrong crystals; at full weight only they would be learned."""
@@ -66,6 +69,8 @@ class Sample:
     right: np.ndarray
     dark: np.ndarray
     dead: np.ndarray
+    sharing: np.ndarray
+    shared: np.ndarray
 
 
 def sample(task: tuple[str, int]) -> Sample:
@@ -75,7 +80,28 @@ def sample(task: tuple[str, int]) -> Sample:
     features = crystal_features(block.contest, block.best)[block.live]
     dark, looked_at = darkness.darkness_features(block.contest, block.best)
     looked_at = looked_at & (node_distance(block.best.grid, block.truth) < IN_PLACE)
-    return Sample(level, features, block.right[block.live], dark[looked_at], ~block.live[looked_at])
+    sharing, shared = sharing_sample(block)
+    return Sample(
+        level,
+        features,
+        block.right[block.live],
+        dark[looked_at],
+        ~block.live[looked_at],
+        sharing,
+        shared,
+    )
+
+
+def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is known of crystals that are right either at their place or at their neighbour's."""
+    best, contest = block.best, block.contest
+    features, neighbour = sharing_features(best.fit.weight, own_spots(best.grid, contest.spots)[1])
+    reach = 0.5 * local_pitch(best.grid)
+    here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach
+    place = best.grid.reshape(-1, 2)[neighbour]
+    there = np.linalg.norm(place - block.truth, axis=-1) < reach
+    known = (neighbour != ALONE) & block.live & (here != there)
+    return features[known], there[known]
 
 
 def samples(number: dict[str, int], jobs: int) -> Iterator[Sample]:
@@ -165,6 +191,15 @@ def main() -> None:
     weight = np.concatenate([np.full(len(s.dead), LEVEL_WEIGHTS[s.level]) for s in found])
     regression = LogisticRegression(max_iter=2000).fit(dark, dead, sample_weight=weight)
     print(f"{dead.sum()} dead crystals of {len(dead)} dark places, {darkness.FEATURES}:")
+    print_regression(regression)
+    sharing, shared = (np.concatenate([getattr(s, name) for s in found]) for name in ("sharing", "shared"))
+    regression = LogisticRegression(max_iter=2000).fit(sharing, shared)
+    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merging.FEATURES}:")
+    print_regression(regression)
+
+
+def print_regression(regression: LogisticRegression) -> None:
+    """Print what goes into the room that uses it."""
     print(f"INTERCEPT = {regression.intercept_[0]:.3f}")
     print(f"COEFFICIENTS = np.array({regression.coef_[0].round(3).tolist()})")
 

@@ -12,22 +12,22 @@ def spots() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, cov, np.array([100.0, 250.0, 30.0])
 
 
-def plain_spot(mean, cov, weight, shape):
+def plain_spot(mean, cov, weight, shape, end=loops.END_SQUARED):
     """One Gaussian on pixel centres, cut where the fast code cuts it."""
     i, j = np.indices(shape, dtype=float)
     d = np.stack([i - mean[0], j - mean[1]], -1)
     full = np.array([[cov[0], cov[1]], [cov[1], cov[2]]])
     q = np.einsum("...a,ab,...b->...", d, np.linalg.inv(full), d)
     value = weight / (2 * np.pi * np.sqrt(np.linalg.det(full))) * np.exp(-0.5 * q)
-    reach = loops.WINDOW_SIGMAS * np.sqrt([cov[0], cov[2]])
-    return np.where((q < loops.WINDOW_SQUARED) & (np.abs(d) <= reach).all(-1), value, 0.0)
+    reach = np.sqrt(end) * np.sqrt([cov[0], cov[2]])
+    return np.where((q < end) & (np.abs(d) <= reach).all(-1), value, 0.0)
 
 
 def test_expected_counts_and_moments_equal_their_plain_twins():
     mean, cov, weight = spots()
     shape = (22, 24)
     out, window, box = np.zeros(shape), np.zeros((3, 400)), np.zeros((3, 4), np.int64)
-    loops.expected_counts(mean, cov, weight, window, box, out)
+    loops.expected_counts(mean, cov, weight, window, box, out, loops.END_SQUARED)
     each = [plain_spot(m, c, w, shape) for m, c, w in zip(mean, cov, weight, strict=True)]
     np.testing.assert_allclose(out, sum(each), rtol=1e-9, atol=1e-12)
     ratio = np.random.default_rng(1).random(shape)
@@ -66,6 +66,32 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
         system = np.diag(evidence.ravel()) + stiffness * form
         expected = np.linalg.solve(system, evidence.ravel() * wanted[..., axis].ravel())
         np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
+
+
+def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say():
+    mean, cov, window = np.array([[30.0, 30.0]]), np.array([[40.0, 10.0, 30.0]]), np.zeros((1, 3600))
+    box, out, found = np.zeros((1, 4), np.int64), np.zeros((61, 61)), np.zeros((1, 6))
+    loops.expected_counts(mean, cov, np.array([1.0]), window, box, out, loops.CORE_SQUARED)
+    loops.moments(mean, window, box, np.ones_like(out), found)
+    assert found[0, 0] == pytest.approx(loops.CORE_SHARE, abs=0.01)
+    np.testing.assert_allclose(found[0, 3:] / found[0, 0], loops.CORE_VARIANCE * cov[0], rtol=0.02)
+
+
+def test_halos_are_gaussians_as_wide_as_the_lattice_and_hold_the_counts_they_are_given():
+    grid = np.stack(np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij"), -1) * [9.0, 7.0] + 12.0
+    weight = np.arange(1.0, 13.0).reshape(3, 4)
+    flat = np.full((44, 46), 2.0)
+    limit, window, box = np.array([20.0, 20.0]), np.zeros((12, 2000)), np.zeros((12, 4), np.int64)
+    out = np.zeros(flat.shape)
+    loops.lay_halos(grid, weight, limit, flat, window, box, out)
+    cov = [loops.SPREAD_MIN + loops.HALO_SPREAD * 81, 0.0, loops.SPREAD_MIN + loops.HALO_SPREAD * 49]
+    plain = sum(
+        plain_spot(m, cov, w, flat.shape, loops.CORE_SQUARED)
+        for m, w in zip(grid.reshape(-1, 2), weight.ravel(), strict=True)
+    )
+    expected = (1 - loops.FLAT) * plain * flat.sum() / plain.sum() + loops.FLAT * flat
+    np.testing.assert_allclose(out, expected, rtol=1e-9)
+    assert out.sum() == pytest.approx(flat.sum())
 
 
 def test_the_mean_of_neighbours_equals_scipy():

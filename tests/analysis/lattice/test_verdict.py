@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 
 from napari_petlut.analysis.lattice import verdict
 from napari_petlut.analysis.lattice.confidence import FEATURES
 from napari_petlut.analysis.lattice.grids import shifted_grid
+from napari_petlut.analysis.lattice.hypotheses import Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.moves import slipped
 from napari_petlut.analysis.lattice.objective import OWN_SPOT, own_spots
@@ -49,6 +52,26 @@ def test_differences_are_told_by_direction_size_and_place():
     assert verdict.describe_difference(local, grid) == (
         "4 crystals at the top left moved down by about 0.8 rows"
     )
+
+
+def test_competitors_of_the_whole_block_come_before_those_of_a_corner():
+    grid = even()
+    corner, middle = grid.copy(), grid.copy()
+    corner[:2, :2] += 15.0
+    middle[3:5, 3:5] += 15.0
+    pool = [
+        Hypothesis(SimpleNamespace(grid=g), score, "")
+        for g, score in (
+            (grid, 0.0),
+            (corner, 0.01),
+            (shifted_grid(grid, 1, 1), 0.02),
+            (middle, 0.03),
+            (shifted_grid(grid, 0, 1), 1.0),
+        )
+    ]
+    found = verdict.competitors(SimpleNamespace(pool=pool), pool[0], 2)
+    assert [h for h, _ in found] == [pool[2], pool[1]]
+    assert found[0][1] == verdict.plausibility(0.02) < found[1][1]
 
 
 def test_a_line_that_holds_the_counts_of_two_is_found():

@@ -11,7 +11,8 @@ from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
-from napari_petlut.analysis.lattice.merging import ALONE, merged_partners, relative_weight
+from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
+from napari_petlut.analysis.lattice.objective import own_spots
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.model import FloatArray, Lattice
 
@@ -31,8 +32,6 @@ NOISE_CONFIDENCE = 0.5
 """Most confidence of a crystal there."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
-UNLIT = 0.12
-"""A crystal with less than this share of the counts of those around it may share a neighbour's spot."""
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -62,10 +61,7 @@ def conclude(
     if noisy:
         sure = np.minimum(sure, NOISE_CONFIDENCE)
     dead = dead_probability(contest, best) > params.missing_above
-    dark = dead | (relative_weight(best.fit.weight) < UNLIT)
-    if best.dark is not None:
-        dark |= best.dark
-    partner = merged_partners(best.fit.weight, dark)
+    partner = merged_partners(best.fit.weight, own_spots(best.grid, contest.spots)[1])
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]

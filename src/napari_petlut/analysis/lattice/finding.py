@@ -31,11 +31,12 @@ from napari_petlut.model import FloatArray, Lattice
 
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
-FINAL_SCHEDULE = MixtureSchedule(iterations=15, stiffness_start=0.05, stiffness_end=0.005)
-"""The last fit starts where the ranking ended and lets the lines go further."""
-LARGEST_REFINEMENT = 0.12
-"""A crystal that the last fit moves further than this, in local pitches, stays where it was: larger moves
-made eleven crystals more wrong than right in 120 simulated hard blocks."""
+FINAL_SCHEDULE = MixtureSchedule(iterations=40, stiffness_start=0.01, stiffness_end=0.002)
+"""The last fit starts about where the ranking ended and lets the lines go further; what is merged takes many
+iterations to come to rest."""
+LARGEST_REFINEMENT = 0.3
+"""A crystal that the last fit moves further than this, in local pitches, stays where it was: it has left its
+spot for another one."""
 
 
 def find_lattice(

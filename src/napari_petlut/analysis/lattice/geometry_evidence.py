@@ -50,7 +50,7 @@ FEATURES = (
 """Names of the features, in the order of the coefficients."""
 SIGNS = (-1, -1, -1, -1, -1, -1, 1, 1, 0)
 """Which way each feature may speak for a size, 0 for either."""
-COEFFICIENTS = np.array([-1.271, -2.575, -45.37, -10.91, -10.73, -6.635, 0.951, 2.454, 3.366])
+COEFFICIENTS = np.array([-1.62, -6.379, -31.78, -10.13, -9.893, -9.208, 1.078, 2.814, 2.895])
 """Conditional logistic regression of the true size against others of the same map: how much more plausible a
 size is, per unit of each feature. Fitted on simulated blocks by `benchmarks/fit_geometry.py`."""
 SURENESS = (
@@ -65,7 +65,7 @@ LEAST_SHARE = 1e-3
 """Shares closer to 0 or 1 than this count as this close."""
 SURENESS_SIGNS = (1, -1, -1, 1, 1)
 """Which way each of them may speak."""
-CONFIDENCE = np.array([3.612, 0.593, -4.971, -7.944, 1.086, 0.053])
+CONFIDENCE = np.array([3.722, 0.4971, -8.8341, -7.6238, 0.7115, 0.5085])
 """Logistic regression of whether the likeliest size is right: intercept, then one coefficient for each of
 `SURENESS`."""
 
@@ -84,7 +84,7 @@ def quick_lattice(
         Lattices of this size to start from as well.
     """
     spots = own_scale_spots(ready, geometry)
-    contest = Contest(ready, geometry, FITS + len(hints), spots)
+    contest = Contest(ready, geometry, FITS + len(hints), spots, halos=False)
     for grid in hints:
         contest.judge(grid, "a hint")
     if len(geometry) <= MATCHED and len(spots) >= 4:

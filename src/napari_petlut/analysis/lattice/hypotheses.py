@@ -39,7 +39,7 @@ MISPLACED = 0.5
 DEAD_LINE = 0.065
 """Added to the objective per row or column that is dead as a whole: they are rare. In simulated blocks a dead
 line makes the map better explained by 0.07 to 0.3, one that is not there worse by 0.05 to 0.3."""
-DEAD_CRYSTAL = 0.6
+DEAD_CRYSTAL = 1.5
 """Added to the objective per share of the crystals that are taken for dead one by one, whole lines apart.
 What is dark is spared the unevenness of its counts, up to 5.4 per share: dim corners would be dark."""
 UNEXPECTED = 2.0
@@ -88,6 +88,9 @@ class Contest:
         Asked before every fit.
     strength : ndarray of float64, shape (n,), optional
         Strength of each spot.
+    halos : bool
+        Whether the mixtures have halos. They explain a smooth map with any number of crystals, so that
+        different numbers are compared without.
     """
 
     ready: PreparedMap
@@ -96,6 +99,7 @@ class Contest:
     spots: FloatArray
     cancelled: Callable[[], bool] | None = None
     strength: FloatArray | None = None
+    halos: bool = True
     pool: list[Hypothesis] = field(default_factory=list)
     pinned: BoolArray | None = None
     expected: FloatArray | None = None
@@ -137,18 +141,23 @@ class Contest:
             off = node_distance(grid, np.where(self.pinned[..., None], self._places, grid))
             price += MISPLACED * float(np.minimum(off, 1.0).sum())
             grid = np.where(self.pinned[..., None], self._places, grid)
+        fit = fit_mixture(grid, self.scene, pinned=self.pinned, dark=dark, halos=self.halos)
+        if not np.isfinite(fit.grid).all():
+            return None
+        hypothesis = Hypothesis(fit, self.score(fit, dark) + price, origin, dark)
+        self.pool.append(hypothesis)
+        return hypothesis
+
+    def score(self, fit: MixtureFit, dark: BoolArray | None = None) -> float:
+        """Return the objective of a fit, with the prices of dead crystals and of leaving the prior."""
+        price = 0.0
         if dark is not None:
             rows, cols = dark.all(axis=1), dark.all(axis=0)
             price += DEAD_LINE * int(rows.sum() + cols.sum())
             price += DEAD_CRYSTAL * float(dark[~rows][:, ~cols].sum()) / dark.size
-        fit = fit_mixture(grid, self.scene, pinned=self.pinned, dark=dark)
-        if not np.isfinite(fit.grid).all():
-            return None
         if self.expected is not None:
             price += UNEXPECTED * float(np.minimum(node_distance(fit.grid, self.expected) ** 2, 1.0).mean())
-        hypothesis = Hypothesis(fit, objective(fit, dark) + price, origin, dark)
-        self.pool.append(hypothesis)
-        return hypothesis
+        return objective(fit, dark) + price
 
     def brightness(self, grid: FloatArray) -> FloatArray:
         """Return the counts that each crystal's cell would hold if it were as bright as its centre."""

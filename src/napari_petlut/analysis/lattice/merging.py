@@ -8,9 +8,16 @@ from scipy import ndimage
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.model import FloatArray, IntArray
 
-DOUBLE = 1.7
-"""A neighbour with this many times the counts around it holds the counts of two crystals: at 1.5 half of the
-crystals that are put onto a neighbour's spot have one of their own, in blocks of uneven yield."""
+CANDIDATE, BRIGHT = 0.8, 1.15
+"""Counts against those around it below which a crystal may share a neighbour's spot, and which that
+neighbour must have at least."""
+FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot")
+INTERCEPT = -6.892
+COEFFICIENTS = np.array([-1.199, 4.309, 3.244, -2.181])
+"""Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
+crystal without light beside one that holds the counts of two is merged with it, a dim one is not."""
+FAINTEST = 0.03
+"""Least counts, so that they alone do not decide."""
 ALONE = -1
 """Partner of a crystal that is not merged."""
 
@@ -26,32 +33,64 @@ def surrounding_weight(weight: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(level, max(0.5 * float(np.median(weight)), 1e-9)))
 
 
-def merged_partners(weight: FloatArray, dark: BoolArray) -> IntArray:
-    """Return for each dark crystal the neighbour whose spot it shares, `ALONE` where there is none.
+def sharing_features(weight: FloatArray, own: BoolArray) -> tuple[FloatArray, IntArray]:
+    """Return what tells whether each crystal shares the spot of its brightest neighbour, and who that is.
 
     Parameters
     ----------
     weight : ndarray of float64, shape (rows, cols)
         Counts of each crystal.
-    dark : ndarray of bool, shape (rows, cols)
-        Crystals that give no light where they should be.
+    own : ndarray of bool, shape (rows, cols)
+        Crystals with a spot of their own.
+
+    Returns
+    -------
+    features : ndarray of float64, shape (rows, cols, len(FEATURES))
+    neighbour : ndarray of intp, shape (rows, cols)
+        Crystal ids, `ALONE` where sharing is out of the question.
+    """
+    rows, cols = weight.shape
+    held = relative_weight(weight)
+    ids = np.arange(rows * cols).reshape(rows, cols)
+    around, whose = np.zeros((4, rows, cols)), np.full((4, rows, cols), ALONE, np.intp)
+    for k, (axis, way) in enumerate(((0, 1), (0, -1), (1, 1), (1, -1))):
+        here, there = [slice(None)] * 2, [slice(None)] * 2
+        here[axis], there[axis] = (slice(1, None), slice(None, -1))[::way]
+        around[k][tuple(here)], whose[k][tuple(here)] = held[tuple(there)], ids[tuple(there)]
+    best = around.argmax(axis=0)[None]
+    most = np.take_along_axis(around, best, 0)[0]
+    neighbour = np.take_along_axis(whose, best, 0)[0]
+    neighbour[(held >= CANDIDATE) | (most < BRIGHT)] = ALONE
+    features = np.stack(
+        [
+            np.log(np.maximum(held, FAINTEST)),
+            np.log(np.maximum(most, FAINTEST)),
+            np.log(np.maximum(held + most, FAINTEST)),
+            own * 1.0,
+        ],
+        axis=-1,
+    )
+    return features, neighbour
+
+
+def merged_partners(weight: FloatArray, own: BoolArray) -> IntArray:
+    """Return for each crystal the neighbour whose spot it shares, `ALONE` where there is none.
+
+    A neighbour is nobody's partner twice: the likelier one has it. Parameters as in `sharing_features`.
 
     Returns
     -------
     ndarray of intp, shape (rows, cols)
-        Crystal ids. A neighbour is nobody's partner twice.
+        Crystal ids.
     """
-    rows, cols = weight.shape
-    bright = relative_weight(weight)
+    features, neighbour = sharing_features(weight, own)
+    likely = features @ COEFFICIENTS + INTERCEPT
     partner = np.full(weight.shape, ALONE, np.intp)
+    merged = np.flatnonzero((likely > 0) & (neighbour != ALONE))
     taken: set[int] = set()
-    for i, j in np.argwhere(dark).tolist():
-        near = [
-            (float(bright[a, b]), a * cols + b)
-            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))
-            if 0 <= a < rows and 0 <= b < cols and not dark[a, b] and a * cols + b not in taken
-        ]
-        if near and max(near)[0] > DOUBLE:
-            partner[i, j] = max(near)[1]
-            taken.add(int(partner[i, j]))
+    for k in merged[np.argsort(-likely.flat[merged], kind="stable")].tolist():
+        other = int(neighbour.flat[k])
+        if other not in taken and k not in taken:
+            partner.flat[k] = other
+            taken |= {k, other}
     return partner

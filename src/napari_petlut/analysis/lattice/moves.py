@@ -164,12 +164,12 @@ def _parts(lines: FloatArray, straight: FloatArray) -> Iterator[FloatArray]:
     if not changed.any():
         return
     yield np.where(ndimage.binary_dilation(changed), lines, straight)
-    for region in _regions(changed, changed.astype(np.float64), REGIONS):
+    for region in regions(changed, changed.astype(np.float64), REGIONS):
         if region.sum() >= MIN_REGION:
             yield np.where(ndimage.binary_dilation(region), lines, straight)
 
 
-def _regions(mask: BoolArray, weight: FloatArray, most: int) -> list[BoolArray]:
+def regions(mask: BoolArray, weight: FloatArray, most: int) -> list[BoolArray]:
     """Return the connected regions of a mask, heaviest first."""
     label, number = ndimage.label(mask, np.ones((3, 3)))
     if number == 0:
@@ -186,7 +186,7 @@ def fusion_moves(pool: list[Hypothesis], start: Hypothesis) -> Iterator[tuple[Fl
         if not differs.any() or any((differs != s).mean() < 0.01 for s in seen):
             continue
         seen.append(differs)
-        for region in _regions(differs, differs.astype(np.float64), REGIONS):
+        for region in regions(differs, differs.astype(np.float64), REGIONS):
             wide = ndimage.binary_dilation(region)
             if wide.mean() < 0.8:
                 yield np.where(wide[..., None], other.grid, start.grid), "a region from a competitor"
@@ -212,7 +212,7 @@ def repair_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArr
     """Yield `start` with bad patches placed anew, and which crystals are dark there."""
     bad = doubt_map(contest, start)
     for level in BAD_LEVELS:
-        for region in _regions(bad > level, bad, PATCHES):
+        for region in regions(bad > level, bad, PATCHES):
             wide = ndimage.binary_dilation(region)
             if not 1 < wide.sum() < 0.5 * wide.size:
                 continue
@@ -248,7 +248,7 @@ def doubt_map(contest: Contest, start: Hypothesis) -> FloatArray:
 def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
     """Yield `start` with a doubtful region, out to the block's edge, slipped by one line."""
     doubt = doubt_map(contest, start)
-    for region in _regions(doubt > BAD_LEVELS[1], doubt, SLIPS):
+    for region in regions(doubt > BAD_LEVELS[1], doubt, SLIPS):
         low, high = np.argwhere(region).min(axis=0), np.argwhere(region).max(axis=0)
         for axis in (0, 1):
             for way in (-1, 1):

@@ -12,6 +12,7 @@ from napari_petlut.analysis.lattice.confidence import confidence, crystal_featur
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
 from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.mending import mend, revived
 from napari_petlut.analysis.lattice.moves import (
     doubt_map,
     fusion_moves,
@@ -81,7 +82,19 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     if contest.best.dark is not None and dead_lines(contest.best.dark):
         contest.budget = max(contest.budget, ROUND_FITS)
         do_round(contest)
-    return contest.best
+    mend_best(contest)
+    return revived(contest, contest.best)
+
+
+def mend_best(contest: Contest) -> None:
+    """Let the best lattice compete with what chains make of it."""
+    before = contest.best
+    better, rivals = mend(contest, before)
+    if better is not before:
+        contest.budget = max(contest.budget, 1)
+        contest.judge(better.grid, better.origin, better.dark)
+    score = contest.best.score
+    contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
 
 
 def rough_search(contest: Contest) -> Hypothesis:

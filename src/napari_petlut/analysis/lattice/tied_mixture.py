@@ -2,8 +2,9 @@
 
 Maximum a posteriori expectation-maximisation on binned counts. Three things keep weak and merged crystals in
 place: the lines of the lattice resist bending (second differences), covariances lean on their 3 x 3
-neighbourhood, and so do the weights until the last iterations. The background is a scaled, wide blur of the
-map itself.
+neighbourhood, and a crystal with few counts hangs on its neighbours. The background is made of a wide halo
+around every crystal, as scattered events leave it, and of a little of the map itself, blurred. Without the
+halos a spot's width and place would have to explain the tails, which at crowded edges pulls it off its place.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ BACKGROUND_BLUR = 1.3
 """Width of the background's blur in pitches: spots are gone, the outline of the block is kept."""
 BACKGROUND_FLOOR = 0.02
 """Flat part of the background, as a share of the blurred level inside the block."""
+BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX = 0.25, 0.02, 0.75
+"""Share of the blurred map that is background: first guess and bounds."""
 SPREAD_START = 0.33
 """First guess of a spot's standard deviation, in local pitches."""
 SPREAD_MAX = 0.55
@@ -104,6 +107,8 @@ class MixtureFit:
         Half the Poisson deviance per count.
     bin_pixels : int
         Pixels per bin.
+    limit : ndarray of float64, shape (2,)
+        Largest variance of a spot along each axis, in squared bins.
     """
 
     grid: FloatArray
@@ -113,6 +118,7 @@ class MixtureFit:
     model: FloatArray
     deviance: float
     bin_pixels: int
+    limit: FloatArray
 
 
 def fit_mixture(
@@ -121,6 +127,8 @@ def fit_mixture(
     schedule: MixtureSchedule = MixtureSchedule(),
     pinned: npt.NDArray[np.bool_] | None = None,
     dark: npt.NDArray[np.bool_] | None = None,
+    *,
+    halos: bool = True,
 ) -> MixtureFit:
     """Fit the tied mixture to a map, starting from a lattice.
 
@@ -134,6 +142,8 @@ def fit_mixture(
         Centres that must stay where they are.
     dark : ndarray of bool, shape (rows, cols), optional
         Crystals that are taken to give no counts; their neighbours alone place them.
+    halos : bool
+        Whether the background is made of the crystals' halos rather than of the blurred map.
 
     Returns
     -------
@@ -154,8 +164,10 @@ def fit_mixture(
     nowhere = np.zeros((rows, cols), bool)
     fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
     unlit = nowhere if dark is None else np.ascontiguousarray(dark)
-    weight, background, model = run_mixture(
-        scene.counts, scene.background, mean, cov, stiffness, limit, fixed, unlit
+    weight = np.full((rows, cols), scene.counts.sum() * (1 - BACKGROUND_START) / (rows * cols))
+    scale = (BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX)
+    background, model = run_mixture(
+        scene.counts, scene.background, mean, cov, weight, stiffness, limit, fixed, unlit, scale, 0.0, halos
     )
     return MixtureFit(
         scene.to_pixels(mean),
@@ -165,4 +177,5 @@ def fit_mixture(
         model,
         half_deviance(scene.counts, model),
         scene.factor,
+        limit,
     )

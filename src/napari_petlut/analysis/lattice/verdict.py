@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE
+from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE, WHOLE_BLOCK
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE
@@ -113,16 +113,24 @@ def plausibility(gap: float) -> float:
 
 
 def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hypothesis, float]]:
-    """Return the best distinct competitors of the block and their plausibility against the best."""
+    """Return the best distinct competitors and their plausibility, those of the whole block first."""
+    near = [
+        (h, plausibility(h.score - best.score), float((node_distance(h.grid, best.grid) > SAME).mean()))
+        for h in sorted(contest.pool, key=lambda h: h.score)
+    ]
+    near = [(h, plausible, share) for h, plausible, share in near if plausible >= WORTH_SHOWING]
     out: list[tuple[Hypothesis, float]] = []
     kept = [best]
-    for h in sorted(contest.pool, key=lambda h: h.score):
-        plausible = plausibility(h.score - best.score)
-        if len(out) == most or plausible < WORTH_SHOWING:
-            break
-        if all((node_distance(h.grid, k.grid) > SAME).mean() > GLOBAL_SHARE for k in kept):
-            kept.append(h)
-            out.append((h, plausible))
+    # What questions all numbers comes before what questions a corner.
+    for low, high in ((WHOLE_BLOCK, 1.1), (GLOBAL_SHARE, WHOLE_BLOCK)):
+        for h, plausible, share in near:
+            if len(out) == most:
+                return out
+            if low < share <= high and all(
+                (node_distance(h.grid, k.grid) > SAME).mean() > GLOBAL_SHARE for k in kept
+            ):
+                kept.append(h)
+                out.append((h, plausible))
     return out
 
 

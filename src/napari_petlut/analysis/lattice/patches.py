@@ -1,0 +1,159 @@
+"""Part of a fitted lattice fitted again while the rest stays, so that many small changes can be tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
+from napari_petlut.analysis.lattice.mixture_loops import (
+    END_SQUARED,
+    expected_counts,
+    half_deviance,
+    run_mixture,
+)
+from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
+from napari_petlut.model import FloatArray
+
+MARGIN = 2.0
+"""Reach of the map around the centres of a patch that is looked at, in working pitches: the spots' tails."""
+PATCH_SCHEDULE = MixtureSchedule(iterations=8, stiffness_start=0.06, stiffness_end=0.02)
+"""A patch starts from a fitted lattice and ends as stiff as that one did."""
+LIT = 0.3
+"""Crystals with less than this share of the median counts start with the median: from almost nothing they
+would not get their light back from their neighbours within a few iterations."""
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Some crystals of a fitted lattice, to be fitted again.
+
+    Parameters
+    ----------
+    start : Hypothesis
+        The lattice that they belong to.
+    box : tuple of slice
+        Their rows and columns.
+    view : tuple of slice
+        Part of the binned map that is looked at.
+    rest : ndarray of float64
+        Counts in `view` that everything else is expected to throw there.
+    still : ndarray of bool
+        Crystals of the box that must stay: its outer ring, where others follow, and what a person placed.
+    """
+
+    start: Hypothesis
+    box: Box
+    view: Box
+    rest: FloatArray
+    still: BoolArray
+
+
+def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
+    """Take the crystals of a box out of a fitted lattice."""
+    fit, scene = start.fit, contest.scene
+    mean = scene.to_bins(fit.grid[box])
+    reach = MARGIN * scene.pitch
+    low = np.maximum(np.floor(mean.min(axis=(0, 1)) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(mean.max(axis=(0, 1)) + reach) + 1, scene.counts.shape).astype(int)
+    view = (slice(low[0], max(high[0], low[0] + 1)), slice(low[1], max(high[1], low[1] + 1)))
+    own = spots_of(mean - low, fit, box, fit.model[view].shape)
+    still = np.zeros(mean.shape[:2], bool)
+    for axis in (0, 1):
+        edge = np.moveaxis(still, axis, 0)
+        if box[axis].start > 0:
+            edge[0] = True
+        if box[axis].stop < fit.grid.shape[axis]:
+            edge[-1] = True
+    if contest.pinned is not None:
+        still |= contest.pinned[box]
+    return Patch(start, box, view, np.maximum(fit.model[view] - own, 1e-9), still)
+
+
+def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]) -> FloatArray:
+    """Return the counts that the crystals of a box throw on a map, centres given in its bins."""
+    weight = fit.weight[box].ravel()
+    longest = (2 * np.sqrt(END_SQUARED * fit.limit) + 2).astype(int)
+    out = np.zeros(shape)
+    expected_counts(
+        np.ascontiguousarray(mean).reshape(-1, 2),
+        np.ascontiguousarray(fit.covariance[box]).reshape(-1, 3),
+        weight,
+        np.empty((weight.size, int(longest.prod()))),
+        np.zeros((weight.size, 4), np.int64),
+        out,
+        END_SQUARED,
+    )
+    return out
+
+
+def judge_patch(
+    contest: Contest, patch: Patch, grid: FloatArray, origin: str, dark: BoolArray | None
+) -> Hypothesis | None:
+    """Fit a changed patch and judge the whole lattice with it; None when it left the map.
+
+    Parameters
+    ----------
+    contest : Contest
+    patch : Patch
+    grid : ndarray of float64, shape (rows of the patch, columns of the patch, 2)
+        In pixels of the prepared map.
+    origin : str
+    dark : ndarray of bool, shape (rows, cols), optional
+        Crystals of the whole lattice that are taken for dead.
+    """
+    base, scene, box = patch.start.fit, contest.scene, patch.box
+    corner = np.array([s.start for s in patch.view], dtype=np.float64)
+    size = np.array(scene.counts.shape) - 1.0
+    mean = np.ascontiguousarray(np.clip(scene.to_bins(grid), 0.0, size) - corner)
+    cov, weight = base.covariance[box].copy(), base.weight[box].copy()
+    level = float(np.median(base.weight))
+    weight = np.where(weight < LIT * level, level, weight)
+    unlit = np.zeros(weight.shape, bool) if dark is None else np.ascontiguousarray(dark[box])
+    counts = np.ascontiguousarray(scene.counts[patch.view])
+    stiffness = np.geomspace(
+        PATCH_SCHEDULE.stiffness_start, PATCH_SCHEDULE.stiffness_end, PATCH_SCHEDULE.iterations
+    )
+    _, model = run_mixture(
+        counts,
+        patch.rest,
+        mean,
+        cov,
+        weight,
+        stiffness,
+        base.limit,
+        patch.still,
+        unlit,
+        (1.0, 1.0, 1.0),
+        level,
+        False,
+    )
+    if not np.isfinite(mean).all():
+        return None
+    fit = _put_in(base, patch, scene.to_pixels(mean + corner), cov, weight, model, counts, scene.counts.sum())
+    return Hypothesis(fit, contest.score(fit, dark), origin, dark)
+
+
+def _put_in(
+    base: MixtureFit,
+    patch: Patch,
+    grid: FloatArray,
+    cov: FloatArray,
+    weight: FloatArray,
+    model: FloatArray,
+    counts: FloatArray,
+    total: float,
+) -> MixtureFit:
+    """Return the fit of the whole lattice with that of a patch put in."""
+    grids, covariances, weights = base.grid.copy(), base.covariance.copy(), base.weight.copy()
+    grids[patch.box], covariances[patch.box], weights[patch.box] = grid, cov, weight
+    models = base.model.copy()
+    models[patch.view] = model
+    before = half_deviance(counts, np.ascontiguousarray(base.model[patch.view]))
+    after = half_deviance(counts, model)
+    deviance = base.deviance + (after - before) * float(counts.sum()) / max(total, 1e-9)
+    return replace(base, grid=grids, covariance=covariances, weight=weights, model=models, deviance=deviance)
