@@ -29,7 +29,7 @@ def test_statuses_and_reasons_say_what_is_seen():
     values = features(no_spot=0.0)
     values[0, 1, FEATURES.index("no spot")] = 1.0
     values[0, 2, FEATURES.index("rival")] = 0.9
-    sure, dark = np.full((2, 3), 0.99), np.zeros((2, 3), bool)
+    sure, dark = np.full((2, 3), 0.999), np.zeros((2, 3), bool)
     sure[0, 2], dark[1, 0] = 0.4, True
     status = verdict.statuses(values, sure, dark, LatticeParameters())
     assert status.tolist() == [["found", "inferred", "suspect"], ["missing", "found", "found"]]
