@@ -57,6 +57,18 @@ def test_a_patch_that_is_not_changed_stays_about_as_good_and_everything_else_sta
     assert node_distance(again.grid, start.grid).max() < 0.1
 
 
+def test_a_crystal_that_a_person_placed_stays_in_a_patch(contest, start):
+    pinned = np.zeros((ROWS, COLS), bool)
+    pinned[4, 5] = True
+    box = (slice(2, 7), slice(3, 8))
+    held = replace(contest, pool=[], pinned=pinned)
+    grid = start.grid[box].copy()
+    grid[2, 2] += 15.0
+    again = judge_patch(held, open_patch(held, start, box), grid, "moved", None)
+    assert again is not None
+    np.testing.assert_allclose(again.grid[4, 5], start.grid[4, 5])
+
+
 def test_the_ring_of_a_patch_stays_except_at_the_edge_of_the_block(contest, start):
     still = open_patch(contest, start, (slice(0, 4), slice(2, 6))).still
     assert still.tolist() == [[True, False, False, True]] * 3 + [[True] * 4]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_petlut.analysis.lattice.dead_lines import OUTSIDE
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import relative_weight, surrounding_weight
@@ -29,8 +30,6 @@ DOUBLE = 0.3
 """Log of the counts against those around from which a crystal may be two on one spot."""
 APART = 0.1
 """Distance from each other, in pitches, at which two crystals on one spot start."""
-OUTSIDE = 0.8
-"""Pitches from the outermost crystal of a line to one that is put in beyond it: edges crowd."""
 DARK = 0.35
 """A crystal that is put in between others, where there is less than this share of the light around it, is
 taken for dead; beside the block it is always dark."""

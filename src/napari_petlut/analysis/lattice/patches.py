@@ -107,6 +107,8 @@ def judge_patch(
         Crystals of the whole lattice that are taken for dead.
     """
     base, scene, box = patch.start.fit, contest.scene, patch.box
+    if contest.pinned is not None:
+        grid = np.where(contest.pinned[box][..., None], base.grid[box], grid)
     corner = np.array([s.start for s in patch.view], dtype=np.float64)
     size = np.array(scene.counts.shape) - 1.0
     mean = np.ascontiguousarray(np.clip(scene.to_bins(grid), 0.0, size) - corner)
