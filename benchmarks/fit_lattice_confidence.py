@@ -1,6 +1,6 @@
 """Fit how sure the lattice search is of each crystal, and which crystals are dead, on random blocks.
 
-    uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 220] [--beyond 100] [--jobs 2]
+    uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 400] [--beyond 200] [--jobs 2]
 
 Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`, and prints the coefficients that go
 into `darkness.py` and `merging.py`. Every block is judged by trees that have not seen it before the
@@ -54,6 +54,8 @@ TREES = {
     "l2_regularization": 10.0,
     "early_stopping": False,
 }
+SHARING_FREEDOM = 10.0
+"""Inverse strength of the regularisation where few crystals share a spot."""
 FOLDS = 4
 IN_PLACE = 0.5
 """Dead crystals are learned from where the lattice is no further off than this, in pitches."""
@@ -93,14 +95,15 @@ def sample(task: tuple[str, int]) -> Sample:
 
 
 def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is known of crystals that are right either at their place or at their neighbour's."""
+    """Return what is known of crystals that are dead, or right either at their place or at their neighbour's."""
     best, contest = block.best, block.contest
-    features, neighbour = sharing_features(best.fit.weight, own_spots(best.grid, contest.spots)[1])
+    own = own_spots(best.grid, contest.spots)[1]
+    features, neighbour = sharing_features(best.fit.weight, own, best.dark)
     reach = 0.5 * local_pitch(best.grid)
     here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach
     place = best.grid.reshape(-1, 2)[neighbour]
-    there = np.linalg.norm(place - block.truth, axis=-1) < reach
-    known = (neighbour != ALONE) & block.live & (here != there)
+    there = block.live & (np.linalg.norm(place - block.truth, axis=-1) < reach)
+    known = (neighbour != ALONE) & (here != there)
     return features[known], there[known]
 
 
@@ -168,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for level, number in (("typical", 250), ("hard", 220), ("beyond", 100)):
+    for level, number in (("typical", 250), ("hard", 400), ("beyond", 200)):
         parser.add_argument(f"--{level}", type=int, default=number, help=f"blocks (default {number})")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     chosen = parser.parse_args()
@@ -193,7 +196,7 @@ def main() -> None:
     print(f"{dead.sum()} dead crystals of {len(dead)} dark places, {darkness.FEATURES}:")
     print_regression(regression)
     sharing, shared = (np.concatenate([getattr(s, name) for s in found]) for name in ("sharing", "shared"))
-    regression = LogisticRegression(max_iter=2000).fit(sharing, shared)
+    regression = LogisticRegression(C=SHARING_FREEDOM, max_iter=2000).fit(sharing, shared)
     print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merging.FEATURES}:")
     print_regression(regression)
 

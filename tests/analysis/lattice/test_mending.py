@@ -20,6 +20,7 @@ from napari_petlut.analysis.lattice.mending import mend, places, revived
 from napari_petlut.analysis.lattice.patches import judge_patch, open_patch
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.errors import Cancelled
 from napari_petlut.simulation import BlockSimulation, simulate_block
 
 ROWS, COLS = 9, 8
@@ -170,3 +171,12 @@ def test_a_dead_crystal_stays_dead():
     assert dead is not None
     assert revived(contest, dead) is dead
     assert revived(contest, replace(dead, dark=None)).dark is None
+
+
+def test_mending_stops_when_it_is_cancelled(contest, start):
+    grid, _ = moved(contest, start, Chain(0, slice(3, 4), 2, 6), np.full((ROWS, COLS), 1e-9))
+    box = (slice(0, ROWS), slice(1, 6))
+    wrong = judge_patch(contest, open_patch(contest, start, box), grid[box], "wrong", None)
+    assert wrong is not None
+    with pytest.raises(Cancelled):
+        mend(replace(contest, cancelled=lambda: True), wrong)

@@ -1,9 +1,16 @@
 import itertools
 
 import numpy as np
+from scipy import ndimage
 
 from napari_petlut.analysis.lattice import tracing as tr
-from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, IndexSpace, sample_places
+from napari_petlut.analysis.lattice.rectified import (
+    MARGIN,
+    SAMPLES,
+    IndexSpace,
+    RectifiedMap,
+    sample_places,
+)
 
 
 def value_of(places, ridge, mass, wanted, gaps, anchor, weights) -> float:
@@ -56,11 +63,32 @@ def ridges(rows: int, cols: int, bend: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_bent_lines_are_followed_from_any_seed():
     image, truth = ridges(5, 9, 0.45)
-    view = tr.line_image(image, 0.3)
+    view = tr.line_image(RectifiedMap.from_counts(image), 0.3)
     assert view.lines == 5
     for seed in (-1, 0, 4, 8):
         places, _ = tr.trace_lines(view, tr.TracingWeights(), seed=seed)
         assert np.abs(places - truth).max() < 0.15
+
+
+def test_a_line_image_is_the_blurred_map_at_the_nodes():
+    rng = np.random.default_rng(0)
+    image = rng.uniform(0.5, 2.0, ((4 - 1 + 2 * MARGIN) * SAMPLES + 1, (6 - 1 + 2 * MARGIN) * SAMPLES + 1))
+    view, strip = RectifiedMap.from_counts(image), 0.7
+    nodes = (np.arange(6) + MARGIN) * SAMPLES
+    lines = tr.line_image(view, strip)
+    mass = ndimage.gaussian_filter1d(image, strip * SAMPLES, axis=1)[:, nodes].cumsum(axis=0)
+    np.testing.assert_allclose(lines.mass.T, 4 * mass / mass[-1])
+    ridge = ndimage.gaussian_filter1d(view.contrast, strip * SAMPLES, axis=1)[:, nodes]
+    width = tr.RIDGE_WIDTH * SAMPLES
+    curve = ndimage.gaussian_filter1d(ridge, width, axis=0, order=2)
+    np.testing.assert_allclose(lines.ridge.T, ridge - tr.RIDGE_GAIN * width**2 * curve)
+
+
+def test_contrast_is_seen_alike_along_both_axes():
+    image = np.random.default_rng(1).uniform(0.5, 2.0, (57, 65))
+    view, other = RectifiedMap.from_counts(image), RectifiedMap.from_counts(np.ascontiguousarray(image.T))
+    np.testing.assert_allclose(view.along(1).contrast, other.contrast)
+    assert view.along(0) is view
 
 
 def test_curves_intersect_where_both_say():

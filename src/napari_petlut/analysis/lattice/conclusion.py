@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_petlut.analysis.lattice import verdict
 from napari_petlut.analysis.lattice.confidence import WHOLE_BLOCK, confidence, crystal_features
 from napari_petlut.analysis.lattice.darkness import dead_probability
 from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
-from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
 from napari_petlut.analysis.lattice.objective import own_spots
@@ -25,6 +26,10 @@ MERGED_CONFIDENCE = 0.7
 LARGE = 400
 """In blocks with more crystals other geometries are only tried where lines are dead or double: every size
 takes a fit that takes long, and spots of noise are many."""
+SPOT_BLUR, UNEXPLAINED = 0.15, 1.05
+"""A spot beside its crystal is none of its own where the counts there, blurred by the first in pitches,
+exceed what the lattice explains by this factor. Otherwise the flanks of merged outer rows and noise are spots
+without a crystal; those of a line that was left out hold 10 to 20 % more."""
 NOISY = 0.25
 """Strength of the strongest spots (90th percentile of as many as crystals) below which nothing stands out of
 the noise: about three times its standard deviation, as pure noise has."""
@@ -61,12 +66,12 @@ def conclude(
     if noisy:
         sure = np.minimum(sure, NOISE_CONFIDENCE)
     dead = dead_probability(contest, best) > params.missing_above
-    partner = merged_partners(best.fit.weight, own_spots(best.grid, contest.spots)[1])
+    partner = merged_partners(best.fit.weight, own_spots(best.grid, contest.spots)[1], best.dark)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
     sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
-    extra = verdict.unused_spots(grid, contest.spots, strength)
+    extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))
     shown = verdict.alternatives(rivals, best.grid, origin)
@@ -86,6 +91,17 @@ def conclude(
         extra=extra + origin,
         alternatives=shown,
     )
+
+
+def unexplained(contest: Contest, best: Hypothesis) -> BoolArray:
+    """Return which of the contest's spots hold more counts than the lattice explains, shape (n,)."""
+    scene = contest.scene
+    at = scene.to_bins(contest.spots).T
+    seen, model = (
+        map_coordinates(gaussian_filter(counts, SPOT_BLUR * scene.pitch), at, order=1, mode="nearest")
+        for counts in (scene.counts, best.fit.model)
+    )
+    return np.asarray(seen > UNEXPLAINED * model)
 
 
 def only_noise(strength: FloatArray, crystals: int) -> bool:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, smooth_grid, steps
 from napari_petlut.analysis.lattice.objective import objective
 from napari_petlut.analysis.lattice.prepare import PreparedMap
-from napari_petlut.analysis.lattice.rectified import IndexSpace
+from napari_petlut.analysis.lattice.rectified import IndexSpace, RectifiedMap
 from napari_petlut.analysis.lattice.spots import PIXELS_PER_PITCH, bin_map
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureMap, fit_mixture
 from napari_petlut.analysis.lattice.tracing import TracingWeights, intersect, line_image, trace_lines
@@ -127,12 +127,22 @@ class Contest:
         """Expect the lattice near that of a block of the same design, in pixels of the prepared map."""
         self.expected = grid
 
+    def stop_if_cancelled(self) -> None:
+        """Ask whether to stop.
+
+        Raises
+        ------
+        Cancelled
+            If so.
+        """
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the search for the lattice was stopped")
+
     def judge(self, grid: FloatArray, origin: str, dark: BoolArray | None = None) -> Hypothesis | None:
         """Fit and judge a lattice; None when the budget is spent or it leaves the map."""
         if self.budget <= 0 or not np.isfinite(grid).all():
             return None
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("the search for the lattice was stopped")
+        self.stop_if_cancelled()
         self.budget -= 1
         size = np.array(self.ready.counts.shape) - 1.0
         grid = np.clip(grid, 0.0, size)
@@ -166,17 +176,17 @@ class Contest:
         at = np.moveaxis(self.scene.to_bins(grid), -1, 0)
         return np.asarray(map_coordinates(self.blurred, at, order=1, mode="constant") * area)
 
-    def image(self, grid: FloatArray) -> tuple[IndexSpace, FloatArray]:
+    def image(self, grid: FloatArray) -> tuple[IndexSpace, RectifiedMap]:
         """Rectify the map along a grid."""
         space = IndexSpace(grid)
-        return space, space.image(self.binned, self.factor)
+        return space, RectifiedMap.from_counts(space.image(self.binned, self.factor))
 
     def lock(self, grid: FloatArray, weights: tuple[TracingWeights, ...] = LOCK_WEIGHTS) -> FloatArray:
         """Return the lattice put onto the ridges that it is next to."""
         for w in weights:
             space, image = self.image(smooth_grid(grid, LOCK_SMOOTHING))
             rows, _ = trace_lines(line_image(image, w.strip), w)
-            cols, _ = trace_lines(line_image(np.ascontiguousarray(image.T), w.strip), w)
+            cols, _ = trace_lines(line_image(image.transposed, w.strip), w)
             grid = space.to_pixels(*intersect(rows, cols))
         return grid
 
@@ -184,7 +194,7 @@ class Contest:
         """Trace lines anew in the space of a rough lattice, and judge the best combinations."""
         space, image = self.image(smooth_grid(grid, ROUGH_SMOOTHING))
         rows = distinct_traces(image, SEED_WEIGHTS, most)
-        cols = distinct_traces(np.ascontiguousarray(image.T), SEED_WEIGHTS, most)
+        cols = distinct_traces(image.transposed, SEED_WEIGHTS, most)
         best: tuple[float, FloatArray] | None = None
         for row in rows:
             judged = self.judge(space.to_pixels(*intersect(row, cols[0])), origin)
@@ -210,7 +220,7 @@ def seeds(length: int, number: int = 5) -> list[int]:
     return sorted({int(x) for x in np.clip(np.linspace(0.1 * length, 0.9 * length, number), 0, length - 1)})
 
 
-def distinct_traces(image: FloatArray, weights: TracingWeights, most: int) -> list[FloatArray]:
+def distinct_traces(image: RectifiedMap, weights: TracingWeights, most: int) -> list[FloatArray]:
     """Return the best distinct ways to trace the rows of a rectified map, best first."""
     lines = line_image(image, weights.strip)
     found: list[tuple[float, FloatArray]] = []

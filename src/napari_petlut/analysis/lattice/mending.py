@@ -60,6 +60,11 @@ def mend(contest: Contest, start: Hypothesis, budget: int = FITS) -> tuple[Hypot
     """Return the lattice after chains that make it better, and what nearly did.
 
     The scores of the latter are how far they are behind what they were made from.
+
+    Raises
+    ------
+    Cancelled
+        If the contest is cancelled.
     """
     rivals: list[Hypothesis] = []
     tried: set[tuple[str, bytes]] = set()
@@ -67,6 +72,7 @@ def mend(contest: Contest, start: Hypothesis, budget: int = FITS) -> tuple[Hypot
         before = start
         told = signs(contest, start)
         for region in places(doubt_map(contest, start)):
+            contest.stop_if_cancelled()
             for axis in (0, 1):
                 if budget <= 0:
                     return start, rivals

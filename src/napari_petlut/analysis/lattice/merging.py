@@ -11,11 +11,12 @@ from napari_petlut.model import FloatArray, IntArray
 CANDIDATE, BRIGHT = 0.8, 1.15
 """Counts against those around it below which a crystal may share a neighbour's spot, and which that
 neighbour must have at least."""
-FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot")
-INTERCEPT = -6.892
-COEFFICIENTS = np.array([-1.199, 4.309, 3.244, -2.181])
+FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot", "dark", "unevenness")
+INTERCEPT = -5.799
+COEFFICIENTS = np.array([-1.109, 2.997, 2.17, -1.886, 1.391, -0.99])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
-crystal without light beside one that holds the counts of two is merged with it, a dim one is not."""
+crystal without light beside one that holds the counts of two is merged with it, a dim one is not, the less so
+in a block whose crystals are uneven anyway."""
 FAINTEST = 0.03
 """Least counts, so that they alone do not decide."""
 ALONE = -1
@@ -33,7 +34,9 @@ def surrounding_weight(weight: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(level, max(0.5 * float(np.median(weight)), 1e-9)))
 
 
-def sharing_features(weight: FloatArray, own: BoolArray) -> tuple[FloatArray, IntArray]:
+def sharing_features(
+    weight: FloatArray, own: BoolArray, dark: BoolArray | None = None
+) -> tuple[FloatArray, IntArray]:
     """Return what tells whether each crystal shares the spot of its brightest neighbour, and who that is.
 
     Parameters
@@ -42,6 +45,8 @@ def sharing_features(weight: FloatArray, own: BoolArray) -> tuple[FloatArray, In
         Counts of each crystal.
     own : ndarray of bool, shape (rows, cols)
         Crystals with a spot of their own.
+    dark : ndarray of bool, shape (rows, cols), optional
+        Crystals that the lattice takes for dead: the map is explained better without their light.
 
     Returns
     -------
@@ -61,19 +66,23 @@ def sharing_features(weight: FloatArray, own: BoolArray) -> tuple[FloatArray, In
     most = np.take_along_axis(around, best, 0)[0]
     neighbour = np.take_along_axis(whose, best, 0)[0]
     neighbour[(held >= CANDIDATE) | (most < BRIGHT)] = ALONE
+    light = np.log(np.maximum(held, FAINTEST))
+    unevenness = float(np.median(np.abs(light - np.median(light))))
     features = np.stack(
         [
-            np.log(np.maximum(held, FAINTEST)),
+            light,
             np.log(np.maximum(most, FAINTEST)),
             np.log(np.maximum(held + most, FAINTEST)),
             own * 1.0,
+            np.zeros((rows, cols)) if dark is None else dark * 1.0,
+            np.full((rows, cols), unevenness),
         ],
         axis=-1,
     )
     return features, neighbour
 
 
-def merged_partners(weight: FloatArray, own: BoolArray) -> IntArray:
+def merged_partners(weight: FloatArray, own: BoolArray, dark: BoolArray | None = None) -> IntArray:
     """Return for each crystal the neighbour whose spot it shares, `ALONE` where there is none.
 
     A neighbour is nobody's partner twice: the likelier one has it. Parameters as in `sharing_features`.
@@ -83,7 +92,7 @@ def merged_partners(weight: FloatArray, own: BoolArray) -> IntArray:
     ndarray of intp, shape (rows, cols)
         Crystal ids.
     """
-    features, neighbour = sharing_features(weight, own)
+    features, neighbour = sharing_features(weight, own, dark)
     likely = features @ COEFFICIENTS + INTERCEPT
     partner = np.full(weight.shape, ALONE, np.intp)
     merged = np.flatnonzero((likely > 0) & (neighbour != ALONE))

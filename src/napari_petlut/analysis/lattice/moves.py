@@ -23,6 +23,7 @@ from napari_petlut.analysis.lattice.hypotheses import (
     seeds,
 )
 from napari_petlut.analysis.lattice.objective import log_gaps, log_weight, own_spots
+from napari_petlut.analysis.lattice.rectified import IndexSpace, RectifiedMap
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.analysis.lattice.tracing import (
     LineImage,
@@ -46,6 +47,9 @@ STRETCH_WEIGHTS = (
     TracingWeights(anchor=0.02, coupling=0.0, spacing=0.8, mass=1.5),
 )
 """For lines placed on the average along a stretch: what is the same along a line adds up, noise does not."""
+SWIRLS = (-1.0, -0.5, 0.5, 1.0)
+"""Turns of the middle against the edge, in pitches: where lines swirl, a line is easily continued by the next
+one, and no move of single lines gets back."""
 MIN_CHANGE = 0.45
 """Lines that move less than this, in pitches, are the same lines."""
 MIN_REGION = 3
@@ -73,7 +77,7 @@ def line_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray
     rows, cols = start.grid.shape[:2]
     straight = (_even(rows, cols), _even(cols, rows))
     for axis, name in ((0, "rows"), (1, "columns")):
-        view = image if axis == 0 else np.ascontiguousarray(image.T)
+        view = image.along(axis)
         seen: list[FloatArray] = [straight[axis]]
         for lines, kind in _line_candidates(view, straight[axis]):
             if any(np.abs(lines - s).max() < MIN_CHANGE for s in seen):
@@ -89,11 +93,35 @@ def shift_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArra
     rows, cols = start.grid.shape[:2]
     straight = (_even(rows, cols), _even(cols, rows))
     for axis, name in ((0, "rows"), (1, "columns")):
-        view = line_image(image if axis == 0 else np.ascontiguousarray(image.T), MOVE_WEIGHTS.strip)
+        view = line_image(image.along(axis), MOVE_WEIGHTS.strip)
         for way in (1, -1):
             lines, _ = trace_lines(view, MOVE_WEIGHTS, start=shifted_lines(straight[axis], way))
             pair = (lines, straight[1]) if axis == 0 else (straight[0], lines)
             yield space.to_pixels(*intersect(*pair)), f"all {name} shifted by one"
+
+
+def swirl_moves(start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+    """Yield `start` turned in its middle while its outline stays, to be put onto the ridges there."""
+    grid = smooth_grid(start.grid, MOVE_SMOOTHING)
+    for amount in SWIRLS:
+        yield swirled(grid, amount), "swirled"
+
+
+def swirled(grid: FloatArray, amount: float) -> FloatArray:
+    """Return a grid turned in its middle; crystals move along the edges and around the centre.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    amount : float
+        How far crystals in the middle of an edge move along it, in pitches.
+    """
+    rows, cols = grid.shape[:2]
+    v, u = np.meshgrid(np.arange(rows, dtype=np.float64), np.arange(cols, dtype=np.float64), indexing="ij")
+    down, right = np.pi * (v + 0.5) / rows, np.pi * (u + 0.5) / cols
+    along0 = amount * np.sin(down) * np.cos(right)
+    along1 = -amount * np.cos(down) * np.sin(right)
+    return IndexSpace(grid).to_pixels(v + along0, u + along1)
 
 
 def shifted_lines(lines: FloatArray, way: int) -> FloatArray:
@@ -109,7 +137,7 @@ def _even(lines: int, length: int) -> FloatArray:
     return np.repeat(np.arange(lines, dtype=np.float64)[:, None], length, axis=1)
 
 
-def _line_candidates(image: FloatArray, straight: FloatArray) -> Iterator[tuple[FloatArray, str]]:
+def _line_candidates(image: RectifiedMap, straight: FloatArray) -> Iterator[tuple[FloatArray, str]]:
     """Yield other ways to trace the rows of a rectified map."""
     view = line_image(image, MOVE_WEIGHTS.strip)
     length = view.ridge.shape[0]

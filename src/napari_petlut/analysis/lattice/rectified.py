@@ -18,6 +18,12 @@ SAMPLES = 8
 """Samples per pitch: lines can be 0.28 pitches apart, which is just over two samples."""
 MARGIN = 2
 """Pitches around the block that are still looked at, so that a lattice one line off is seen as such."""
+CONTRAST_BLUR, CONTRAST_RANGE = 0.16, 0.9
+"""Widths in pitches of the two Gaussians whose relative difference is the local contrast."""
+CONTRAST_FLOOR = 0.12
+"""Added to the local level, as a share of its median: darkness has no contrast."""
+CONTRAST_LIMITS = (-1.0, 1.5)
+"""The contrast is cut to this range: one bright spot must not buy a wrong line."""
 
 
 def extend(grid: FloatArray, lines: int) -> FloatArray:
@@ -92,3 +98,35 @@ class IndexSpace:
             [ndimage.map_coordinates(wide[..., axis], places, order=3, mode="nearest") for axis in (0, 1)],
             axis=-1,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class RectifiedMap:
+    """A rectified map and its local contrast, both (samples along v, samples along u).
+
+    Parameters
+    ----------
+    counts, contrast : ndarray of float64
+        Counts from `IndexSpace.image`, and how much brighter each place is than those around it.
+    """
+
+    counts: FloatArray
+    contrast: FloatArray
+
+    @classmethod
+    def from_counts(cls, counts: FloatArray) -> RectifiedMap:
+        """Return a rectified map with its contrast."""
+        fine = ndimage.gaussian_filter(counts, CONTRAST_BLUR * SAMPLES, truncate=3.0)
+        level = ndimage.gaussian_filter(counts, CONTRAST_RANGE * SAMPLES, truncate=3.0)
+        inner = level[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
+        floor = CONTRAST_FLOOR * float(np.median(inner)) + 1e-12
+        return cls(counts, np.clip((fine - level) / (level + floor), *CONTRAST_LIMITS))
+
+    @property
+    def transposed(self) -> RectifiedMap:
+        """The same with rows and columns changed."""
+        return RectifiedMap(np.ascontiguousarray(self.counts.T), np.ascontiguousarray(self.contrast.T))
+
+    def along(self, axis: int) -> RectifiedMap:
+        """Return itself for the rows, axis 0, and transposed for the columns, axis 1."""
+        return self if axis == 0 else self.transposed

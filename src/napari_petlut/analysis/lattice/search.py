@@ -20,6 +20,7 @@ from napari_petlut.analysis.lattice.moves import (
     repair_moves,
     shift_moves,
     slip_moves,
+    swirl_moves,
 )
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.spots import bin_map
@@ -74,6 +75,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     _try(contest, shift_moves(contest, contest.best))
     if settled(contest):
         return contest.best
+    _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
     improve(contest, progress)
     if not settled(contest) and match is not None:
@@ -126,6 +128,7 @@ def improve(contest: Contest, progress: Callable[[float], None]) -> None:
             break
         contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
         _try(contest, shift_moves(contest, contest.best))
+        _try(contest, swirl_moves(contest.best), lock=True)
 
 
 def dead_line_search(contest: Contest) -> list[Hypothesis]:

@@ -10,21 +10,16 @@ Places along a line are counted in samples here; every penalty is in squared pit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 from scipy import ndimage
 
-from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES
+from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, RectifiedMap
 from napari_petlut.model import FloatArray
 
-CONTRAST_BLUR, CONTRAST_RANGE = 0.16, 0.9
-"""Widths in pitches of the two Gaussians whose relative difference is the local contrast."""
-CONTRAST_FLOOR = 0.12
-"""Added to the local level, as a share of its median: darkness has no contrast."""
-CONTRAST_LIMITS = (-1.0, 1.5)
-"""The contrast is cut to this range: one bright spot must not buy a wrong line."""
 RIDGE_WIDTH, RIDGE_GAIN = 0.18, 2.0
 """Width in pitches and weight of the curvature across a line, which tells ridges from slopes."""
 MIN_GAP, MAX_GAP = 0.28, 2.2
@@ -104,30 +99,32 @@ class LineImage:
         return int((self.ridge.shape[1] - 1) // SAMPLES + 1 - 2 * MARGIN)
 
 
-def line_image(image: FloatArray, strip: float) -> LineImage:
+def line_image(view: RectifiedMap, strip: float) -> LineImage:
     """Prepare a rectified map for the tracing of its rows.
 
     Parameters
     ----------
-    image : ndarray of float64, shape (samples along v, samples along u)
-        From `IndexSpace.image`; transposed for columns.
+    view : RectifiedMap
+        Transposed for columns.
     strip : float
         As in `TracingWeights`.
     """
-    s = float(SAMPLES)
-    fine = ndimage.gaussian_filter(image, CONTRAST_BLUR * s, truncate=3.0)
-    level = ndimage.gaussian_filter(image, CONTRAST_RANGE * s, truncate=3.0)
-    inner = level[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
-    contrast = np.clip((fine - level) / (level + CONTRAST_FLOOR * np.median(inner) + 1e-12), *CONTRAST_LIMITS)
-    length = (image.shape[1] - 1) // SAMPLES + 1 - 2 * MARGIN
-    places = (np.arange(length) + MARGIN) * SAMPLES
-    ridge = ndimage.gaussian_filter1d(contrast, strip * s, axis=1)[:, places]
-    width = RIDGE_WIDTH * s
+    samples, along = view.counts.shape
+    ridge = view.contrast @ _blur_at_nodes(along, strip * SAMPLES)
+    width = RIDGE_WIDTH * SAMPLES
     ridge = ridge - RIDGE_GAIN * width**2 * ndimage.gaussian_filter1d(ridge, width, axis=0, order=2)
-    mass = ndimage.gaussian_filter1d(image, max(strip, STRIP) * s, axis=1)[:, places].cumsum(axis=0)
-    lines = (image.shape[0] - 1) // SAMPLES + 1 - 2 * MARGIN
+    mass = (view.counts @ _blur_at_nodes(along, max(strip, STRIP) * SAMPLES)).cumsum(axis=0)
+    lines = (samples - 1) // SAMPLES + 1 - 2 * MARGIN
     mass = mass / np.maximum(mass[-1], 1e-9) * lines
     return LineImage(np.ascontiguousarray(ridge.T), np.ascontiguousarray(mass.T))
+
+
+@lru_cache(maxsize=64)
+def _blur_at_nodes(samples: int, width: float) -> FloatArray:
+    """Return what blurs along the lines and keeps only the nodes, (samples, length), `width` in samples."""
+    length = (samples - 1) // SAMPLES + 1 - 2 * MARGIN
+    places = (np.arange(length) + MARGIN) * SAMPLES
+    return np.ascontiguousarray(ndimage.gaussian_filter1d(np.eye(samples), width, axis=1)[:, places])
 
 
 @njit(cache=True)
