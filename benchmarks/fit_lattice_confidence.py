@@ -95,7 +95,7 @@ def sample(task: tuple[str, int]) -> Sample:
 
 
 def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is known of crystals that are dead, or right either at their place or at their neighbour's."""
+    """Return what tells crystals on a neighbour's spot from those at their own place and dead ones."""
     best, contest = block.best, block.contest
     own = own_spots(best.grid, contest.spots)[1]
     features, neighbour = sharing_features(best.fit.weight, own, best.dark)
