@@ -98,7 +98,7 @@ def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     """Return what tells crystals on a neighbour's spot from those at their own place and dead ones."""
     best, contest = block.best, block.contest
     own = own_spots(best.grid, contest.spots)[1]
-    features, neighbour = sharing_features(best.fit.weight, own, best.dark)
+    features, neighbour = sharing_features(best.fit.weight, best.grid, own)
     reach = 0.5 * local_pitch(best.grid)
     here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach
     place = best.grid.reshape(-1, 2)[neighbour]

@@ -148,16 +148,18 @@ def test_chains_through_a_place_have_an_end_there(contest, start):
         assert 3 <= c.out <= 5 or 3 <= c.gap <= 6
 
 
-def test_a_live_corner_that_was_put_outside_and_called_dead_is_revived(contest, start):
+@pytest.mark.parametrize("corner", [(0, COLS - 1), (ROWS - 1, 0), (ROWS - 1, COLS - 1)])
+def test_a_live_corner_that_was_put_outside_and_called_dead_is_revived(contest, start, corner):
     dark = np.zeros((ROWS, COLS), bool)
-    dark[0, 0] = True
+    dark[corner] = True
+    inner = (abs(corner[0] - 1), abs(corner[1] - 1))
     grid = start.grid.copy()
-    grid[0, 0] += 0.4 * (grid[0, 0] - grid[1, 1])
+    grid[corner] += 0.4 * (grid[corner] - grid[inner])
     wrong = contest.judge(grid, "a dead corner", dark)
     assert wrong is not None
     best = revived(contest, wrong)
     assert best.dark is None
-    assert node_distance(best.grid, start.grid)[0, 0] < 0.3
+    assert node_distance(best.grid, start.grid)[corner] < 0.3
 
 
 def test_a_dead_crystal_stays_dead():

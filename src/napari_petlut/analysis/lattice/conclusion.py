@@ -21,8 +21,6 @@ GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
 SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
-MERGED_CONFIDENCE = 0.7
-"""Most confidence of a crystal that is put on its neighbour's spot."""
 LARGE = 400
 """In blocks with more crystals other geometries are only tried where lines are dead or double: every size
 takes a fit that takes long, and spots of noise are many."""
@@ -66,11 +64,12 @@ def conclude(
     if noisy:
         sure = np.minimum(sure, NOISE_CONFIDENCE)
     dead = dead_probability(contest, best) > params.missing_above
-    partner = merged_partners(best.fit.weight, own_spots(best.grid, contest.spots)[1], best.dark)
+    own = own_spots(best.grid, contest.spots)[1]
+    partner, likely = merged_partners(best.fit.weight, best.grid, own)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
-    sure[shared] = np.minimum(sure[shared], MERGED_CONFIDENCE)
+    sure = np.minimum(sure, np.where(shared, likely, 1 - likely))
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))

@@ -25,8 +25,8 @@ DARKEST, LIGHTEST, FLATTEST = 0.02, 0.05, 0.03
 """Least brightness, counts and bump, so that no single one decides."""
 
 FEATURES = ("log brightness", "log counts", "log bump", "own spot")
-INTERCEPT = -6.531
-COEFFICIENTS = np.array([-0.295, -1.482, -1.005, -1.349])
+INTERCEPT = -6.395
+COEFFICIENTS = np.array([-0.271, -1.559, -0.887, -1.113])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`."""
 
 

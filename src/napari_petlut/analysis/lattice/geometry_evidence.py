@@ -14,12 +14,14 @@ from napari_petlut.analysis.lattice.numbering import MOSTLY, best_match
 from napari_petlut.analysis.lattice.objective import TERMS, own_spots, terms
 from napari_petlut.analysis.lattice.prepare import PITCH_FACTOR, PreparedMap
 from napari_petlut.analysis.lattice.spots import find_significant_spots
-from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
+from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
 FITS = 3
 """Mixtures fitted for one size besides those from hints."""
+SCHEDULE = MixtureSchedule(iterations=12, stiffness_start=0.15, stiffness_end=0.02)
+"""Many sizes are tried: each is fitted in few iterations, that leave a wrong size little time to bend."""
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
 and the spread counts are as good a start."""
@@ -84,7 +86,7 @@ def quick_lattice(
         Lattices of this size to start from as well.
     """
     spots = own_scale_spots(ready, geometry)
-    contest = Contest(ready, geometry, FITS + len(hints), spots, halos=False)
+    contest = Contest(ready, geometry, FITS + len(hints), spots, halos=False, schedule=SCHEDULE)
     for grid in hints:
         contest.judge(grid, "a hint")
     if len(geometry) <= MATCHED and len(spots) >= 4:

@@ -13,7 +13,12 @@ from napari_petlut.analysis.lattice.objective import objective
 from napari_petlut.analysis.lattice.prepare import PreparedMap
 from napari_petlut.analysis.lattice.rectified import IndexSpace, RectifiedMap
 from napari_petlut.analysis.lattice.spots import PIXELS_PER_PITCH, bin_map
-from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureMap, fit_mixture
+from napari_petlut.analysis.lattice.tied_mixture import (
+    MixtureFit,
+    MixtureMap,
+    MixtureSchedule,
+    fit_mixture,
+)
 from napari_petlut.analysis.lattice.tracing import TracingWeights, intersect, line_image, trace_lines
 from napari_petlut.errors import Cancelled
 from napari_petlut.geometry import BlockGeometry
@@ -91,6 +96,8 @@ class Contest:
     halos : bool
         Whether the mixtures have halos. They explain a smooth map with any number of crystals, so that
         different numbers are compared without.
+    schedule : MixtureSchedule
+        How every lattice is fitted.
     """
 
     ready: PreparedMap
@@ -100,6 +107,7 @@ class Contest:
     cancelled: Callable[[], bool] | None = None
     strength: FloatArray | None = None
     halos: bool = True
+    schedule: MixtureSchedule = field(default_factory=MixtureSchedule)
     pool: list[Hypothesis] = field(default_factory=list)
     pinned: BoolArray | None = None
     expected: FloatArray | None = None
@@ -151,7 +159,7 @@ class Contest:
             off = node_distance(grid, np.where(self.pinned[..., None], self._places, grid))
             price += MISPLACED * float(np.minimum(off, 1.0).sum())
             grid = np.where(self.pinned[..., None], self._places, grid)
-        fit = fit_mixture(grid, self.scene, pinned=self.pinned, dark=dark, halos=self.halos)
+        fit = fit_mixture(grid, self.scene, self.schedule, self.pinned, dark, halos=self.halos)
         if not np.isfinite(fit.grid).all():
             return None
         hypothesis = Hypothesis(fit, self.score(fit, dark) + price, origin, dark)
