@@ -25,8 +25,8 @@ DARKEST, LIGHTEST, FLATTEST = 0.02, 0.05, 0.03
 """Least brightness, counts and bump, so that no single one decides."""
 
 FEATURES = ("log brightness", "log counts", "log bump", "own spot")
-INTERCEPT = -6.395
-COEFFICIENTS = np.array([-0.271, -1.559, -0.887, -1.113])
+INTERCEPT = -7.116
+COEFFICIENTS = np.array([-0.216, -2.112, -0.612, -0.814])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`."""
 
 
