@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
@@ -15,7 +17,7 @@ from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
 from napari_petlut.analysis.lattice.objective import own_spots
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.model import FloatArray, Lattice
+from napari_petlut.model import FloatArray, Lattice, LatticeAlternative
 
 GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
@@ -74,11 +76,7 @@ def conclude(
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))
     shown = verdict.alternatives(rivals, best.grid, origin)
-    notes += [
-        f"open: {a.description} explains the map almost as well (plausibility {a.plausibility:.2f})"
-        for a in shown
-        if a.plausibility >= verdict.OPEN
-    ]
+    notes += open_questions(shown, rivals, best)
     status = verdict.statuses(features, sure, dead & ~shared, params)
     return Lattice(
         geometry=contest.geometry,
@@ -119,6 +117,20 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     for axis, line, _ in verdict.double_lines(best.fit.weight):
         np.moveaxis(sure, axis, 0)[line] *= DOUBLE_LINE_DOUBT
     return sure
+
+
+def open_questions(shown: Sequence[LatticeAlternative], rivals: Rivals, best: Hypothesis) -> list[str]:
+    """Return in words which competitors leave a block open; those of the whole block always do."""
+    notes = []
+    for told, (rival, plausible) in zip(shown, rivals, strict=True):
+        if plausible >= verdict.OPEN:
+            words = "explains the map almost as well"
+        elif (node_distance(rival.grid, best.grid) > SAME).mean() > WHOLE_BLOCK:
+            words = "cannot be excluded"
+        else:
+            continue
+        notes.append(f"open: {told.description} {words} (plausibility {plausible:.2f})")
+    return notes
 
 
 def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra: int) -> list[str]:

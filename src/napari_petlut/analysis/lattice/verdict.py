@@ -17,9 +17,10 @@ RIVAL_MOST, RIVAL_HALF, RIVAL_WIDTH = 0.6, 0.035, 0.015
 blocks. With a rival within 0.02 the winner was globally wrong in four blocks of five, within 0.02 to 0.05 in
 two of ten, beyond 0.15 in three of sixty."""
 OPEN = 0.05
-"""A competitor of the whole block is reported when it is at least this plausible."""
+"""A competitor of a part of the block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
-"""A competitor is kept as an alternative when it is at least this plausible."""
+"""A competitor is kept as an alternative when it is at least this plausible, and reported when it is one of
+the whole block: one block in seventy has one."""
 
 CLEAR_SPOT = 0.3
 """Strength, as a share of strong spots, from which a spot of no crystal is reported."""

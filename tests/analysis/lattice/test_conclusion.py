@@ -1,0 +1,32 @@
+"""What a block says about itself."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.conclusion import open_questions
+from napari_petlut.analysis.lattice.verdict import OPEN, alternatives
+
+GRID = np.stack(np.meshgrid(np.arange(8), np.arange(8), indexing="ij"), axis=-1) * 20.0 + 30.0
+
+
+def told(rivals: list[tuple[np.ndarray, float]]) -> list[str]:
+    pairs = [(SimpleNamespace(grid=grid), plausible) for grid, plausible in rivals]
+    return open_questions(alternatives(pairs, GRID, np.zeros(2)), pairs, SimpleNamespace(grid=GRID))
+
+
+def test_a_shift_of_the_whole_block_is_open_even_when_it_is_hardly_plausible():
+    shifted = GRID + np.array([0.0, 20.0])
+    assert told([(shifted, 0.3)]) == [
+        "open: columns shifted right by about 1.0 explains the map almost as well (plausibility 0.30)"
+    ]
+    assert told([(shifted, 0.02)]) == [
+        "open: columns shifted right by about 1.0 cannot be excluded (plausibility 0.02)"
+    ]
+
+
+def test_another_corner_is_open_only_when_it_is_plausible():
+    corner = GRID.copy()
+    corner[:3, :3, 0] += 20.0
+    assert told([(corner, OPEN / 2)]) == []
+    assert len(told([(corner, OPEN)])) == 1
