@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from napari_petlut.analysis.lattice import GeometryProposal, find_lattice, propose_geometry
+from napari_petlut.analysis.lattice import (
+    GeometryProposal,
+    find_lattice,
+    geometry_proposal,
+    propose_geometry,
+)
 from napari_petlut.analysis.lattice.geometry_evidence import (
     FEATURES,
     SIGNS,
@@ -161,3 +166,17 @@ def test_a_right_size_with_a_dead_row_is_not_contradicted():
     dead = tuple(range(24, 32))
     flood = simulated(rows=8, cols=8, resolution=1.9, counts_per_crystal=20_000, distortion=0.06, dead=dead)
     assert not any("looks like" in doubt for doubt in find_lattice(flood, BlockGeometry(8, 8)).doubts)
+
+
+def test_the_next_likely_size_is_named_only_where_the_lattice_speaks_against_the_one_that_was_told(
+    monkeypatch,
+):
+    ranked = [GeometryProposal(BlockGeometry(18, 19), 0.8, "", 0.0)]
+    monkeypatch.setattr(geometry_proposal, "proposals", lambda comparison, told: ranked)
+    counts = simulate_block(BlockSimulation(rows=6, cols=6, seed=1)).flood.counts
+    assert second_thoughts(counts, BlockGeometry(18, 19), doubted=True) == []
+    ranked.append(GeometryProposal(BlockGeometry(19, 19), 0.2, "", 0.0))
+    assert second_thoughts(counts, BlockGeometry(18, 19)) == []
+    assert second_thoughts(counts, BlockGeometry(18, 19), doubted=True) == [
+        "if it is not 18 x 19, the map looks most like 19 x 19"
+    ]

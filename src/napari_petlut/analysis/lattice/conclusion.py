@@ -158,5 +158,5 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
             return [f"the map looks like {finer} rather than {contest.geometry}"]
     doubtful = spare or float((1 - sure).mean()) > GEOMETRY_DOUBT
     if double or dead or (doubtful and len(contest.geometry) <= LARGE):
-        notes += second_thoughts(counts, contest.geometry)
+        notes += second_thoughts(counts, contest.geometry, doubted=bool(double) or spare)
     return notes

@@ -274,13 +274,24 @@ def _others(ranked: Sequence[tuple[BlockGeometry, float]]) -> str:
     return f": it could also be {named}" if named else ""
 
 
-def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry) -> list[str]:
-    """Return what a map says against the number of rows and columns that a person told; empty if nothing."""
+def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry, *, doubted: bool = False) -> list[str]:
+    """Return what a map says against the number of rows and columns that a person told; empty if nothing.
+
+    Parameters
+    ----------
+    counts : array_like, shape (n0, n1)
+    told : BlockGeometry
+    doubted : bool
+        Whether the lattice of that size speaks against it, so that the next likely size is worth naming.
+    """
     comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape])
     ranked = [] if comparison is None else proposals(comparison, told)
-    if not ranked or ranked[0].geometry == told:
+    if not ranked:
         return []
     first = ranked[0]
+    if first.geometry == told:
+        others = [p.geometry for p in ranked[1:]]
+        return [f"if it is not {told}, the map looks most like {others[0]}"] if doubted and others else []
     if first.confidence >= CONTRADICTED:
         return [f"the map looks like {first.geometry} rather than {told}"]
     likely = [(p.geometry, p.confidence) for p in ranked]
