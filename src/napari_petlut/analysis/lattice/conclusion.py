@@ -23,6 +23,8 @@ GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
 SPARE_SPOTS = 0.3
 """Clear spots of no crystal, as a share of the shorter side, from which other geometries are tried."""
+SHARING_DOUBT = 0.1
+"""How likely a crystal must share a neighbour's spot for that to be a doubt about its place."""
 LARGE = 400
 """In blocks with more crystals other geometries are only tried where lines are dead or double: every size
 takes a fit that takes long, and spots of noise are many."""
@@ -71,7 +73,7 @@ def conclude(
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
-    sure = np.minimum(sure, np.where(shared, likely, 1 - likely))
+    sure = np.where(likely > SHARING_DOUBT, np.minimum(sure, np.where(shared, likely, 1 - likely)), sure)
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))

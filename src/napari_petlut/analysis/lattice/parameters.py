@@ -28,7 +28,7 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.993
+    suspect_below: float = 0.996
     missing_above: float = 0.3
     max_hypotheses: int = 120
     max_alternatives: int = 3
