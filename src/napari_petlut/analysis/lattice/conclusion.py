@@ -31,7 +31,7 @@ takes a fit that takes long, and spots of noise are many."""
 SPOT_BLUR, UNEXPLAINED = 0.15, 1.05
 """A spot beside its crystal is none of its own where the counts there, blurred by the first in pitches,
 exceed what the lattice explains by this factor. Otherwise the flanks of merged outer rows and noise are spots
-without a crystal; those of a line that was left out hold 10 to 20 % more."""
+without a crystal; those of a line that was left out hold clearly more."""
 NOISY = 0.25
 """Strength of the strongest spots (90th percentile of as many as crystals) below which nothing stands out of
 the noise: about three times its standard deviation, as pure noise has."""

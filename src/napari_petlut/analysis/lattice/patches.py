@@ -20,7 +20,7 @@ from napari_petlut.model import FloatArray
 MARGIN = 2.0
 """Reach of the map around the centres of a patch that is looked at, in working pitches: the spots' tails."""
 PATCH_SCHEDULE = MixtureSchedule(iterations=8, stiffness_start=0.06, stiffness_end=0.02)
-"""A patch starts from a fitted lattice and ends as stiff as that one did."""
+"""A patch starts from a fitted lattice; it ends a little stiffer than that one, for it has few iterations."""
 LIT = 0.3
 """Crystals with less than this share of the median counts start with the median: from almost nothing they
 would not get their light back from their neighbours within a few iterations."""

@@ -41,7 +41,7 @@ class MixtureSchedule:
     iterations : int
     stiffness_start, stiffness_end : float
         Weight of the second differences against a fully lit crystal's data, lowered geometrically.
-        Starting near 1 pulls correct lattices straight that are really bent. Much fewer iterations than the
+        Starting near 1 pulls correct lattices straight that are really bent. Far fewer iterations than the
         default leave correct lattices of stretched corners worse explained than wrong ones that are even.
     """
 

@@ -20,7 +20,7 @@ OPEN = 0.05
 """A competitor of a part of the block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
 """A competitor is kept as an alternative when it is at least this plausible, and reported when it is one of
-the whole block: one block in seventy has one."""
+the whole block: hardly any block has one."""
 
 CLEAR_SPOT = 0.3
 """Strength, as a share of strong spots, from which a spot of no crystal is reported."""
