@@ -180,3 +180,13 @@ def test_a_prior_file_that_is_none_is_told(tmp_path, simulated, content):
         path.write_bytes(content)
     with pytest.raises(FormatError, match=r"a \.npy array of positions, found (?!.Errno)"):
         calibrate(simulated.flood, BLOCK, prior=path)
+
+
+def test_a_prior_of_a_larger_block_is_refused(tmp_path, simulated):
+    path = tmp_path / "prior_peaks.csv"
+    path.write_text(
+        "index,axis-0,axis-1,crystal,row,col,status,confidence\n"
+        f"0,10.0,12.0,{len(BLOCK)},{BLOCK.rows},0,manual,1\n"
+    )
+    with pytest.raises(ParameterError, match="beyond"):
+        calibrate(simulated.flood, BLOCK, prior=path)

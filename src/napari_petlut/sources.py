@@ -258,7 +258,7 @@ def load_prior(
     Raises
     ------
     ParameterError
-        If no geometry is given, or the prior has no position for some crystal of it.
+        If no geometry is given, or the prior has no position for some crystal of it or one for another.
     FormatError
         If the file cannot be read.
     """
@@ -275,8 +275,13 @@ def load_prior(
 def _prior_of_file(path: Path, geometry: BlockGeometry) -> npt.NDArray[np.float64]:
     if path.suffix.lower() != ".npy":
         peaks = read_peaks(path)
+        if peaks.crystal.max(initial=-1) >= len(geometry):
+            raise ParameterError(
+                f"the prior numbers crystals up to {peaks.crystal.max()}, beyond a {geometry} block; "
+                "give one of the same design"
+            )
         positions = np.full((len(geometry), 2), np.nan)
-        numbered = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))
+        numbered = peaks.crystal >= 0
         positions[peaks.crystal[numbered]] = peaks.positions[numbered]
         return positions
     expected = "a .npy array of positions"
