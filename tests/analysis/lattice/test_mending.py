@@ -155,7 +155,7 @@ def test_a_live_corner_that_was_put_outside_and_called_dead_is_revived(contest, 
     inner = (abs(corner[0] - 1), abs(corner[1] - 1))
     grid = start.grid.copy()
     grid[corner] += 0.4 * (grid[corner] - grid[inner])
-    wrong = contest.judge(grid, "a dead corner", dark)
+    wrong = replace(contest, pool=[]).judge(grid, "a dead corner", dark)
     assert wrong is not None
     best = revived(contest, wrong)
     assert best.dark is None

@@ -108,19 +108,21 @@ def touching(cells: BoolArray) -> BoolArray:
     return out
 
 
+@lru_cache(maxsize=64)
+def _smoother(n: int, amount: float) -> FloatArray:
+    """Return the matrix that straightens a line of n nodes."""
+    bend = second_difference(n)
+    return np.asarray(np.linalg.inv(np.eye(n) + amount * bend.T @ bend), dtype=np.float64)
+
+
 def smooth_grid(grid: FloatArray, strength: float) -> FloatArray:
     """Return the grid with its lines straightened, pitch pattern kept; `strength` is in squared nodes."""
-
-    def smoother(n: int, amount: float) -> FloatArray:
-        bend = second_difference(n)
-        return np.asarray(np.linalg.inv(np.eye(n) + amount * bend.T @ bend), dtype=np.float64)
-
     rows, cols = grid.shape[:2]
     weak = strength * ALONG
     return np.stack(
         [
-            smoother(rows, weak) @ grid[..., 0] @ smoother(cols, strength).T,
-            smoother(rows, strength) @ grid[..., 1] @ smoother(cols, weak).T,
+            _smoother(rows, weak) @ grid[..., 0] @ _smoother(cols, strength).T,
+            _smoother(rows, strength) @ grid[..., 1] @ _smoother(cols, weak).T,
         ],
         axis=-1,
     ).astype(np.float64)

@@ -8,10 +8,14 @@ from numba import njit
 
 from napari_petlut.model import FloatArray
 
+REORDERED = {"reassoc", "nsz", "contract"}
+"""Sums may be taken in any order, so that several terms are added at once."""
 SPREAD_MIN = 0.5
 """Smallest variance of a spot, in squared bins: a spot cannot be narrower than a bin."""
-TILT_MAX = 0.6
-"""Largest correlation of a spot's two coordinates."""
+TILT_MAX, HALO_TILT = 0.6, 0.9
+"""Largest correlation of a spot's two coordinates, and of a halo's."""
+LANES = 4
+"""Boxes around spots are this many bins wide or a multiple, so that loops along them run without a rest."""
 END_SQUARED = 12.0
 """Squared Mahalanobis distance at which a spot ends."""
 CORE_SQUARED = 6.0
@@ -41,6 +45,14 @@ ALONG = 0.03
 
 
 @njit(cache=True)
+def window_size(variance0: float, variance1: float, end: float) -> int:
+    """Return how many bins the box around a spot of these variances holds at most."""
+    high = int(2 * np.sqrt(end * variance0)) + 2
+    wide = int(2 * np.sqrt(end * variance1)) + 2
+    return int(high * (wide + LANES - 1))
+
+
+@njit(cache=True)
 def expected_counts(
     mean: FloatArray,
     cov: FloatArray,
@@ -55,7 +67,8 @@ def expected_counts(
     Spots end at the squared Mahalanobis distance `end`.
     """
     height, width = out.shape
-    sigmas = np.sqrt(end)
+    sigmas, lowest = np.sqrt(end), np.exp(-0.5 * end)
+    value, factor = np.zeros(width + LANES), np.zeros(width + LANES)
     for k in range(len(mean)):
         v0, v01, v1 = cov[k, 0], cov[k, 1], cov[k, 2]
         det = v0 * v1 - v01 * v01
@@ -66,25 +79,33 @@ def expected_counts(
         a1 = max(a0, min(height, int(np.floor(mean[k, 0] + h0)) + 1))
         b0 = min(width, max(0, int(np.ceil(mean[k, 1] - h1))))
         b1 = max(b0, min(width, int(np.floor(mean[k, 1] + h1)) + 1))
-        box[k, 0], box[k, 1], box[k, 2], box[k, 3] = a0, a1, b0, b1
+        wide = b1 - b0
+        full = (wide + LANES - 1) // LANES * LANES
+        if b0 + full <= width:
+            wide = full
+        box[k, 0], box[k, 1], box[k, 2], box[k, 3] = a0, a1, b0, b0 + wide
+        # From bin to bin a Gaussian is a geometric sequence of second order: a few exponentials make all of
+        # it, along the first row and from there down every column.
+        d0, d1 = a0 - mean[k, 0], b0 - mean[k, 1]
+        here = amplitude * np.exp(-0.5 * (p0 * d0 * d0 + 2 * p01 * d0 * d1 + p1 * d1 * d1))
+        right, right_again = np.exp(-(p01 * d0 + p1 * (d1 + 0.5))), np.exp(-p1)
+        down, down_right, down_again = np.exp(-(p0 * (d0 + 0.5) + p01 * d1)), np.exp(-p01), np.exp(-p0)
+        for j in range(wide):
+            value[j], factor[j] = here, down
+            here *= right
+            right *= right_again
+            down *= down_right
+        least = amplitude * lowest
         n = 0
-        # Along a row the Gaussian is a geometric sequence of second order: two exponentials make all of it.
-        last_factor = np.exp(-p1)
-        first = b0 - mean[k, 1]
         for i in range(a0, a1):
-            d0 = i - mean[k, 0]
-            q = p0 * d0 * d0 + 2 * p01 * d0 * first + p1 * first * first
-            value = amplitude * np.exp(-0.5 * q)
-            factor = np.exp(-(p01 * d0 + p1 * (first + 0.5)))
-            for j in range(b0, b1):
-                d1 = j - mean[k, 1]
-                q = p0 * d0 * d0 + 2 * p01 * d0 * d1 + p1 * d1 * d1
-                inside = value if q < end else 0.0
-                window[k, n] = inside
-                out[i, j] += inside
-                value *= factor
-                factor *= last_factor
-                n += 1
+            kept, row = window[k, n : n + wide], out[i, b0 : b0 + wide]
+            for j in range(wide):
+                inside = value[j] if value[j] > least else 0.0
+                kept[j] = inside
+                row[j] += inside
+                value[j] *= factor[j]
+                factor[j] *= down_again
+            n += wide
 
 
 @njit(cache=True)
@@ -116,8 +137,10 @@ def lay_halos(
                 cov[k, 1] += part * d0 * d1
                 cov[k, 2] += part * d1 * d1
             shrink = min(1.0, HALO_MAX * limit[0] / cov[k, 0], HALO_MAX * limit[1] / cov[k, 2])
-            for d in range(3):
-                cov[k, d] *= shrink
+            tilt = HALO_TILT * np.sqrt(cov[k, 0] * cov[k, 2])
+            cov[k, 0] *= shrink
+            cov[k, 1] = shrink * min(max(cov[k, 1], -tilt), tilt)
+            cov[k, 2] *= shrink
     out[:] = 0.0
     expected_counts(mean.reshape(rows * cols, 2), cov, weight.ravel(), window, box, out, CORE_SQUARED)
     scale = flat.sum() / max(out.sum(), 1e-9)
@@ -126,28 +149,54 @@ def lay_halos(
             out[i, j] = (1 - FLAT) * scale * out[i, j] + FLAT * flat[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=REORDERED)
 def moments(
     mean: FloatArray, window: FloatArray, box: npt.NDArray[np.int64], ratio: FloatArray, out: FloatArray
 ) -> None:
     """Fill `out` (n, 6) with each spot's share of the counts and its first and second moments."""
     for k in range(len(mean)):
         s, s0, s1, s00, s01, s11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        first, wide = box[k, 2] - mean[k, 1], box[k, 3] - box[k, 2]
         n = 0
         for i in range(box[k, 0], box[k, 1]):
+            kept, share = window[k, n : n + wide], ratio[i, box[k, 2] : box[k, 3]]
+            row, row1, row11 = 0.0, 0.0, 0.0
+            for j in range(wide):
+                d1 = first + j
+                g = kept[j] * share[j]
+                row += g
+                row1 += g * d1
+                row11 += g * d1 * d1
+            n += wide
             d0 = i - mean[k, 0]
-            for j in range(box[k, 2], box[k, 3]):
-                d1 = j - mean[k, 1]
-                g = window[k, n] * ratio[i, j]
-                n += 1
-                s += g
-                s0 += g * d0
-                s1 += g * d1
-                s00 += g * d0 * d0
-                s01 += g * d0 * d1
-                s11 += g * d1 * d1
+            s += row
+            s0 += row * d0
+            s1 += row1
+            s00 += row * d0 * d0
+            s01 += row1 * d0
+            s11 += row11
         out[k, 0], out[k, 1], out[k, 2] = s, s0, s1
         out[k, 3], out[k, 4], out[k, 5] = s00, s01, s11
+
+
+@njit(cache=True, fastmath=REORDERED)
+def explain(
+    counts: FloatArray, shape: FloatArray, background: float, model: FloatArray, ratio: FloatArray
+) -> float:
+    """Add the background to the spots in `model`; return its share of the counts.
+
+    `ratio` is filled with the counts over what is expected.
+    """
+    share = 0.0
+    for i in range(counts.shape[0]):
+        for j in range(counts.shape[1]):
+            behind = background * shape[i, j]
+            total = model[i, j] + behind + 1e-9
+            seen = counts[i, j] / total
+            ratio[i, j] = seen
+            model[i, j] = total
+            share += behind * seen
+    return share
 
 
 @njit(cache=True)
@@ -280,12 +329,13 @@ def run_mixture(
     scale: tuple[float, float, float],
     typical: float,
     halos: bool,
+    done: int,
 ) -> tuple[float, FloatArray]:
     """Iterate; `mean`, `cov` and `weight` (rows, cols, ...) are changed in place.
 
     `scale` is the first guess of the scale of the background, its smallest and its largest value; `typical`
     the counts of a fully lit crystal, 0 for the median of those that are fitted. With `halos` those make most
-    of the background, otherwise `flat` is all there is behind the spots.
+    of the background, otherwise `flat` is all there is behind the spots. `done` iterations were done before.
     """
     rows, cols = mean.shape[:2]
     n = rows * cols
@@ -294,9 +344,8 @@ def run_mixture(
             if dark[i, j]:
                 weight[i, j] = 0.0
     largest = max(END_SQUARED, HALO_MAX * CORE_SQUARED if halos else 0.0)
-    widest = 2 * np.sqrt(largest * max(limit[0], cov[..., 0].max())) + 2
-    longest = 2 * np.sqrt(largest * max(limit[1], cov[..., 2].max())) + 2
-    window = np.empty((n, int(widest) * int(longest)))
+    size = window_size(max(limit[0], cov[..., 0].max()), max(limit[1], cov[..., 2].max()), largest)
+    window = np.empty((n, size))
     shape = flat.copy()
     box = np.zeros((n, 4), np.int64)
     stats = np.zeros((n, 6))
@@ -307,7 +356,7 @@ def run_mixture(
     place = mean.reshape(n, 2)
     last = len(stiffness)
     for step in range(last + 1):
-        if halos and step in HALO_STEPS:
+        if halos and (step == 0 or step + done in HALO_STEPS):
             lay_halos(mean, weight, limit, flat, window, box, shape)
             all_shape = shape.sum()
         model[:] = 0.0
@@ -320,14 +369,7 @@ def run_mixture(
             model,
             END_SQUARED if step == last else CORE_SQUARED,
         )
-        share = 0.0
-        for i in range(counts.shape[0]):
-            for j in range(counts.shape[1]):
-                behind = background * shape[i, j]
-                total = model[i, j] + behind + 1e-9
-                ratio[i, j] = counts[i, j] / total
-                share += behind * ratio[i, j]
-                model[i, j] = total
+        share = explain(counts, shape, background, model, ratio)
         if step == last:
             break
         moments(place, window, box, ratio, stats)

@@ -13,6 +13,7 @@ from napari_petlut.analysis.lattice.mixture_loops import (
     expected_counts,
     half_deviance,
     run_mixture,
+    window_size,
 )
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
 from napari_petlut.model import FloatArray
@@ -77,13 +78,12 @@ def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
 def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]) -> FloatArray:
     """Return the counts that the crystals of a box throw on a map, centres given in its bins."""
     weight = fit.weight[box].ravel()
-    longest = (2 * np.sqrt(END_SQUARED * fit.limit) + 2).astype(int)
     out = np.zeros(shape)
     expected_counts(
         np.ascontiguousarray(mean).reshape(-1, 2),
         np.ascontiguousarray(fit.covariance[box]).reshape(-1, 3),
         weight,
-        np.empty((weight.size, int(longest.prod()))),
+        np.empty((weight.size, window_size(fit.limit[0], fit.limit[1], END_SQUARED))),
         np.zeros((weight.size, 4), np.int64),
         out,
         END_SQUARED,
@@ -133,6 +133,7 @@ def judge_patch(
         (1.0, 1.0, 1.0),
         level,
         False,
+        0,
     )
     if not np.isfinite(mean).all():
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 from scipy.interpolate import BSpline
 
@@ -83,12 +84,7 @@ class IndexSpace:
         left, right = _basis(rows), _basis(cols)
         bins = (wide + 0.5) / factor - 0.5
         x0, x1 = (left @ bins[..., axis] @ right.T for axis in (0, 1))
-        area = np.abs(
-            np.gradient(x0, axis=0) * np.gradient(x1, axis=1)
-            - np.gradient(x0, axis=1) * np.gradient(x1, axis=0)
-        )
-        sampled = ndimage.map_coordinates(counts, [x0, x1], order=1, mode="constant")
-        return np.asarray(sampled * area * SAMPLES**2)
+        return counts_per_cell(counts, x0, x1)
 
     def to_pixels(self, v: FloatArray, u: FloatArray) -> FloatArray:
         """Return the positions of index-space places, shape (..., 2), in pixels of the prepared map."""
@@ -98,6 +94,48 @@ class IndexSpace:
             [ndimage.map_coordinates(wide[..., axis], places, order=3, mode="nearest") for axis in (0, 1)],
             axis=-1,
         )
+
+
+@njit(cache=True)
+def counts_per_cell(counts: FloatArray, x0: FloatArray, x1: FloatArray) -> FloatArray:
+    """Return counts at places in bins, linear between them and 0 outside, times the size of a cell there.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (m0, m1)
+    x0, x1 : ndarray of float64, shape (samples along v, samples along u)
+        `SAMPLES` places are a cell's side.
+    """
+    height, width = x0.shape
+    last0, last1 = counts.shape[0] - 1, counts.shape[1] - 1
+    out = np.zeros((height, width))
+    for i in range(height):
+        up, down = max(i - 1, 0), min(i + 1, height - 1)
+        for j in range(width):
+            a, b = x0[i, j], x1[i, j]
+            if not (0 <= a <= last0 and 0 <= b <= last1):
+                continue
+            left, right = max(j - 1, 0), min(j + 1, width - 1)
+            size = (x0[down, j] - x0[up, j]) * (x1[i, right] - x1[i, left])
+            size -= (x0[i, right] - x0[i, left]) * (x1[down, j] - x1[up, j])
+            size = abs(size) / ((down - up) * (right - left))
+            p, q = min(int(a), last0 - 1), min(int(b), last1 - 1)
+            s, t = a - p, b - q
+            upper = counts[p, q] * (1 - t) + counts[p, q + 1] * t
+            lower = counts[p + 1, q] * (1 - t) + counts[p + 1, q + 1] * t
+            out[i, j] = (upper * (1 - s) + lower * s) * size * SAMPLES**2
+    return out
+
+
+@lru_cache(maxsize=64)
+def _blur(samples: int, width: float) -> FloatArray:
+    """Return the matrix of a Gaussian blur, `width` in samples."""
+    return ndimage.gaussian_filter1d(np.eye(samples), width, axis=0, truncate=3.0)
+
+
+def _blurred(values: FloatArray, width: float) -> FloatArray:
+    """Return values blurred along both axes; on maps of this size a product is faster than a filter."""
+    return np.asarray(_blur(len(values), width) @ values @ _blur(values.shape[1], width).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +154,8 @@ class RectifiedMap:
     @classmethod
     def from_counts(cls, counts: FloatArray) -> RectifiedMap:
         """Return a rectified map with its contrast."""
-        fine = ndimage.gaussian_filter(counts, CONTRAST_BLUR * SAMPLES, truncate=3.0)
-        level = ndimage.gaussian_filter(counts, CONTRAST_RANGE * SAMPLES, truncate=3.0)
+        fine = _blurred(counts, CONTRAST_BLUR * SAMPLES)
+        level = _blurred(counts, CONTRAST_RANGE * SAMPLES)
         inner = level[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
         floor = CONTRAST_FLOOR * float(np.median(inner)) + 1e-12
         return cls(counts, np.clip((fine - level) / (level + floor), *CONTRAST_LIMITS))

@@ -25,6 +25,7 @@ from napari_petlut.analysis.lattice.moves import (
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
+from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.model import FloatArray
 
 GAIN = 0.003
@@ -39,8 +40,15 @@ WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
-SECOND_FITS, SECOND_DIFFERENCE = 40, 0.05
-"""Mixtures of the second search, and the share of crystals that must differ for it."""
+TURNS = (Turn((True, True), False), Turn((False, True), True))
+"""A half turn and a quarter turn. A third one finds little more."""
+TURN_DOUBT = 0.001
+"""Mean doubt of the crystals from which the turned map is searched: about one hard block in four."""
+TURN_FITS, TURN_DIFFERENCE = 100, 0.05
+"""Mixtures of a search of the turned map, and the share of crystals by which its first lattice must differ
+for it to be improved: where it does not, improving it leads to the same."""
+TURNED_KEPT, TURNED_BEHIND = 4, 0.15
+"""Distinct lattices of the turned map that compete, and how much worse they may be there."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
 """Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
 CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
@@ -78,8 +86,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
     improve(contest, progress)
-    if not settled(contest) and match is not None:
-        second_search(contest, match)
+    turned_searches(contest, match)
     contest.pool += with_dead_line
     if contest.best.dark is not None and dead_lines(contest.best.dark):
         contest.budget = max(contest.budget, ROUND_FITS)
@@ -139,22 +146,40 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     return track.pool
 
 
-def second_search(contest: Contest, match: GridMatch) -> None:
-    """Improve the grid of spots by itself and let the result compete.
+def turned_searches(contest: Contest, match: GridMatch | None) -> None:
+    """Search the turned map anew where the lattice is doubtful, and let what is found compete.
 
-    Where lines bend strongly, spots that are followed from one to the next may be right where traced lines
-    are not; the moves from the better lattice would never get there.
+    Moves lead to a lattice that none of them makes better, which need not be the best one; begun from
+    another side of the block they often lead elsewhere. The last search also starts from the grid of
+    spots: where lines bend strongly, spots that are followed from one to the next may be right where traced
+    lines are not.
     """
-    if (match.owner >= 0).mean() < MOSTLY:
+    if mean_doubt(contest) < TURN_DOUBT:
         return
-    track = replace(contest, pool=[], budget=SECOND_FITS)
-    first = track.judge(contest.lock(match.grid), "spots joined to a grid, put onto the ridges")
-    if first is None or (node_distance(first.grid, contest.best.grid) > SAME).mean() < SECOND_DIFFERENCE:
-        return
-    _try(track, shift_moves(track, first))
-    improve(track, lambda _: None)
-    contest.pool += track.pool
+    shape = contest.ready.counts.shape
+    for turn in TURNS:
+        track = turned(contest, turn, TURN_FITS)
+        if turn is TURNS[-1] and match is not None and (match.owner >= 0).mean() >= MOSTLY:
+            track.judge(
+                track.lock(turn.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges"
+            )
+        rough_search(track)
+        _try(track, shift_moves(track, track.best))
+        _try(track, swirl_moves(track.best), lock=True)
+        first = turn.grid_back(track.best.grid, shape)
+        if (node_distance(first, contest.best.grid) > SAME).mean() > TURN_DIFFERENCE:
+            improve(track, lambda _: None)
+        for h in track.distinct(TURNED_KEPT):
+            if h.score < contest.best.score + TURNED_BEHIND:
+                contest.budget = max(contest.budget, 1)
+                contest.judge(turn.grid_back(h.grid, shape), h.origin)
+    contest.budget = max(contest.budget, FUSIONS)
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+
+
+def mean_doubt(contest: Contest) -> float:
+    """Return the mean doubt of the crystals of the best lattice."""
+    return float((1 - confidence(crystal_features(contest, contest.best))).mean())
 
 
 def do_round(contest: Contest) -> None:

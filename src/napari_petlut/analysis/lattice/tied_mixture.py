@@ -9,6 +9,7 @@ halos a spot's width and place would have to explain the tails, which at crowded
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ SPREAD_START = 0.33
 """First guess of a spot's standard deviation, in local pitches."""
 SPREAD_MAX = 0.55
 """Largest standard deviation of a spot, in median pitches."""
+
+
+HALFWAY = 8
+"""Iterations after which a fit shows where it is going."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ def fit_mixture(
     dark: npt.NDArray[np.bool_] | None = None,
     *,
     halos: bool = True,
+    halfway: Callable[[MixtureFit], None] | None = None,
 ) -> MixtureFit:
     """Fit the tied mixture to a map, starting from a lattice.
 
@@ -145,6 +151,8 @@ def fit_mixture(
         Crystals that are taken to give no counts; their neighbours alone place them.
     halos : bool
         Whether the background is made of the crystals' halos rather than of the blurred map.
+    halfway : callable, optional
+        Called with what the fit has come to after `HALFWAY` iterations; what it raises ends the fit.
 
     Returns
     -------
@@ -166,17 +174,33 @@ def fit_mixture(
     fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
     unlit = nowhere if dark is None else np.ascontiguousarray(dark)
     weight = np.full((rows, cols), scene.counts.sum() * (1 - BACKGROUND_START) / (rows * cols))
-    scale = (BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX)
-    background, model = run_mixture(
-        scene.counts, scene.background, mean, cov, weight, stiffness, limit, fixed, unlit, scale, 0.0, halos
-    )
-    return MixtureFit(
-        scene.to_pixels(mean),
-        cov,
-        weight,
-        float(background),
-        model,
-        half_deviance(scene.counts, model),
-        scene.factor,
-        limit,
-    )
+    scale, done = BACKGROUND_START, 0
+
+    def go_on(part: FloatArray) -> MixtureFit:
+        nonlocal scale, done
+        bounds = (scale, BACKGROUND_MIN, BACKGROUND_MAX)
+        scale, model = run_mixture(
+            scene.counts,
+            scene.background,
+            mean,
+            cov,
+            weight,
+            part,
+            limit,
+            fixed,
+            unlit,
+            bounds,
+            0.0,
+            halos,
+            done,
+        )
+        done += len(part)
+        deviance = half_deviance(scene.counts, model)
+        return MixtureFit(
+            scene.to_pixels(mean), cov, weight, float(scale), model, deviance, scene.factor, limit
+        )
+
+    if halfway is not None:
+        halfway(go_on(stiffness[:HALFWAY]))
+        stiffness = stiffness[HALFWAY:]
+    return go_on(stiffness)

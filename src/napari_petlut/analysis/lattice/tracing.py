@@ -41,6 +41,10 @@ LEAN = 0.2
 TABLE_STEPS, TABLE_END = 50, 5
 """The penalty on counts between lines is tabled in steps of 1/50 line, up to 5 lines."""
 
+MEETINGS, BEYOND = 6, 0.7
+"""Times that a row and a column are followed in turn to where they meet, and how far beyond their ends they
+are continued, in pitches."""
+
 _NEVER = -1e18
 
 
@@ -144,6 +148,7 @@ def place_lines(
     Parameters
     ----------
     ridge, mass : ndarray, shape (samples,)
+        `mass` never falls.
     wanted : ndarray, shape (lines,)
         Predicted places in samples; not used where the coupling is 0.
     gaps : ndarray, shape (lines - 1,)
@@ -161,9 +166,11 @@ def place_lines(
     """
     score, origin = table
     samples, lines = len(ridge), len(wanted)
-    to_anchor, coupling, spacing, mass_weight = weights[0], weights[1], weights[2], weights[3]
+    to_anchor, coupling, spacing = weights[0], weights[1], weights[2]
+    emptiness = weights[3] * emptiness
     low_gap, high_gap = max(2, int(MIN_GAP * SAMPLES)), int(MAX_GAP * SAMPLES)
     before0, before1 = 0, 0
+    apart = np.zeros(high_gap + 1)
     for i in range(lines):
         if coupling > 0:
             first = max(0, int(wanted[i]) - int(BAND * SAMPLES))
@@ -174,6 +181,21 @@ def place_lines(
         if last <= first:
             first = min(max(0, first - 1), samples - 2)
             last = first + 2
+        if i > 0:
+            for d in range(low_gap, high_gap + 1):
+                apart[d] = spacing * (d / SAMPLES - gaps[i - 1]) ** 2
+            best_here, best_from = score[i], origin[i]
+            best_here[first:last], best_from[first:last] = _NEVER, -1
+            for j in range(before0, before1):
+                start, end = max(first, j + low_gap), min(last, j + high_gap + 1)
+                wide, held = apart[start - j : end - j], mass[start:end]
+                value_to, from_to = best_here[start:end], best_from[start:end]
+                for n in range(end - start):
+                    between = min(int((held[n] - mass[j]) * TABLE_STEPS), len(emptiness) - 1)
+                    value = score[i - 1, j] - wide[n] - emptiness[between]
+                    better = value > value_to[n]
+                    value_to[n] = value if better else value_to[n]
+                    from_to[n] = j if better else from_to[n]
         for k in range(first, last):
             here = ridge[k] - to_anchor * ((k - anchor[i]) / SAMPLES) ** 2
             if coupling > 0:
@@ -181,20 +203,10 @@ def place_lines(
                 here -= coupling * (d if d <= BREAK else BREAK + SLIP * (d - BREAK))
             if i == 0:
                 score[0, k], origin[0, k] = here, -1
-                continue
-            best, best_at = _NEVER, -1
-            for j in range(max(before0, k - high_gap), min(before1, k - low_gap + 1)):
-                if score[i - 1, j] <= _NEVER:
-                    continue
-                off = (k - j) / SAMPLES - gaps[i - 1]
-                between = min(max(int((mass[k] - mass[j]) * TABLE_STEPS), 0), len(emptiness) - 1)
-                value = score[i - 1, j] - spacing * off * off - mass_weight * emptiness[between]
-                if value > best:
-                    best, best_at = value, j
-            if best_at >= 0:
-                score[i, k], origin[i, k] = best + here, best_at
+            elif origin[i, k] >= 0:
+                score[i, k] += here
             else:
-                score[i, k], origin[i, k] = _NEVER, max(0, k - SAMPLES)
+                origin[i, k] = max(0, k - SAMPLES)
         before0, before1 = first, last
     best, k = _NEVER, before0
     for j in range(before0, before1):
@@ -347,18 +359,27 @@ def intersect(rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArra
     v, u : ndarray of float64, shape (R, C)
     """
     v, u = rows.copy(), np.ascontiguousarray(cols.T)
-    for _ in range(6):
-        v = _along(rows, u)
-        u = _along(cols, v.T).T
-    return v, np.ascontiguousarray(u)
+    _meet(np.ascontiguousarray(rows), np.ascontiguousarray(cols), v, u)
+    return v, u
 
 
-def _along(lines: FloatArray, at: FloatArray) -> FloatArray:
-    """Value of every line at its own places, linear between positions and a little beyond the ends."""
-    number, length = lines.shape
-    if length == 1:
-        return np.repeat(lines, at.shape[1], axis=1)
-    low = np.clip(np.floor(at).astype(np.intp), 0, length - 2)
-    part = np.clip(at - low, -0.7, 1.7)
-    which = np.arange(number)[:, None]
-    return np.asarray(lines[which, low] * (1 - part) + lines[which, low + 1] * part)
+@njit(cache=True)
+def _meet(rows: FloatArray, cols: FloatArray, v: FloatArray, u: FloatArray) -> None:
+    """Move `v` and `u` (R, C) to where every row and every column meet, by following them in turn."""
+    for _ in range(MEETINGS):
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                v[i, j] = _along(rows[i], u[i, j])
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                u[i, j] = _along(cols[j], v[i, j])
+
+
+@njit(cache=True)
+def _along(line: FloatArray, at: float) -> float:
+    """Value of a line at a place, linear between positions and a little beyond the ends."""
+    if len(line) == 1:
+        return float(line[0])
+    low = min(max(int(np.floor(at)), 0), len(line) - 2)
+    part = min(max(at - low, -BEYOND), 1 + BEYOND)
+    return float(line[low] * (1 - part) + line[low + 1] * part)
