@@ -100,6 +100,28 @@ def test_the_mean_of_neighbours_equals_scipy():
     np.testing.assert_allclose(out, ndimage.uniform_filter(values, (3, 3, 1), mode="nearest"))
 
 
+def test_the_share_of_the_background_equals_its_plain_twin():
+    rng = np.random.default_rng(2)
+    counts, shape, spots_there = rng.random((3, 6, 7)) + 0.1
+    model, ratio = spots_there.copy(), np.zeros((6, 7))
+    share = loops.explain(counts, shape, 0.4, model, ratio)
+    np.testing.assert_allclose(model, spots_there + 0.4 * shape, rtol=1e-6)
+    np.testing.assert_allclose(ratio, counts / model)
+    assert share == pytest.approx((0.4 * shape * ratio).sum())
+
+
+def test_spots_are_drawn_alike_at_the_edge_and_inside():
+    cov, weight = np.array([[3.0, 1.0, 2.0]]), np.array([50.0])
+    size = loops.window_size(3.0, 2.0, loops.END_SQUARED)
+    for place in ([0.3, 0.2], [0.4, 10.6], [11.7, 0.1], [11.9, 10.9], [6.0, 5.5], [-9.0, 3.0]):
+        out, box = np.zeros((12, 11)), np.zeros((1, 4), np.int64)
+        loops.expected_counts(
+            np.array([place]), cov, weight, np.zeros((1, size)), box, out, loops.END_SQUARED
+        )
+        plain = plain_spot(place, cov[0], 50.0, out.shape)
+        np.testing.assert_allclose(out, plain, rtol=1e-9, atol=1e-12)
+
+
 def test_half_deviance_equals_its_formula():
     counts, model = np.array([[0.0, 3.0], [5.0, 1.0]]), np.array([[0.5, 2.0], [6.0, 1.0]])
     logs = 3 * np.log(3 / 2) + 5 * np.log(5 / 6)
@@ -136,3 +158,19 @@ def test_pinned_centres_stay_and_dark_crystals_get_no_counts():
     np.testing.assert_allclose(fit.grid[1, 1], start[1, 1], atol=1e-9)
     assert fit.weight[3, 3] == 0
     assert np.abs(fit.grid[3, 3] - grid[3, 3]).max() < 2.0
+
+
+def test_a_fit_that_is_looked_at_halfway_comes_to_the_same_and_may_be_ended():
+    counts, grid = block()
+    scene = tm.MixtureMap.from_counts(counts, 14.5, 7.0)
+    seen = []
+    fit = tm.fit_mixture(grid + 1.0, scene, halfway=lambda half: seen.append(half.deviance))
+    straight = tm.fit_mixture(grid + 1.0, scene)
+    assert np.abs(fit.grid - straight.grid).max() < 0.1
+    assert seen[0] > fit.deviance
+
+    def stop(_: tm.MixtureFit) -> None:
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        tm.fit_mixture(grid, scene, halfway=stop)

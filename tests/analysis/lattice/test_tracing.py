@@ -1,6 +1,9 @@
 import itertools
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice import tracing as tr
@@ -9,6 +12,7 @@ from napari_petlut.analysis.lattice.rectified import (
     SAMPLES,
     IndexSpace,
     RectifiedMap,
+    counts_per_cell,
     sample_places,
 )
 
@@ -51,6 +55,32 @@ def test_lines_are_placed_as_well_as_by_trying_everything():
     }
     assert tuple(out.astype(int)) == max(tried, key=lambda p: tried[p])
     assert best == max(tried.values()) or abs(best - max(tried.values())) < 1e-9
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.booleans())
+def test_lines_are_placed_as_by_the_plain_twin(seed, lines, coupled):
+    rng = np.random.default_rng(seed)
+    samples = (lines - 1 + 2 * MARGIN) * SAMPLES + 1
+    ridge, mass = rng.normal(size=samples), rng.random(samples).cumsum()
+    mass *= lines / mass[-1]
+    anchor = (np.arange(lines) + MARGIN) * float(SAMPLES)
+    wanted, gaps = anchor + rng.normal(0, 3, lines), rng.uniform(0.5, 1.4, lines - 1)
+    weights = np.array([0.05, 0.4 * coupled, 0.8, 1.1])
+    table = (np.full((lines, samples), -1e18), np.zeros((lines, samples), np.int64))
+    out = np.zeros(lines)
+    best = tr.place_lines(ridge, mass, wanted, gaps, anchor, weights, tr.mass_penalty(), table, out)
+    places = [int(k) for k in out]
+    centre, reach = (wanted, tr.BAND) if coupled else (anchor, tr.SEED_BAND)
+    assert best == pytest.approx(value_of(places, ridge, mass, wanted, gaps, anchor, weights), abs=1e-9)
+    low, high = max(2, int(tr.MIN_GAP * SAMPLES)), int(tr.MAX_GAP * SAMPLES)
+    for line, step in itertools.product(range(lines), (-2, -1, 1, 2)):
+        other = list(places)
+        other[line] += step
+        start = max(0, int(centre[line]) - int(reach * SAMPLES))
+        end = min(samples, int(centre[line]) + int(reach * SAMPLES) + coupled)
+        if start <= other[line] < end and all(low <= d <= high for d in np.diff(other)):
+            assert value_of(other, ridge, mass, wanted, gaps, anchor, weights) <= best + 1e-9
 
 
 def ridges(rows: int, cols: int, bend: float) -> tuple[np.ndarray, np.ndarray]:
@@ -107,3 +137,16 @@ def test_index_space_goes_through_its_nodes_and_keeps_the_counts():
     image = space.image(np.ones((140, 150)), 1)
     inner = image[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
     np.testing.assert_allclose(inner, 12 * 11 + 1, rtol=1e-6)
+
+
+def test_counts_per_cell_equal_the_plain_twin():
+    rng = np.random.default_rng(4)
+    counts = rng.random((20, 24))
+    x0, x1 = np.meshgrid(np.linspace(-1.5, 20.5, 15), np.linspace(-1.2, 24.3, 17), indexing="ij")
+    x0 = x0 + 0.3 * np.sin(x1)
+    area = np.abs(
+        np.gradient(x0, axis=0) * np.gradient(x1, axis=1) - np.gradient(x0, axis=1) * np.gradient(x1, axis=0)
+    )
+    inside = (x0 >= 0) & (x0 <= 19) & (x1 >= 0) & (x1 <= 23)
+    plain = ndimage.map_coordinates(counts, [x0, x1], order=1, mode="nearest") * area * SAMPLES**2 * inside
+    np.testing.assert_allclose(counts_per_cell(counts, x0, x1), plain, atol=1e-9)
