@@ -29,7 +29,8 @@ RANKING_BINS = 6.5
 SAME = 0.4
 """Two lattices with no crystal further apart than this, in local pitches, are the same."""
 FAR_BEHIND = 0.4
-"""A fit that is so far behind the best lattice halfway does not win."""
+"""A fit that is halfway so far behind what the best one was halfway does not win. Not held against that one's
+end: in stretched blocks every fit gains as much in its second half."""
 TWIN, TWIN_BETTER, TWIN_WORSE = 0.1, 0.003, 0.02
 """A fit is not gone on with where halfway an earlier one was the same lattice to within the first, in local
 pitches, and the new one is better by less than the second and worse by less than the third. With both rules
@@ -205,7 +206,7 @@ class Contest:
 
     def _stop_if_hopeless(self, new: _Halfway) -> None:
         """Stop a fit that comes to a lattice that is known or far behind."""
-        if self.pool and new.score > self.best.score + FAR_BEHIND:
+        if self._halfway and new.score > min(old.score for old in self._halfway) + FAR_BEHIND:
             raise _HopelessError
         for old in self._halfway:
             if -TWIN_BETTER < new.score - old.score < TWIN_WORSE and new.same(old):

@@ -13,8 +13,8 @@ CANDIDATE, BRIGHT = 0.8, 1.15
 """Counts against those around it below which a crystal may share a neighbour's spot, and which that
 neighbour must have at least."""
 FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot", "unevenness", "distance")
-INTERCEPT = 2.357
-COEFFICIENTS = np.array([-0.658, 5.579, 2.722, -1.28, -7.925, -9.766])
+INTERCEPT = 0.966
+COEFFICIENTS = np.array([-0.679, 5.622, 3.955, -1.611, -7.371, -9.048])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
 crystal with few counts is merged with a neighbour that holds the counts of two, the likelier the nearer it
 has come to it, and the less so in a block whose crystals are uneven anyway."""
