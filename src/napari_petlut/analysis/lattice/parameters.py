@@ -18,7 +18,8 @@ class LatticeParameters:
     missing_above : float
         Crystals that are dead with more than this probability are marked missing, 0 to 1.
     max_hypotheses : int
-        How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
+        How many lattices may be fitted to a doubtful map before the search stops and says what stays open. It
+        is searched from up to three sides, each time with so many.
     max_alternatives : int
         How many competing lattices are kept for a person to choose from.
 

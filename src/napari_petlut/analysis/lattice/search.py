@@ -45,8 +45,8 @@ TURNS = (Turn((True, True), False), Turn((False, True), True))
 TURN_DOUBT = 0.001
 """Mean doubt of the crystals from which the turned map is searched: about one hard block in four."""
 TURN_FITS, TURN_DIFFERENCE = 100, 0.05
-"""Mixtures of a search of the turned map, and the share of crystals by which its first lattice must differ
-for it to be improved: where it does not, improving it leads to the same."""
+"""Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
+differ for it to be improved: where it does not, improving it leads to the same."""
 TURNED_KEPT, TURNED_BEHIND = 4, 0.15
 """Distinct lattices of the turned map that compete, and how much worse they may be there."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
@@ -68,6 +68,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     Cancelled
         If the contest is cancelled.
     """
+    fits = contest.budget
     if contest.expected is not None:
         contest.judge(contest.expected, "the prior lattice")
         contest.judge(contest.lock(contest.expected), "the prior lattice, put onto the ridges")
@@ -86,7 +87,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
     improve(contest, progress)
-    turned_searches(contest, match)
+    turned_searches(contest, match, min(fits, TURN_FITS))
     contest.pool += with_dead_line
     if contest.best.dark is not None and dead_lines(contest.best.dark):
         contest.budget = max(contest.budget, ROUND_FITS)
@@ -146,7 +147,7 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     return track.pool
 
 
-def turned_searches(contest: Contest, match: GridMatch | None) -> None:
+def turned_searches(contest: Contest, match: GridMatch | None, fits: int = TURN_FITS) -> None:
     """Search the turned map anew where the lattice is doubtful, and let what is found compete.
 
     Moves lead to a lattice that none of them makes better, which need not be the best one; begun from
@@ -158,7 +159,7 @@ def turned_searches(contest: Contest, match: GridMatch | None) -> None:
         return
     shape = contest.ready.counts.shape
     for turn in TURNS:
-        track = turned(contest, turn, TURN_FITS)
+        track = turned(contest, turn, fits)
         if turn is TURNS[-1] and match is not None and (match.owner >= 0).mean() >= MOSTLY:
             track.judge(
                 track.lock(turn.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges"
