@@ -114,7 +114,7 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     sure = sure.copy()
     for rival, plausible in rivals:
         moved = node_distance(rival.grid, best.grid) > SAME
-        if moved.mean() > WHOLE_BLOCK:
+        if moved.mean() > WHOLE_BLOCK and plausible >= verdict.WORTH_SHOWING:
             sure = np.where(moved, np.minimum(sure, 1 - plausible), sure)
     for axis, line, _ in verdict.double_lines(best.fit.weight):
         np.moveaxis(sure, axis, 0)[line] *= DOUBLE_LINE_DOUBT

@@ -175,8 +175,22 @@ class Contest:
         if self.cancelled is not None and self.cancelled():
             raise Cancelled("the search for the lattice was stopped")
 
-    def judge(self, grid: FloatArray, origin: str, dark: BoolArray | None = None) -> Hypothesis | None:
-        """Fit and judge a lattice; None when the budget is spent, or it leaves the map or is hopeless."""
+    def judge(
+        self, grid: FloatArray, origin: str, dark: BoolArray | None = None, *, to_the_end: bool = False
+    ) -> Hypothesis | None:
+        """Fit and judge a lattice; None when the budget is spent, it leaves the map or is hopeless.
+
+        Parameters
+        ----------
+        grid : ndarray of float64, shape (rows, cols, 2)
+            In pixels of the prepared map.
+        origin : str
+            Where it comes from, in words.
+        dark : ndarray of bool, shape (rows, cols), optional
+            Crystals that are taken for dead.
+        to_the_end : bool
+            Whether it is fitted to the end even where that is hopeless.
+        """
         if self.budget <= 0 or not np.isfinite(grid).all():
             return None
         self.stop_if_cancelled()
@@ -194,7 +208,13 @@ class Contest:
 
         try:
             fit = fit_mixture(
-                grid, self.scene, self.schedule, self.pinned, dark, halos=self.halos, halfway=halfway
+                grid,
+                self.scene,
+                self.schedule,
+                self.pinned,
+                dark,
+                halos=self.halos,
+                halfway=None if to_the_end else halfway,
             )
         except _HopelessError:
             return None

@@ -49,6 +49,8 @@ TURN_FITS, TURN_DIFFERENCE = 100, 0.05
 differ for it to be improved: where it does not, improving it leads to the same."""
 TURNED_KEPT, TURNED_BEHIND = 4, 0.15
 """Distinct lattices of the turned map that compete, and how much worse they may be there."""
+SHIFTS = 4
+"""Ways to shift all lines by one."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
 """Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
 CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
@@ -81,13 +83,17 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         contest.judge(match.grid, "spots joined to a grid, its holes filled")
     rough_search(contest)
     progress(0.3)
-    _try(contest, shift_moves(contest, contest.best))
+    _shift(contest)
     if settled(contest):
         return contest.best
     _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
     improve(contest, progress)
+    before = contest.best
     turned_searches(contest, match, min(fits, TURN_FITS))
+    if contest.best is not before:
+        contest.budget = max(contest.budget, SHIFTS)
+        _shift(contest)
     contest.pool += with_dead_line
     if contest.best.dark is not None and dead_lines(contest.best.dark):
         contest.budget = max(contest.budget, ROUND_FITS)
@@ -135,7 +141,7 @@ def improve(contest: Contest, progress: Callable[[float], None]) -> None:
         if contest.best.score > before.score - GAIN:
             break
         contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
-        _try(contest, shift_moves(contest, contest.best))
+        _shift(contest)
         _try(contest, swirl_moves(contest.best), lock=True)
 
 
@@ -165,7 +171,7 @@ def turned_searches(contest: Contest, match: GridMatch | None, fits: int = TURN_
                 track.lock(turn.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges"
             )
         rough_search(track)
-        _try(track, shift_moves(track, track.best))
+        _shift(track)
         _try(track, swirl_moves(track.best), lock=True)
         first = turn.grid_back(track.best.grid, shape)
         if (node_distance(first, contest.best.grid) > SAME).mean() > TURN_DIFFERENCE:
@@ -196,6 +202,15 @@ def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: boo
     """Judge the lattices that moves make."""
     for grid, origin in moves:
         contest.judge(contest.lock(grid, LOCK_WEIGHTS[1:]) if lock else grid, origin)
+
+
+def _shift(contest: Contest) -> None:
+    """Judge the best lattice with all its lines shifted by one.
+
+    That is the most dangerous mistake, so that its evidence is always weighed to the end.
+    """
+    for grid, origin in shift_moves(contest, contest.best):
+        contest.judge(grid, origin, to_the_end=True)
 
 
 def spot_grid(contest: Contest) -> GridMatch | None:

@@ -19,8 +19,10 @@ two of ten, beyond 0.15 in three of sixty."""
 OPEN = 0.05
 """A competitor of a part of the block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
-"""A competitor is kept as an alternative when it is at least this plausible, and reported when it is one of
-the whole block: hardly any block has one."""
+"""A competitor is kept as an alternative when it is at least this plausible."""
+WHOLE_BLOCK_GAP = 0.15
+"""One of the whole block is kept and reported up to this distance in the objective: a shift of all numbers is
+the most dangerous mistake, and a person sees from the two pictures what the map alone does not decide."""
 
 CLEAR_SPOT = 0.3
 """Strength, as a share of strong spots, from which a spot of no crystal is reported."""
@@ -119,7 +121,11 @@ def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hyp
         (h, plausibility(h.score - best.score), float((node_distance(h.grid, best.grid) > SAME).mean()))
         for h in sorted(contest.pool, key=lambda h: h.score)
     ]
-    near = [(h, plausible, share) for h, plausible, share in near if plausible >= WORTH_SHOWING]
+    near = [
+        (h, plausible, share)
+        for h, plausible, share in near
+        if plausible >= WORTH_SHOWING or (share > WHOLE_BLOCK and h.score < best.score + WHOLE_BLOCK_GAP)
+    ]
     out: list[tuple[Hypothesis, float]] = []
     kept = [best]
     # What questions all numbers comes before what questions a corner.
@@ -127,9 +133,7 @@ def competitors(contest: Contest, best: Hypothesis, most: int) -> list[tuple[Hyp
         for h, plausible, share in near:
             if len(out) == most:
                 return out
-            if low < share <= high and all(
-                (node_distance(h.grid, k.grid) > SAME).mean() > GLOBAL_SHARE for k in kept
-            ):
+            if low < share <= high and all((node_distance(h.grid, k.grid) > SAME).mean() > low for k in kept):
                 kept.append(h)
                 out.append((h, plausible))
     return out
