@@ -74,6 +74,26 @@ def test_competitors_of_the_whole_block_come_before_those_of_a_corner():
     assert found[0][1] == verdict.plausibility(0.02) < found[1][1]
 
 
+def test_a_shift_of_the_whole_block_is_kept_where_a_corner_would_be_too_implausible():
+    grid = even()
+    corner = grid.copy()
+    corner[:2, :2] += 15.0
+    gap = 0.8 * verdict.WHOLE_BLOCK_GAP
+    assert verdict.plausibility(gap) < verdict.WORTH_SHOWING
+    pool = [
+        Hypothesis(SimpleNamespace(grid=g), score, "")
+        for g, score in (
+            (grid, 0.0),
+            (corner, gap),
+            (shifted_grid(grid, 1, 1), gap),
+            (shifted_grid(grid, 1, 1) + 0.5, gap + 0.001),
+            (shifted_grid(grid, 0, 1), 1.2 * verdict.WHOLE_BLOCK_GAP),
+        )
+    ]
+    found = verdict.competitors(SimpleNamespace(pool=pool), pool[0], 3)
+    assert [h for h, _ in found] == [pool[2]]
+
+
 def test_a_line_that_holds_the_counts_of_two_is_found():
     weight = np.full((5, 6), 100.0)
     weight[:, 5] = 190.0
