@@ -141,6 +141,7 @@ class Contest:
     expected: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        # Where `fix` pins crystals, in pixels of the prepared map.
         self.places = np.zeros((*self.geometry.shape, 2))
         self._halfway: list[_Halfway] = []
         self.scene = MixtureMap.from_counts(self.ready.counts, self.ready.pitch, RANKING_BINS)

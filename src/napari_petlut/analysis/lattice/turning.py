@@ -12,7 +12,7 @@ from napari_petlut.analysis.lattice.hypotheses import Contest
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
-Number = TypeVar("Number", bound=np.generic)
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Turn:
     mirrored: tuple[bool, bool]
     transposed: bool
 
-    def _mirror(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    def _mirror(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         first, second = (slice(None, None, -1 if mirrored else 1) for mirrored in self.mirrored)
         return values[first, second]
 
@@ -46,7 +46,7 @@ class Turn:
                 out[..., axis] = shape[axis] - 1 - out[..., axis]
         return out
 
-    def array(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    def array(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Return a map, or values of crystals (rows, cols, ...), turned."""
         out = self._mirror(values)
         return np.ascontiguousarray(out.swapaxes(0, 1) if self.transposed else out)
