@@ -5,7 +5,7 @@
 Of every block the lattices that the search tried, the fitted truth and the truth shifted by one line are
 compared: one that has fewer wrong crystals should have the smaller objective. Logistic regression on the
 differences of the terms, every block with the same weight. The printed weights, in units of that of the log
-of the deviance, go into `napari_petlut/analysis/lattice/objective.py`.
+of the misfit, go into `napari_petlut/analysis/lattice/objective.py`.
 """
 
 from __future__ import annotations

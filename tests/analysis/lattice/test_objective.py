@@ -14,10 +14,14 @@ from napari_petlut.analysis.lattice.objective import (
     CAP,
     COUNT_CAP,
     EDGE_LINES,
+    LEAST_MISFIT,
+    NOISE_SHARE,
     PITCH_CAP,
     grid_terms,
     log_gaps,
+    misfit,
 )
+from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -84,3 +88,13 @@ def test_one_crowded_edge_is_asymmetric_and_two_are_not() -> None:
         grid_terms(np.ascontiguousarray(grid), np.zeros((8, 8)), np.zeros((8, 8), bool), out)
     assert one[3] > 0.1
     assert two[3] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("deviance", "noise", "wanted"),
+    [(0.5, 0.0, 0.5), (0.5, 0.2, 0.5 - 0.2 * NOISE_SHARE), (0.1, 0.2, 0.2 * LEAST_MISFIT), (0.0, 0.0, 1e-12)],
+)
+def test_the_misfit_is_what_noise_does_not_make(deviance, noise, wanted):
+    one = np.ones((2, 2))
+    fit = MixtureFit(np.zeros((2, 2, 2)), np.ones((2, 2, 3)), one, 0.1, one, deviance, 1, np.ones(2), noise)
+    assert misfit(fit) == pytest.approx(wanted)

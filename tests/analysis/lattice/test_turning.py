@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest
 from napari_petlut.analysis.lattice.prepare import prepare_map
-from napari_petlut.analysis.lattice.search import TURNS, rough_search, turned_searches
+from napari_petlut.analysis.lattice.search import TURN, rough_search, search_further, turned_search
 from napari_petlut.analysis.lattice.spots import find_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.simulation import BlockSimulation, simulate_block
@@ -40,7 +40,7 @@ def test_a_turned_lattice_sits_on_the_turned_map_and_comes_back(turn, rows, cols
     np.testing.assert_array_equal(turn.grid_back(lattice, counts.shape), grid)
 
 
-@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("turn", [TURN, Turn((True, True), False)])
 def test_a_turned_contest_judges_the_turned_lattice_alike(turn):
     contest, truth = contest_of(BlockSimulation(rows=6, cols=5, resolution=1.8, seed=3))
     contest.fix({7: truth[1, 2]})
@@ -63,13 +63,13 @@ def test_a_lattice_that_is_lost_is_found_from_another_side():
     lost = truth + np.array([0.0, 1.0]) * (truth[:, 1:2] - truth[:, :1])
     assert contest.judge(lost, "a column off") is not None
     assert (node_distance(contest.best.grid, truth) > 0.4).mean() > 0.3
-    turned_searches(contest, None)
+    turned_search(contest, None, 100)
     assert node_distance(contest.best.grid, truth).max() < 0.4
 
 
-def test_a_clear_block_is_not_turned():
+def test_a_clear_block_is_not_searched_further():
     contest, _ = contest_of(BlockSimulation(rows=7, cols=7, resolution=3.0, seed=2))
     rough_search(contest)
     kept = replace(contest, pool=list(contest.pool))
-    turned_searches(kept, None)
+    search_further(kept, None, 100)
     assert len(kept.pool) == len(contest.pool)

@@ -141,7 +141,7 @@ def features(
     own = own_spots(fit.grid, spots)[1]
     told = dict(zip(TERMS, terms(fit), strict=True))
     values = (
-        told["log deviance"],
+        float(np.log(max(fit.deviance, 1e-12))),
         told["irregularity"],
         told["unevenness"],
         0.0 if geometry == complete else 1 - own.sum() / max(len(spots), 1),

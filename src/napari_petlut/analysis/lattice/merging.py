@@ -13,8 +13,8 @@ CANDIDATE, BRIGHT = 0.8, 1.15
 """Counts against those around it below which a crystal may share a neighbour's spot, and which that
 neighbour must have at least."""
 FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot", "unevenness", "distance")
-INTERCEPT = 1.026
-COEFFICIENTS = np.array([-0.69, 5.251, 4.118, -1.776, -7.623, -9.011])
+INTERCEPT = 0.685
+COEFFICIENTS = np.array([-0.908, 5.414, 3.845, -1.399, -0.902, -10.04])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
 crystal with few counts is merged with a neighbour that holds the counts of two, the likelier the nearer it
 has come to it, and the less so in a block whose crystals are uneven anyway."""

@@ -20,7 +20,7 @@ PITCH_CAP, COUNT_CAP = 0.3, 0.3
 crystals are uneven by nature, one more than the cap says nothing."""
 IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.5, 14.0, 9.0
 """Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
-neighbours' log-counts against the log of the deviance: true lattices are regular, consistent and even.
+neighbours' log-counts against the log of the misfit: true lattices are regular, consistent and even.
 Of several sets the one that picks, from what the search tried and the truth, lattices with fewest wrong
 crystals on simulated blocks; `benchmarks/fit_lattice_ranking.py` compares others with it in pairs."""
 EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.18
@@ -28,10 +28,15 @@ EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.18
 weight: light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line
 off shows in one crowded and one wide edge. A faulty edge (walls, gains) must not outweigh the map, so the
 weight is small: a shift by one line costs about 0.07, as much as a plain misfit."""
+NOISE_SHARE, LEAST_MISFIT = 0.85, 0.05
+"""Share of the deviance of pure noise that is taken off a fit's deviance, and least that is left, as a share
+of it. With few counts a wrong lattice adds little to the noise, and the other terms would decide. A mixture
+also follows the noise, so that not all of it is left. Of 0.3 to 1, 0.85 and 0.9 pick, from what the search
+tried and the truth, lattices with fewest wrong crystals on simulated blocks."""
 OWN_SPOT = 0.4
 """A spot this close to a crystal, in local pitches, is its own."""
 
-TERMS = ("log deviance", "irregularity", "inconsistency", "unevenness", "asymmetry")
+TERMS = ("log misfit", "irregularity", "inconsistency", "unevenness", "asymmetry")
 WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, ASYMMETRY])
 
 
@@ -156,12 +161,18 @@ def grid_terms(grid: FloatArray, weight: FloatArray, dark: npt.NDArray[np.bool_]
             out[2] += 0.5 * total / number
 
 
+def misfit(fit: MixtureFit) -> float:
+    """Return the deviance of a fit per count beyond what noise makes."""
+    least = max(LEAST_MISFIT * fit.noise, 1e-12)
+    return max(fit.deviance - NOISE_SHARE * fit.noise, least)
+
+
 def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
     """Return the terms of the objective, in the order of `TERMS`; dark crystals have no counts to compare."""
     out = np.zeros(len(TERMS))
     unlit = np.zeros(fit.weight.shape, bool) if dark is None else dark
     grid_terms(np.ascontiguousarray(fit.grid), log_weight(fit), unlit, out[1:])
-    out[0] = np.log(max(fit.deviance, 1e-12))
+    out[0] = np.log(misfit(fit))
     return out
 
 

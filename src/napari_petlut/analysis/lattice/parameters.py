@@ -18,8 +18,9 @@ class LatticeParameters:
     missing_above : float
         Crystals that are dead with more than this probability are marked missing, 0 to 1.
     max_hypotheses : int
-        How many lattices may be fitted to a doubtful map before the search stops and says what stays open. It
-        is searched from up to three sides, each time with so many.
+        How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
+        One that stays doubtful is searched along the phases of its lines and from another side, with about so
+        many each.
     max_alternatives : int
         How many competing lattices are kept for a person to choose from.
 
@@ -29,7 +30,7 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.997
+    suspect_below: float = 0.996
     missing_above: float = 0.3
     max_hypotheses: int = 120
     max_alternatives: int = 3

@@ -9,6 +9,7 @@ from numba import njit
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.analysis.lattice.noise import event_value
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
@@ -40,7 +41,7 @@ class PreparedMap:
     Parameters
     ----------
     counts : ndarray of float64, shape (n0, n1)
-        Cleaned counts, cut to the support's bounding box.
+        Cleaned counts in events, cut to the support's bounding box.
     support : ndarray of bool, shape (n0, n1)
         Where the block is.
     origin : ndarray of float64, shape (2,)
@@ -167,7 +168,8 @@ def prepare_map(counts: FloatArray, geometry: BlockGeometry) -> PreparedMap:
     -------
     PreparedMap
     """
-    clean = remove_comb(remove_hot_bins(np.ascontiguousarray(counts, dtype=np.float64)))
+    events = np.ascontiguousarray(counts, dtype=np.float64) / event_value(counts)
+    clean = remove_comb(remove_hot_bins(events))
     support, box = find_support(clean, geometry)
     pitch = PITCH_FACTOR * float(np.sqrt(max(support.sum(), 1) / len(geometry)))
     origin = np.array([s.start for s in box], dtype=np.float64)

@@ -23,6 +23,7 @@ from napari_petlut.analysis.lattice.moves import (
     swirl_moves,
 )
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
+from napari_petlut.analysis.lattice.phases import follow_phases
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
@@ -40,10 +41,10 @@ WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
-TURNS = (Turn((True, True), False), Turn((False, True), True))
-"""A half turn and a quarter turn. A third one finds little more."""
-TURN_DOUBT = 0.001
-"""Mean doubt of the crystals from which the turned map is searched: about one hard block in four."""
+TURN = Turn((False, True), True)
+"""A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
+DOUBTFUL = 0.001
+"""Mean doubt of the crystals from which a block is searched further: about one hard block in four."""
 TURN_FITS, TURN_DIFFERENCE = 100, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
 differ for it to be improved: where it does not, improving it leads to the same."""
@@ -90,7 +91,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     with_dead_line = dead_line_search(contest)
     improve(contest, progress)
     before = contest.best
-    turned_searches(contest, match, min(fits, TURN_FITS))
+    search_further(contest, match, fits)
     if contest.best is not before:
         contest.budget = max(contest.budget, SHIFTS)
         _shift(contest)
@@ -153,33 +154,50 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     return track.pool
 
 
-def turned_searches(contest: Contest, match: GridMatch | None, fits: int = TURN_FITS) -> None:
-    """Search the turned map anew where the lattice is doubtful, and let what is found compete.
+def search_further(contest: Contest, match: GridMatch | None, fits: int) -> None:
+    """Search a doubtful block by the phases of its lines, and from another side.
+
+    Parameters
+    ----------
+    contest : Contest
+    match : GridMatch, optional
+        The grid of spots.
+    fits : int
+        Most mixtures of each of the searches.
+    """
+    if mean_doubt(contest) < DOUBTFUL:
+        return
+    before = contest.best
+    contest.budget = max(contest.budget, fits)
+    follow_phases(contest)
+    if contest.best is not before:
+        contest.budget = max(contest.budget, min(fits, TURN_FITS))
+        improve(contest, lambda _: None)
+    turned_search(contest, match, min(fits, TURN_FITS))
+
+
+def turned_search(contest: Contest, match: GridMatch | None, fits: int) -> None:
+    """Search the turned map anew, and let what is found compete.
 
     Moves lead to a lattice that none of them makes better, which need not be the best one; begun from
-    another side of the block they often lead elsewhere. The last search also starts from the grid of
-    spots: where lines bend strongly, spots that are followed from one to the next may be right where traced
-    lines are not.
+    another side of the block they often lead elsewhere. This search also starts from the grid of spots:
+    where lines bend strongly, spots that are followed from one to the next may be right where traced lines
+    are not.
     """
-    if mean_doubt(contest) < TURN_DOUBT:
-        return
     shape = contest.ready.counts.shape
-    for turn in TURNS:
-        track = turned(contest, turn, fits)
-        if turn is TURNS[-1] and match is not None and (match.owner >= 0).mean() >= MOSTLY:
-            track.judge(
-                track.lock(turn.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges"
-            )
-        rough_search(track)
-        _shift(track)
-        _try(track, swirl_moves(track.best), lock=True)
-        first = turn.grid_back(track.best.grid, shape)
-        if (node_distance(first, contest.best.grid) > SAME).mean() > TURN_DIFFERENCE:
-            improve(track, lambda _: None)
-        for h in track.distinct(TURNED_KEPT):
-            if h.score < contest.best.score + TURNED_BEHIND:
-                contest.budget = max(contest.budget, 1)
-                contest.judge(turn.grid_back(h.grid, shape), h.origin)
+    track = turned(contest, TURN, fits)
+    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
+        track.judge(track.lock(TURN.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges")
+    rough_search(track)
+    _shift(track)
+    _try(track, swirl_moves(track.best), lock=True)
+    first = TURN.grid_back(track.best.grid, shape)
+    if (node_distance(first, contest.best.grid) > SAME).mean() > TURN_DIFFERENCE:
+        improve(track, lambda _: None)
+    for h in track.distinct(TURNED_KEPT):
+        if h.score < contest.best.score + TURNED_BEHIND:
+            contest.budget = max(contest.budget, 1)
+            contest.judge(TURN.grid_back(h.grid, shape), h.origin)
     contest.budget = max(contest.budget, FUSIONS)
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
 

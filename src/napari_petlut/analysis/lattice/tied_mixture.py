@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import steps
 from napari_petlut.analysis.lattice.mixture_loops import SPREAD_MIN, half_deviance, run_mixture
+from napari_petlut.analysis.lattice.noise import noise_deviance
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.model import FloatArray
 
@@ -27,6 +28,8 @@ BACKGROUND_FLOOR = 0.02
 """Flat part of the background, as a share of the blurred level inside the block."""
 BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX = 0.25, 0.02, 0.75
 """Share of the blurred map that is background: first guess and bounds."""
+NOISE_BLUR = 0.2
+"""Width of the blur, in pitches, that shows about what is expected where the noise is estimated."""
 SPREAD_START = 0.33
 """First guess of a spot's standard deviation, in local pitches."""
 SPREAD_MAX = 0.55
@@ -67,12 +70,15 @@ class MixtureMap:
         Pixels per bin along each axis.
     pitch : float
         Working pitch in bins.
+    noise : float
+        Half-deviance per count that noise alone makes.
     """
 
     counts: FloatArray
     background: FloatArray
     factor: int
     pitch: float
+    noise: float
 
     @classmethod
     def from_counts(cls, counts: FloatArray, pitch: float, bins_per_pitch: float) -> MixtureMap:
@@ -82,7 +88,9 @@ class MixtureMap:
         blurred = ndimage.gaussian_filter(small, BACKGROUND_BLUR * pitch / factor, truncate=3.0)
         inside = blurred > 0.2 * blurred.max()
         level = float(np.median(blurred[inside])) if inside.any() else 0.0
-        return cls(small, blurred + BACKGROUND_FLOOR * level + 1e-12, factor, pitch / factor)
+        mean = ndimage.gaussian_filter(small, NOISE_BLUR * pitch / factor)
+        background = blurred + BACKGROUND_FLOOR * level + 1e-12
+        return cls(small, background, factor, pitch / factor, noise_deviance(small, mean))
 
     def to_bins(self, pixels: FloatArray) -> FloatArray:
         """Convert positions from pixels to bins."""
@@ -115,6 +123,8 @@ class MixtureFit:
         Pixels per bin.
     limit : ndarray of float64, shape (2,)
         Largest variance of a spot along each axis, in squared bins.
+    noise : float
+        Part of the deviance that noise alone makes.
     """
 
     grid: FloatArray
@@ -125,6 +135,7 @@ class MixtureFit:
     deviance: float
     bin_pixels: int
     limit: FloatArray
+    noise: float
 
 
 def fit_mixture(
@@ -197,7 +208,15 @@ def fit_mixture(
         done += len(part)
         deviance = half_deviance(scene.counts, model)
         return MixtureFit(
-            scene.to_pixels(mean), cov, weight, float(scale), model, deviance, scene.factor, limit
+            scene.to_pixels(mean),
+            cov,
+            weight,
+            float(scale),
+            model,
+            deviance,
+            scene.factor,
+            limit,
+            scene.noise,
         )
 
     if halfway is not None:
