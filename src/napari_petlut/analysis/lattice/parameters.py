@@ -30,7 +30,7 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.996
+    suspect_below: float = 0.997
     missing_above: float = 0.3
     max_hypotheses: int = 120
     max_alternatives: int = 3

@@ -31,7 +31,7 @@ from napari_petlut.model import FloatArray
 
 GAIN = 0.003
 """Smallest gain of the objective that counts as one."""
-ROUNDS = 3
+ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
 TRACES = 3
 """Ways to trace the lines of a rough lattice that are tried."""
@@ -45,7 +45,7 @@ TURN = Turn((False, True), True)
 """A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
 DOUBTFUL = 0.001
 """Mean doubt of the crystals from which a block is searched further: about one hard block in four."""
-TURN_FITS, TURN_DIFFERENCE = 100, 0.05
+TURN_FITS, TURN_DIFFERENCE = 60, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
 differ for it to be improved: where it does not, improving it leads to the same."""
 TURNED_KEPT, TURNED_BEHIND = 4, 0.15
