@@ -50,7 +50,7 @@ def test_smoothed_and_rounded_maps_have_less_noise():
     counts = np.random.default_rng(2).poisson(20.0, (120, 120)).astype(np.float64)
     smooth = np.full(counts.shape, 20.0)
     whole = noise_deviance(counts, smooth)
-    # Half of a Poisson count has a quarter of its variance at half its mean, and rounding adds 1/8 of that.
+    # Half of a Poisson count has a quarter of its variance at half its mean, and rounding adds 1/8.
     halved = noise_deviance(np.round(0.5 * counts), 0.5 * smooth)
     assert halved == pytest.approx(whole, rel=0.1)
     mean = sum(np.roll(counts, (i, j), (0, 1)) for i in (0, 1, 2) for j in (0, 1, 2)) / 9

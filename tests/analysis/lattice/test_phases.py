@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from contests import contest_of
 from napari_petlut.analysis.lattice.grids import node_distance
-from napari_petlut.analysis.lattice.hypotheses import SAME, Contest
+from napari_petlut.analysis.lattice.hypotheses import SAME
 from napari_petlut.analysis.lattice.moves import swirled
 from napari_petlut.analysis.lattice.phases import (
     OUTSIDE,
@@ -15,18 +16,8 @@ from napari_petlut.analysis.lattice.phases import (
     line_offsets,
     unlike,
 )
-from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.rectified import RectifiedMap, sample_places
-from napari_petlut.analysis.lattice.spots import find_spots
-from napari_petlut.simulation import BlockSimulation, simulate_block
-
-
-def contest_of(params: BlockSimulation, budget: int) -> tuple[Contest, np.ndarray]:
-    block = simulate_block(params)
-    ready = prepare_map(block.flood.counts, params.geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    truth = block.centres.reshape(*params.geometry.shape, 2) - ready.origin
-    return Contest(ready, params.geometry, budget, spots, None, strength), truth
+from napari_petlut.simulation import BlockSimulation
 
 
 def test_offsets_of_bent_lines_are_measured_over_several_pitches():

@@ -7,23 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contests import contest_of
 from napari_petlut.analysis.lattice.grids import node_distance
-from napari_petlut.analysis.lattice.hypotheses import Contest
-from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import TURN, rough_search, search_further, turned_search
-from napari_petlut.analysis.lattice.spots import find_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
-from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.simulation import BlockSimulation
 
 turns = st.builds(Turn, st.tuples(st.booleans(), st.booleans()), st.booleans())
-
-
-def contest_of(params: BlockSimulation, budget: int = 40) -> tuple[Contest, np.ndarray]:
-    block = simulate_block(params)
-    ready = prepare_map(block.flood.counts, params.geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    truth = block.centres.reshape(*params.geometry.shape, 2) - ready.origin
-    return Contest(ready, params.geometry, budget, spots, None, strength), truth
 
 
 @given(turns, st.integers(2, 5), st.integers(2, 5), st.integers(5, 9), st.integers(5, 9))

@@ -26,6 +26,8 @@ from napari_petlut.model import FloatArray
 
 RANKING_BINS = 6.5
 """Bins per pitch of the maps on which hypotheses are compared."""
+GAIN = 0.003
+"""Smallest gain of the objective that counts as one."""
 SAME = 0.4
 """Two lattices with no crystal further apart than this, in local pitches, are the same."""
 FAR_BEHIND = 0.4

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.chains import Chain, Signs, chains_through, moved, signs
 from napari_petlut.analysis.lattice.grids import fill_holes
-from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
+from napari_petlut.analysis.lattice.hypotheses import GAIN, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import doubt_map, regions
 from napari_petlut.analysis.lattice.objective import TERMS, UNEVENNESS, WEIGHTS, terms
 from napari_petlut.analysis.lattice.patches import Box, judge_patch, open_patch
@@ -31,8 +31,6 @@ FITS = 300
 """Patches that may be fitted, so that a block that is doubtful everywhere does not take long."""
 PASSES = 3
 """Most passes over the doubtful places; one without a gain is the last."""
-GAIN = 0.003
-"""Smallest gain of the objective that counts as one."""
 RIVAL = 0.05
 """Chains that are worse by less than this are kept as competitors: they tell which crystals are doubtful."""
 INWARDS = 0.4

@@ -77,6 +77,15 @@ def expected_half_deviance(mean: FloatArray) -> FloatArray:
 
     The sum over all counts ``k`` of their probability times ``k log(k / mean) - k + mean``; beyond
     `TABLE_END` its expansion ``1/2 + 1 / (12 mean)``.
+
+    Parameters
+    ----------
+    mean : ndarray of float64
+        In events, of any shape.
+
+    Returns
+    -------
+    ndarray of float64, the same shape
     """
     places, values = _deviance_table()
     near = np.interp(np.log(np.clip(mean, 1e-4, TABLE_END)), places, values)
@@ -100,7 +109,12 @@ def noise_deviance(counts: FloatArray, smooth: FloatArray) -> float:
     counts : ndarray of float64, shape (m0, m1)
         In events, so that its noise is Poisson noise, or less where it was smoothed or rounded.
     smooth : ndarray of float64, shape (m0, m1)
-        About what is expected.
+        About what is expected, in events.
+
+    Returns
+    -------
+    float
+        0 where there is no noise.
     """
     total = float(counts.sum())
     rough = ndimage.correlate(counts, CORNER)[1:-1, 1:-1]

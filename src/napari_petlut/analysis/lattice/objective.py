@@ -31,8 +31,7 @@ weight is small: a shift by one line costs about 0.07, as much as a plain misfit
 NOISE_SHARE, LEAST_MISFIT = 0.85, 0.05
 """Share of the deviance of pure noise that is taken off a fit's deviance, and least that is left, as a share
 of it. With few counts a wrong lattice adds little to the noise, and the other terms would decide. A mixture
-also follows the noise, so that not all of it is left. Of 0.3 to 1, 0.85 and 0.9 pick, from what the search
-tried and the truth, lattices with fewest wrong crystals on simulated blocks."""
+also follows the noise, so that not all of it is left."""
 OWN_SPOT = 0.4
 """A spot this close to a crystal, in local pitches, is its own."""
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 from skimage.restoration import unwrap_phase
 
 from napari_petlut.analysis.lattice.grids import node_distance, smooth_grid
-from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, RectifiedMap, sample_places
 from napari_petlut.model import FloatArray
 
@@ -37,8 +37,6 @@ ROUNDS, STARTS = 8, 2
 """Most rounds, and lattices whose phases are followed in each."""
 PATIENCE = 2
 """Rounds without a gain after which it ends."""
-GAIN = 0.003
-"""Smallest gain of the objective that counts as one."""
 BEHIND = 0.3
 """How far behind the best a lattice may be to be followed: lines that are one off are put right one after the
 other, and the map is not explained better after each."""

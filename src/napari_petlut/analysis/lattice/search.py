@@ -11,7 +11,7 @@ import numpy as np
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
-from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, revived
 from napari_petlut.analysis.lattice.moves import (
     doubt_map,
@@ -29,8 +29,6 @@ from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.model import FloatArray
 
-GAIN = 0.003
-"""Smallest gain of the objective that counts as one."""
 ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
 TRACES = 3
@@ -44,7 +42,7 @@ STRAY = 0.02
 TURN = Turn((False, True), True)
 """A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
 DOUBTFUL = 0.001
-"""Mean doubt of the crystals from which a block is searched further: about one hard block in four."""
+"""Mean doubt of the crystals from which a block is searched further."""
 TURN_FITS, TURN_DIFFERENCE = 60, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
 differ for it to be improved: where it does not, improving it leads to the same."""
