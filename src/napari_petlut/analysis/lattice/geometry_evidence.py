@@ -73,7 +73,7 @@ CONFIDENCE = np.array([3.722, 0.4971, -8.8341, -7.6238, 0.7115, 0.5085])
 
 
 def quick_lattice(
-    ready: PreparedMap, geometry: BlockGeometry, hints: Sequence[FloatArray]
+    ready: PreparedMap, geometry: BlockGeometry, hints: Sequence[FloatArray], spots: FloatArray
 ) -> Hypothesis | None:
     """Return the best lattice of one size that two or three fits find; None where none can be fitted.
 
@@ -84,8 +84,9 @@ def quick_lattice(
     geometry : BlockGeometry
     hints : sequence of ndarray of float64, shape (rows, cols, 2)
         Lattices of this size to start from as well.
+    spots : ndarray of float64, shape (n, 2)
+        See `own_scale_spots`.
     """
-    spots = own_scale_spots(ready, geometry)
     contest = Contest(ready, geometry, FITS + len(hints), spots, halos=False, schedule=SCHEDULE)
     for grid in hints:
         contest.judge(grid, "a hint")
@@ -122,22 +123,22 @@ def own_scale_spots(ready: PreparedMap, geometry: BlockGeometry) -> FloatArray:
 
 
 def features(
-    ready: PreparedMap, layers: Sequence[Layer], complete: BlockGeometry | None, lattice: Hypothesis
+    layers: Sequence[Layer], complete: BlockGeometry | None, lattice: Hypothesis, spots: FloatArray
 ) -> FloatArray:
     """Return the features of one size of the array.
 
     Parameters
     ----------
-    ready : PreparedMap
     layers : sequence of Layer
     complete : BlockGeometry or None
         Size of which the spots of a layer form a complete grid.
     lattice : Hypothesis
         Best lattice of this size.
+    spots : ndarray of float64, shape (n, 2)
+        See `own_scale_spots`.
     """
     fit = lattice.fit
     geometry = BlockGeometry(*fit.weight.shape)
-    spots = own_scale_spots(ready, geometry)
     own = own_spots(fit.grid, spots)[1]
     told = dict(zip(TERMS, terms(fit), strict=True))
     values = (

@@ -15,6 +15,7 @@ from napari_petlut.analysis.lattice.geometry_evidence import (
     gap_filled,
     layer_grid,
     log_plausibility,
+    own_scale_spots,
     quick_lattice,
     shares,
 )
@@ -104,11 +105,11 @@ class Comparison:
     def plausibility(self, shape: Shape) -> float:
         """Return the logarithm of how plausible a size is against the others."""
         if shape not in self.known:
-            lattice = quick_lattice(self.ready, BlockGeometry(*shape), self._hints(shape))
+            geometry = BlockGeometry(*shape)
+            spots = own_scale_spots(self.ready, geometry)
+            lattice = quick_lattice(self.ready, geometry, self._hints(shape), spots)
             self.known[shape] = (
-                None
-                if lattice is None
-                else (features(self.ready, self.layers, self.complete, lattice), lattice)
+                None if lattice is None else (features(self.layers, self.complete, lattice, spots), lattice)
             )
         found = self.known[shape]
         return -np.inf if found is None else log_plausibility(found[0])

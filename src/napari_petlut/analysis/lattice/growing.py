@@ -105,8 +105,17 @@ def _predict(
 
 
 @njit(cache=True)
-def _nearest(points: FloatArray, taken: npt.NDArray[np.bool_], guess: FloatArray) -> tuple[int, float]:
-    """Free point nearest to a prediction within `UNSUPPORTED_RESIDUAL`, measured in its local steps."""
+def _nearest(
+    points: FloatArray,
+    order: npt.NDArray[np.int64],
+    along: FloatArray,
+    taken: npt.NDArray[np.bool_],
+    guess: FloatArray,
+) -> tuple[int, float]:
+    """Free point nearest to a prediction within `UNSUPPORTED_RESIDUAL`, measured in its local steps.
+
+    `order` sorts the points along axis 0, `along` are their coordinates there in that order.
+    """
     a, b, c, d = guess[1, 0], guess[2, 0], guess[1, 1], guess[2, 1]
     det = a * d - b * c
     if abs(det) < 1e-6:
@@ -114,13 +123,17 @@ def _nearest(points: FloatArray, taken: npt.NDArray[np.bool_], guess: FloatArray
     best, residual = -1, _FAR
     # Points outside of this box are further away than any that is accepted.
     reach0, reach1 = UNSUPPORTED_RESIDUAL * (abs(a) + abs(b)), UNSUPPORTED_RESIDUAL * (abs(c) + abs(d))
-    for k in range(len(points)):
-        e0, e1 = points[k, 0] - guess[0, 0], points[k, 1] - guess[0, 1]
-        if abs(e0) > reach0 or abs(e1) > reach1 or taken[k]:
+    for n in range(np.searchsorted(along, guess[0, 0] - reach0), len(along)):
+        e0 = along[n] - guess[0, 0]
+        if e0 > reach0:
+            break
+        k = order[n]
+        e1 = points[k, 1] - guess[0, 1]
+        if abs(e1) > reach1 or taken[k]:
             continue
         u, v = (d * e0 - b * e1) / det, (a * e1 - c * e0) / det
         r = np.sqrt(u * u + v * v)
-        if r < residual:
+        if r < residual or (r == residual and k < best):
             best, residual = k, r
     return best, residual
 
@@ -151,6 +164,8 @@ def grow_grid(
     """
     owner = np.full((height, width), EMPTY, np.int64)
     place = np.zeros((height, width, 2))
+    order = np.argsort(points[:, 0], kind="mergesort")
+    along = points[order, 0]
     taken = np.zeros(len(points), np.bool_)
     cost = np.full((height, width), _FAR)
     choice = np.full((height, width), -1, np.int64)
@@ -174,7 +189,7 @@ def grow_grid(
                 known, support = _predict(owner, place, a, b, base, guess)
                 cost[a, b], choice[a, b] = _FAR, -1
                 if known:
-                    k, residual = _nearest(points, taken, guess)
+                    k, residual = _nearest(points, order, along, taken, guess)
                     if residual < (MAX_RESIDUAL if support > 0 else UNSUPPORTED_RESIDUAL):
                         choice[a, b] = k
                         cost[a, b] = residual + (0.0 if support > 0 else UNSUPPORTED_PENALTY)

@@ -29,7 +29,12 @@ def bin_map(counts: FloatArray, factor: int | tuple[int, int]) -> FloatArray:
     n0, n1 = -(-counts.shape[0] // f0), -(-counts.shape[1] // f1)
     full = np.zeros((n0 * f0, n1 * f1))
     full[: counts.shape[0], : counts.shape[1]] = counts
-    return np.ascontiguousarray(full.reshape(n0, f0, n1, f1).sum(axis=(1, 3)))
+    # One axis after the other, in long runs: much faster than over both axes at once.
+    rows = full.reshape(n0, f0, n1 * f1).sum(axis=1)
+    out = rows[:, ::f1].copy()
+    for k in range(1, f1):
+        out += rows[:, k::f1]
+    return np.asarray(out)
 
 
 @dataclass(frozen=True, eq=False)

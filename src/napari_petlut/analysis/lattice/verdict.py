@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE, WHOLE_BLOCK
@@ -167,7 +168,6 @@ def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> F
     if not len(spots):
         return np.empty((0, 2))
     flat, pitch = grid.reshape(-1, 2), local_pitch(grid).ravel()
-    distance = np.linalg.norm(spots[:, None] - flat[None], axis=-1)
-    near = distance.argmin(axis=1)
-    far = distance[np.arange(len(spots)), near] > 0.6 * pitch[near]
+    distance, near = cKDTree(flat).query(spots)
+    far = distance > 0.6 * pitch[near]
     return np.asarray(spots[far & (strength > CLEAR_SPOT)])
