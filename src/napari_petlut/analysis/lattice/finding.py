@@ -31,7 +31,7 @@ from napari_petlut.model import FloatArray, Lattice
 
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
-FINAL_SCHEDULE = MixtureSchedule(iterations=40, stiffness_start=0.01, stiffness_end=0.002)
+FINAL_SCHEDULE = MixtureSchedule(iterations=40, stiffness_start=0.01, stiffness_end=0.002, power=2.0)
 """The last fit starts about where the ranking ended and lets the lines go further; what is merged takes many
 iterations to come to rest."""
 LARGEST_REFINEMENT = 0.3

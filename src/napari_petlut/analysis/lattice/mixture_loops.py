@@ -330,12 +330,14 @@ def run_mixture(
     typical: float,
     halos: bool,
     done: int,
+    power: float,
 ) -> tuple[float, FloatArray]:
     """Iterate; `mean`, `cov` and `weight` (rows, cols, ...) are changed in place.
 
     `scale` is the first guess of the scale of the background, its smallest and its largest value; `typical`
     the counts of a fully lit crystal, 0 for the median of those that are fitted. With `halos` those make most
     of the background, otherwise `flat` is all there is behind the spots. `done` iterations were done before.
+    `power` says how much less crystals with few counts decide their own place, see `MixtureSchedule`.
     """
     rows, cols = mean.shape[:2]
     n = rows * cols
@@ -383,7 +385,7 @@ def run_mixture(
             own[i, j, 0] = (stats[k, 3] / s - d0 * d0) / CORE_VARIANCE
             own[i, j, 1] = (stats[k, 4] / s - d0 * d1) / CORE_VARIANCE
             own[i, j, 2] = (stats[k, 5] / s - d1 * d1) / CORE_VARIANCE
-            evidence[i, j] = min(1.0, max(MIN_EVIDENCE, s / max(median, 1e-6)))
+            evidence[i, j] = max(MIN_EVIDENCE, min(1.0, s / max(median, 1e-6)) ** power)
             weight[i, j] = s / CORE_SHARE
             if dark[i, j]:
                 weight[i, j] = 0.0

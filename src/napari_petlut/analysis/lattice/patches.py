@@ -134,6 +134,7 @@ def judge_patch(
         level,
         False,
         0,
+        PATCH_SCHEDULE.power,
     )
     if not np.isfinite(mean).all():
         return None

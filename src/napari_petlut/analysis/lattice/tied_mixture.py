@@ -51,11 +51,15 @@ class MixtureSchedule:
         Weight of the second differences against a fully lit crystal's data, lowered geometrically.
         Starting near 1 pulls correct lattices straight that are really bent. Far fewer iterations than the
         default leave correct lattices of stretched corners worse explained than wrong ones that are even.
+    power : float
+        Weight of a crystal's own data in its place: its counts against the median to this power. Likelihood
+        says 1; what the tails of bright neighbours are not quite like pulls faint crystals off their place.
     """
 
     iterations: int = 20
     stiffness_start: float = 0.05
     stiffness_end: float = 0.01
+    power: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +208,7 @@ def fit_mixture(
             0.0,
             halos,
             done,
+            schedule.power,
         )
         done += len(part)
         deviance = half_deviance(scene.counts, model)
