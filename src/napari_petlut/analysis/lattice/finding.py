@@ -13,8 +13,10 @@ from threadpoolctl import ThreadpoolController
 from napari_petlut.analysis.lattice.conclusion import conclude
 from napari_petlut.analysis.lattice.editing import checked_fixed, place_fixed
 from napari_petlut.analysis.lattice.geometry_proposal import propose_geometry
-from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.grids import fill_holes, node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
+from napari_petlut.analysis.lattice.merging import relative_weight
+from napari_petlut.analysis.lattice.numbering import spans
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.search import search
@@ -37,6 +39,10 @@ iterations to come to rest."""
 LARGEST_REFINEMENT = 0.3
 """A crystal that the last fit moves further than this, in local pitches, stays where it was: it has left its
 spot for another one."""
+
+FAINT = 0.15
+"""A crystal with less than this share of the counts around it is put where its neighbours' lines pass: what
+draws it elsewhere are the tails of brighter ones."""
 
 
 def find_lattice(
@@ -193,8 +199,17 @@ def checked_prior(prior: npt.NDArray[np.float64] | None, geometry: BlockGeometry
 
 
 def refined(contest: Contest, best: Hypothesis) -> FloatArray:
-    """Return the chosen lattice fitted on a finer map; crystals that would leave their place stay."""
+    """Return the chosen lattice fitted on a finer map.
+
+    Crystals that would leave their place stay, and those with hardly any light follow their neighbours.
+    """
     scene = MixtureMap.from_counts(contest.ready.counts, contest.ready.pitch, FINAL_BINS)
     fit = fit_mixture(best.grid, scene, FINAL_SCHEDULE, contest.pinned, best.dark)
     away = node_distance(fit.grid, best.grid) > LARGEST_REFINEMENT
-    return np.where(away[..., None], best.grid, fit.grid)
+    grid = np.where(away[..., None], best.grid, fit.grid)
+    faint = relative_weight(fit.weight) < FAINT
+    if best.dark is not None:
+        faint &= ~best.dark
+    if contest.pinned is not None:
+        faint &= ~contest.pinned
+    return fill_holes(grid, faint) if spans(~faint) else grid

@@ -12,14 +12,24 @@ from napari_petlut.model import FloatArray, IntArray
 CANDIDATE, BRIGHT = 0.8, 1.15
 """Counts against those around it below which a crystal may share a neighbour's spot, and which that
 neighbour must have at least."""
-FEATURES = ("log counts", "log neighbour's counts", "log of both", "own spot", "unevenness", "distance")
-INTERCEPT = 0.685
-COEFFICIENTS = np.array([-0.908, 5.414, 3.845, -1.399, -0.902, -10.04])
+FEATURES = (
+    "log counts",
+    "log neighbour's counts",
+    "log of both",
+    "own spot",
+    "unevenness",
+    "distance",
+    "neighbour's shift",
+)
+INTERCEPT = 3.078
+COEFFICIENTS = np.array([-1.063, 4.729, 3.255, -3.373, -2.293, -14.046, 8.073])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
 crystal with few counts is merged with a neighbour that holds the counts of two, the likelier the nearer it
 has come to it, and the less so in a block whose crystals are uneven anyway."""
 AROUND = 5
 """Crystals along each axis that a crystal is held against."""
+LARGEST_SHIFT = 0.7
+"""Shifts of a neighbour, in pitches, beyond which all are as large."""
 FAINTEST = 0.03
 """Least counts, so that they alone do not decide."""
 ALONE = -1
@@ -59,15 +69,20 @@ def sharing_features(weight: FloatArray, grid: FloatArray, own: BoolArray) -> tu
     held = relative_weight(weight)
     ids = np.arange(rows * cols).reshape(rows, cols)
     around, far = np.zeros((4, rows, cols)), np.ones((4, rows, cols))
+    shift = np.zeros((4, rows, cols))
     whose = np.full((4, rows, cols), ALONE, np.intp)
     relative = [relative_steps(grid, axis) for axis in (0, 1)]
+    moved = [shifts(grid, axis) for axis in (0, 1)]
     for k, (axis, way) in enumerate(((0, 1), (0, -1), (1, 1), (1, -1))):
         here, there = [slice(None)] * 2, [slice(None)] * 2
         here[axis], there[axis] = (slice(1, None), slice(None, -1))[::way]
         around[k][tuple(here)], whose[k][tuple(here)] = held[tuple(there)], ids[tuple(there)]
         far[k][tuple(here)] = relative[axis]
+        shift[k][tuple(here)] = way * moved[axis][tuple(there)]
     best = around.argmax(axis=0)[None]
-    most, distance, neighbour = (np.take_along_axis(values, best, 0)[0] for values in (around, far, whose))
+    most, distance, neighbour, towards = (
+        np.take_along_axis(values, best, 0)[0] for values in (around, far, whose, shift)
+    )
     neighbour[(held >= CANDIDATE) | (most < BRIGHT)] = ALONE
     light = np.log(np.maximum(held, FAINTEST))
     unevenness = float(np.median(np.abs(light - np.median(light))))
@@ -79,6 +94,7 @@ def sharing_features(weight: FloatArray, grid: FloatArray, own: BoolArray) -> tu
             own * 1.0,
             np.full((rows, cols), unevenness),
             distance,
+            np.clip(towards, -LARGEST_SHIFT, LARGEST_SHIFT),
         ],
         axis=-1,
     )
@@ -90,6 +106,24 @@ def relative_steps(grid: FloatArray, axis: int) -> FloatArray:
     length = np.linalg.norm(np.diff(grid, axis=axis), axis=-1)
     around = ndimage.median_filter(length, size=AROUND, mode="nearest")
     return np.asarray(length / np.maximum(around, 1e-9))
+
+
+def shifts(grid: FloatArray, axis: int) -> FloatArray:
+    """Return how far each crystal is shifted along an axis against its neighbours across, in pitches.
+
+    Two crystals that share a spot have it between them, so that the one that holds their counts is shifted
+    towards the other.
+    """
+    across = np.moveaxis(grid, 1 - axis, 0)
+    if len(across) < 3:
+        return np.zeros(grid.shape[:2])
+    beside = np.empty_like(across)
+    beside[1:-1] = 0.5 * (across[:-2] + across[2:])
+    beside[0], beside[-1] = 2 * across[1] - across[2], 2 * across[-2] - across[-3]
+    place = np.moveaxis(beside, 0, 1 - axis)
+    step = np.gradient(place, axis=axis)
+    length = np.maximum((step**2).sum(axis=-1), 1e-9)
+    return np.asarray(((grid - place) * step).sum(axis=-1) / length)
 
 
 def merged_partners(weight: FloatArray, grid: FloatArray, own: BoolArray) -> tuple[IntArray, FloatArray]:

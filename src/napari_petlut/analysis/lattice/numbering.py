@@ -145,7 +145,7 @@ def match_grid(
         a, b, held, equal = _best_window(real, (rows, cols))
         cut = owner[a : a + rows, b : b + cols]
         known = cut >= 0
-        if (found is not None and held <= found[0]) or not _spans(known):
+        if (found is not None and held <= found[0]) or not spans(known):
             continue
         grid = np.where(known[..., None], points[np.maximum(cut, 0)], 0.0)
         grid = fill_holes(grid, ~known)
@@ -173,7 +173,7 @@ def best_match(points: FloatArray, geometry: BlockGeometry) -> GridMatch | None:
     return max(both, key=lambda m: int((m.owner >= 0).sum()) - m.outside, default=None)
 
 
-def _spans(known: BoolArray) -> bool:
+def spans(known: BoolArray) -> bool:
     """Whether the known nodes are enough to fill the rest: three that are not on one line."""
     rows, cols = known.shape
     if min(rows, cols) == 1:
