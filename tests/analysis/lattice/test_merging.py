@@ -11,6 +11,7 @@ from napari_petlut.analysis.lattice.merging import (
     relative_steps,
     relative_weight,
     sharing_features,
+    shifts,
 )
 
 PITCH = 10.0
@@ -23,10 +24,11 @@ def even_block() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def merged_block() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same with crystal (2, 3) drawn to (2, 4), which holds the counts of both."""
+    """The same with crystals (2, 3) and (2, 4) on one spot between them; the latter holds nearly all."""
     weight, grid, own = even_block()
     weight[2, 3], weight[2, 4], own[2, 3] = 30.0, 175.0, False
     grid[2, 3, 1] += 0.3 * PITCH
+    grid[2, 4, 1] -= 0.4 * PITCH
     return weight, grid, own
 
 
@@ -43,6 +45,7 @@ def test_a_dead_crystal_is_nobodys_partner_and_one_double_serves_one():
     for node in ((1, 1), (3, 3), (3, 5)):
         weight[node], own[node] = 0.0, False
     weight[3, 4] = 210.0
+    grid[3, 4, 1] -= 0.4 * PITCH
     grid[3, 3, 1] += 0.3 * PITCH
     grid[3, 5, 1] -= 0.3 * PITCH
     partner, _ = merged_partners(weight, grid, own)
@@ -56,7 +59,9 @@ def test_a_dim_crystal_with_a_spot_of_its_own_is_not_merged_with_a_bright_neighb
     assert (merged_partners(weight, grid, own)[0] == ALONE).all()
 
 
-@pytest.mark.parametrize("what", ["further away", "uneven block", "spot of its own"])
+@pytest.mark.parametrize(
+    "what", ["further away", "uneven block", "spot of its own", "neighbour in its place"]
+)
 def test_what_speaks_against_a_merged_crystal_makes_it_less_likely(what):
     weight, grid, own = merged_block()
     before = merged_partners(weight, grid, own)[1][2, 3]
@@ -66,6 +71,8 @@ def test_what_speaks_against_a_merged_crystal_makes_it_less_likely(what):
         factor = np.exp(np.random.default_rng(2).normal(0.0, 0.4, weight.shape))
         factor[2, 3:5] = 1.0
         weight *= factor
+    elif what == "neighbour in its place":
+        grid[2, 3:5, 1] += 0.4 * PITCH
     else:
         own[2, 3] = True
     assert merged_partners(weight, grid, own)[1][2, 3] < before
@@ -81,6 +88,18 @@ def test_only_crystals_with_few_counts_and_a_bright_neighbour_are_candidates():
     assert features[4, 0, :2] == pytest.approx(np.log([0.5, 1.8]))
     assert features[4, 0, FEATURES.index("distance")] == pytest.approx(0.8)
     assert relative_weight(weight)[5, 0] > CANDIDATE
+
+
+@given(st.integers(0, 1), st.floats(-0.5, 0.5), st.integers(0, 5), st.integers(0, 5))
+def test_a_shifted_crystal_is_told_from_those_beside_it(axis, shift, row, col):
+    grid = even_block()[1]
+    sheared = grid + 0.2 * grid[..., ::-1]
+    step = np.eye(2)[axis] * PITCH
+    sheared[row, col] += shift * (step + 0.2 * step[::-1])
+    told = shifts(sheared, axis)
+    assert told[row, col] == pytest.approx(shift)
+    across = np.arange(6) != (row, col)[axis]
+    np.testing.assert_allclose(np.compress(across, told, axis), 0.0, atol=1e-12)
 
 
 def test_relative_weight_is_one_where_all_are_equal():
