@@ -1,18 +1,23 @@
 """The whole search on simulated blocks with known truth; seeds far from those of the reports."""
 
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from contests import contest_of
 from napari_petlut.analysis.lattice import (
     LatticeParameters,
     find_lattice,
+    finding,
     number_peaks,
     propose_geometry,
     solve_around,
 )
-from napari_petlut.analysis.lattice.grids import shifted_grid
+from napari_petlut.analysis.lattice.finding import refined
+from napari_petlut.analysis.lattice.grids import fill_holes, node_distance, shifted_grid
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.scoring import score_lattice
@@ -23,6 +28,14 @@ TYPICAL = BlockSimulation(rows=12, cols=12, resolution=1.55, counts_per_crystal=
 DEAD = BlockSimulation(rows=10, cols=11, resolution=1.7, counts_per_crystal=20_000, dead=(38, 71), seed=43)
 FEW = BlockSimulation(rows=9, cols=9, resolution=1.8, counts_per_crystal=400, distortion=0.05, seed=44)
 TURNED = BlockSimulation(rows=11, cols=8, resolution=1.8, counts_per_crystal=10_000, turn=6.0, seed=45)
+
+
+@contextmanager
+def patched_fit(fit):
+    """Make the last fit come to a given result."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finding, "fit_mixture", lambda *_: fit)
+        yield
 
 
 @cache
@@ -65,6 +78,23 @@ def test_dead_crystals_are_missing_and_say_why():
 def test_the_same_block_gives_the_same_lattice(change, undo):
     changed = find_lattice(np.ascontiguousarray(change(block(TYPICAL).flood.counts)), TYPICAL.geometry)
     assert np.abs(undo(changed.grid) - found(TYPICAL).grid).max() < 3.0
+
+
+def test_a_crystal_with_hardly_any_light_is_put_where_its_neighbours_lines_pass():
+    contest, truth = contest_of(TYPICAL)
+    best = contest.judge(truth, "the truth", to_the_end=True)
+    assert best is not None
+    drawn = best.grid.copy()
+    drawn[5, 6] += (0.0, 0.4 * contest.ready.pitch)
+    weight = best.fit.weight.copy()
+    weight[5, 6] *= 0.01
+    lit = refined(contest, best)
+    with patched_fit(replace(best.fit, grid=drawn, weight=weight)):
+        grid = refined(contest, replace(best, fit=replace(best.fit, grid=drawn)))
+    hole = np.zeros(truth.shape[:2], bool)
+    hole[5, 6] = True
+    np.testing.assert_allclose(grid, fill_holes(drawn, hole))
+    assert node_distance(grid, lit)[5, 6] < 0.3
 
 
 def test_a_fixed_crystal_stays_and_decides_the_numbering():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_petlut.analysis.lattice import ProblemKind, check_lattice, number_peaks
+from napari_petlut.analysis.lattice import ProblemKind, check_lattice, growing, number_peaks
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
 
@@ -87,3 +87,19 @@ def test_crystals_on_one_spot_and_crossings_are_found():
     kinds = {(p.kind, p.crystal) for p in check_lattice(replace(lattice, positions=positions))}
     assert (ProblemKind.DUPLICATE, 3) in kinds
     assert (ProblemKind.CROSSING, 14) in kinds
+
+
+@given(st.integers(0, 10_000))
+def test_the_nearest_free_point_equals_its_plain_twin(seed):
+    rng = np.random.default_rng(seed)
+    points, taken = rng.uniform(0, 6, (60, 2)), rng.random(60) < 0.3
+    guess = np.concatenate([rng.uniform(0, 6, (1, 2)), np.eye(2) + rng.normal(0, 0.15, (2, 2))])
+    order = np.argsort(points[:, 0], kind="stable")
+    found, residual = growing._nearest(points, order, points[order, 0], taken, guess)
+    away = np.linalg.norm(np.linalg.solve(guess[1:].T, (points - guess[0]).T), axis=0)
+    away[taken] = np.inf
+    if away.min() <= growing.UNSUPPORTED_RESIDUAL:
+        assert found == away.argmin()
+        assert residual == pytest.approx(away.min())
+    else:
+        assert found == -1 or residual > growing.UNSUPPORTED_RESIDUAL

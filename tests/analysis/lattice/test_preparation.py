@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_petlut.analysis.lattice.prepare import prepare_map, remove_comb, remove_hot_bins
 from napari_petlut.analysis.lattice.spots import bin_map, find_spots
@@ -71,6 +73,16 @@ def test_binning_keeps_every_count():
     assert bin_map(counts, 3).shape == (2, 3)
     assert bin_map(counts, 3).sum() == counts.sum()
     assert bin_map(counts, 3)[0, 0] == counts[:3, :3].sum()
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 4))
+def test_bins_equal_their_plain_twin(rows, cols, factor0, factor1):
+    counts = np.random.default_rng(rows * cols).random((rows, cols))
+    binned = bin_map(counts, (factor0, factor1))
+    for (a, b), value in np.ndenumerate(binned):
+        part = counts[a * factor0 : (a + 1) * factor0, b * factor1 : (b + 1) * factor1]
+        assert value == pytest.approx(part.sum())
+    assert binned.shape == (-(-rows // factor0), -(-cols // factor1))
 
 
 def test_spots_are_found_between_pixels():
