@@ -25,8 +25,8 @@ DARKEST, LIGHTEST, FLATTEST = 0.02, 0.05, 0.03
 """Least brightness, counts and bump, so that no single one decides."""
 
 FEATURES = ("log brightness", "log counts", "log bump", "own spot")
-INTERCEPT = -6.599
-COEFFICIENTS = np.array([-0.193, -2.251, -0.388, -1.021])
+INTERCEPT = -6.606
+COEFFICIENTS = np.array([-0.207, -2.224, -0.402, -0.966])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`."""
 
 

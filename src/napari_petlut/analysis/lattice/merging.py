@@ -21,8 +21,8 @@ FEATURES = (
     "distance",
     "neighbour's shift",
 )
-INTERCEPT = 3.078
-COEFFICIENTS = np.array([-1.063, 4.729, 3.255, -3.373, -2.293, -14.046, 8.073])
+INTERCEPT = -0.903
+COEFFICIENTS = np.array([-0.735, 5.706, 3.134, -1.402, -0.417, -8.273, 6.241])
 """Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
 crystal with few counts is merged with a neighbour that holds the counts of two, the likelier the nearer it
 has come to it, and the less so in a block whose crystals are uneven anyway."""
