@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.analysis.lattice import ProblemKind, check_lattice, growing, number_peaks
@@ -25,6 +25,8 @@ def bent_grid(rows: int, cols: int, *, pitch: float = 20.0, turn: float = 0.0) -
     turn=st.floats(-10, 10),
     seed=st.integers(0, 2**16),
 )
+@example(rows=4, cols=12, turn=10.0, seed=0)
+@example(rows=12, cols=4, turn=-10.0, seed=0)
 def test_shuffled_points_get_their_numbers_back(rows, cols, turn, seed):
     grid = bent_grid(rows, cols, turn=turn)
     points = np.random.default_rng(seed).permutation(grid.reshape(-1, 2))

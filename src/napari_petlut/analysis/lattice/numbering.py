@@ -170,7 +170,32 @@ def best_match(points: FloatArray, geometry: BlockGeometry) -> GridMatch | None:
         return spread
     plain = match_grid(points, geometry)
     both = [m for m in (spread, plain) if m is not None]
-    return max(both, key=lambda m: int((m.owner >= 0).sum()) - m.outside, default=None)
+    return max(both, key=_fullness, default=None)
+
+
+def regrown_match(points: FloatArray, geometry: BlockGeometry, match: GridMatch) -> GridMatch:
+    """Grow again in the axes of a grid that was grown before, as long as that takes in more points.
+
+    The extent of a long array that is turned says little about its pitches; a grid that holds most of its
+    points knows them, and its shear.
+    """
+    while _fullness(match) < len(points):
+        known = match.owner >= 0
+        index = np.argwhere(known)
+        design = np.column_stack([index, np.ones(len(index))])
+        axes, _, rank, _ = np.linalg.lstsq(design, points[match.owner[known]], rcond=None)
+        if rank < 3 or np.linalg.matrix_rank(axes[:2]) < 2:
+            break
+        again = match_grid(points, geometry, (points - axes[2]) @ np.linalg.inv(axes[:2]))
+        if again is None or _fullness(again) <= _fullness(match):
+            break
+        match = again
+    return match
+
+
+def _fullness(match: GridMatch) -> int:
+    """Points at nodes, less those on lines beyond the block."""
+    return int((match.owner >= 0).sum()) - match.outside
 
 
 def spans(known: BoolArray) -> bool:
@@ -234,7 +259,7 @@ def number_peaks(positions: npt.ArrayLike, geometry: BlockGeometry) -> Lattice:
         raise GeometryError(
             f"{len(points)} points do not form a grid of {geometry}; check the number of rows and columns"
         )
-    return lattice_from_match(points, match, geometry)
+    return lattice_from_match(points, regrown_match(points, geometry, match), geometry)
 
 
 def lattice_from_match(points: FloatArray, match: GridMatch, geometry: BlockGeometry) -> Lattice:
