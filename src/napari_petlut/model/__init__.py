@@ -5,7 +5,7 @@ Axes are always ``(axis 0, axis 1)``: array axis 0 is the detector's x, axis 1 i
 centre has the coordinate ``i``, as in napari and scikit-image.
 """
 
-from napari_petlut.model.arrays import FloatArray, IntArray, LabelArray, StatusArray
+from napari_petlut.model.arrays import FloatArray, IntArray, LabelArray, SingleArray, StatusArray
 from napari_petlut.model.events import BitField, EnergyWindow, EventFormat
 from napari_petlut.model.flood import SPECTRUM_BINS, FloodMap
 from napari_petlut.model.luts import PHOTOPEAK_KEV, CrystalLUT, EnergyLUT, Segmentation
@@ -28,6 +28,7 @@ __all__ = [
     "PeakStatus",
     "Peaks",
     "Segmentation",
+    "SingleArray",
     "StatusArray",
     "status_array",
 ]

@@ -28,6 +28,22 @@ def test_node_distance_counts_local_steps(axis, step):
     np.testing.assert_allclose(grids.node_distance(grid + 0.5 * np.array(step), grid), 0.5, atol=1e-9)
 
 
+def test_node_distance_equals_its_plain_twin_on_bent_grids():
+    rng = np.random.default_rng(4)
+    for rows, cols in ((5, 6), (2, 7), (1, 4)):
+        other = straight(rows, cols) + rng.normal(0, 1.5, (rows, cols, 2))
+        grid = other + rng.normal(0, 4.0, other.shape)
+        down, right = grids.steps(other)
+        det = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
+        floor = 1e-6 + 1e-3 * np.median(np.abs(det))
+        det = np.where(np.abs(det) < floor, floor, det)
+        off = grid - other
+        u = (off[..., 0] * right[..., 1] - off[..., 1] * right[..., 0]) / det
+        v = (down[..., 0] * off[..., 1] - down[..., 1] * off[..., 0]) / det
+        expected = np.maximum(np.abs(u), np.abs(v))
+        np.testing.assert_allclose(grids.node_distance(grid, other), expected, rtol=1e-9)
+
+
 def test_shifting_a_grid_by_one_line_moves_every_crystal_by_one_but_the_outer_one():
     grid = straight(4, 5)
     distance = grids.node_distance(grids.shifted_grid(grid, 1, 1), grid)

@@ -10,6 +10,7 @@ from napari_petlut.analysis.lattice.noise import (
     TABLE_END,
     event_value,
     expected_half_deviance,
+    half_deviance,
     noise_deviance,
 )
 from napari_petlut.analysis.lattice.prepare import prepare_map
@@ -65,3 +66,10 @@ def test_a_scaled_map_is_prepared_like_the_map(scale):
     straight, scaled = (prepare_map(block.flood.counts * f, geometry) for f in (1.0, scale))
     np.testing.assert_array_equal(scaled.counts, straight.counts)
     np.testing.assert_array_equal(scaled.support, straight.support)
+
+
+def test_half_deviance_equals_its_formula():
+    counts, model = np.array([[0.0, 3.0], [5.0, 1.0]]), np.array([[0.5, 2.0], [6.0, 1.0]])
+    logs = 3 * np.log(3 / 2) + 5 * np.log(5 / 6)
+    assert half_deviance(counts, model) == pytest.approx((model.sum() - counts.sum() + logs) / 9)
+    assert half_deviance(np.zeros((2, 2)), model) == 0.0

@@ -14,6 +14,7 @@ from napari_petlut.analysis.lattice.phases import (
     follow_phases,
     followed,
     line_offsets,
+    meet_offsets,
     unlike,
 )
 from napari_petlut.analysis.lattice.rectified import RectifiedMap, sample_places
@@ -33,6 +34,19 @@ def test_offsets_of_bent_lines_are_measured_over_several_pitches():
     assert np.abs(found_down - wanted)[inner, inner].max() < 0.1
     assert np.abs(found_right - 0.25)[inner, inner].max() < 0.02
     assert np.ptp(found_down) > 2.0
+
+
+def test_crystals_are_put_where_they_are_as_far_off_as_the_offsets_there():
+    rows, cols = 5, 6
+    places = [np.arange((n - 1 + 2 * OUTSIDE) * PER_PITCH + 1) / PER_PITCH - OUTSIDE for n in (rows, cols)]
+    u = np.broadcast_to(places[1], (len(places[0]), len(places[1])))
+    found = np.empty((2, rows, cols))
+    # Offsets that are linear in the places are met exactly: v = i + 0.3 + 0.1 u, u = j - 0.2.
+    meet_offsets(0.3 + 0.1 * u, np.full(u.shape, -0.2), found)
+    i, j = np.indices((rows, cols), dtype=float)
+    inside = j - 0.2 <= cols - 1 + OUTSIDE
+    np.testing.assert_allclose(found[1], j - 0.2, atol=1e-2)
+    np.testing.assert_allclose(found[0][inside], (i + 0.3 + 0.1 * (j - 0.2))[inside], atol=2e-2)
 
 
 def test_a_lattice_with_a_region_one_line_off_follows_the_phases_back():

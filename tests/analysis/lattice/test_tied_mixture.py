@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_petlut.analysis.lattice import mixture_loops as loops
+from napari_petlut.analysis.lattice import spot_loops as loops
 from napari_petlut.analysis.lattice import tied_mixture as tm
+from napari_petlut.analysis.lattice import tying_loops as ties
 
 
 def spots() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -26,30 +27,33 @@ def plain_spot(mean, cov, weight, shape, end=loops.END_SQUARED):
 def test_expected_counts_and_moments_equal_their_plain_twins():
     mean, cov, weight = spots()
     shape = (22, 24)
-    out, window, box = np.zeros(shape), np.zeros((3, 400)), np.zeros((3, 4), np.int64)
+    out, window = np.zeros(shape, np.float32), np.zeros((3, 400), np.float32)
+    box = np.zeros((3, 4), np.int64)
     loops.expected_counts(mean, cov, weight, window, box, out, loops.END_SQUARED)
     each = [plain_spot(m, c, w, shape) for m, c, w in zip(mean, cov, weight, strict=True)]
-    np.testing.assert_allclose(out, sum(each), rtol=1e-9, atol=1e-12)
-    ratio = np.random.default_rng(1).random(shape)
+    np.testing.assert_allclose(out, sum(each), rtol=1e-5, atol=1e-6)
+    ratio = np.random.default_rng(1).random(shape, np.float32)
     found = np.zeros((3, 6))
     loops.moments(mean, window, box, ratio, found)
     i, j = np.indices(shape, dtype=float)
     for k in range(3):
         g, d0, d1 = each[k] * ratio, i - mean[k, 0], j - mean[k, 1]
         expected = [(g * f).sum() for f in (1, d0, d1, d0 * d0, d0 * d1, d1 * d1)]
-        np.testing.assert_allclose(found[k], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found[k], expected, rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
 def test_the_banded_solver_equals_a_dense_one(n):
     rng = np.random.default_rng(n)
-    diagonal, right = rng.random(n) + 0.1, rng.random(n)
+    diagonal, right = rng.random((n, 3)) + 0.1, rng.random((n, 3))
     bend = np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
-    force, out = np.zeros(n), np.zeros(n)
-    loops.bend_force(right, force)
+    bands, force, out = ties.bend_bands(n), np.zeros((n, 3)), np.zeros((n, 3))
+    ties.bend_forces(right, bands, force)
     np.testing.assert_allclose(force, bend.T @ bend @ right, atol=1e-12)
-    loops.solve_line(diagonal, 0.7, right, out)
-    np.testing.assert_allclose(out, np.linalg.solve(np.diag(diagonal) + 0.7 * bend.T @ bend, right))
+    ties.solve_lines(diagonal, 0.7, bands, right, out)
+    for k in range(3):
+        system = np.diag(diagonal[:, k]) + 0.7 * bend.T @ bend
+        np.testing.assert_allclose(out[:, k], np.linalg.solve(system, right[:, k]))
 
 
 def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
@@ -58,19 +62,20 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
     wanted, evidence = rng.random((rows, cols, 2)), rng.random((rows, cols)) + 0.2
     old, new = wanted.copy(), np.zeros_like(wanted)
     for _ in range(300):
-        loops.tie_centres(wanted, old, evidence, stiffness, new)
+        ties.tie_centres(wanted, old, evidence, stiffness, new)
         old = new.copy()
     bend0, bend1 = (np.diff(np.eye(n), 2, axis=0) for n in (rows, cols))
     along0, along1 = np.kron(bend0.T @ bend0, np.eye(cols)), np.kron(np.eye(rows), bend1.T @ bend1)
-    for axis, form in enumerate((along1 + loops.ALONG * along0, along0 + loops.ALONG * along1)):
+    for axis, form in enumerate((along1 + ties.ALONG * along0, along0 + ties.ALONG * along1)):
         system = np.diag(evidence.ravel()) + stiffness * form
         expected = np.linalg.solve(system, evidence.ravel() * wanted[..., axis].ravel())
         np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
 
 
 def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say():
-    mean, cov, window = np.array([[30.0, 30.0]]), np.array([[40.0, 10.0, 30.0]]), np.zeros((1, 3600))
-    box, out, found = np.zeros((1, 4), np.int64), np.zeros((61, 61)), np.zeros((1, 6))
+    mean, cov = np.array([[30.0, 30.0]]), np.array([[40.0, 10.0, 30.0]])
+    window, box = np.zeros((1, 3600), np.float32), np.zeros((1, 4), np.int64)
+    out, found = np.zeros((61, 61), np.float32), np.zeros((1, 6))
     loops.expected_counts(mean, cov, np.array([1.0]), window, box, out, loops.CORE_SQUARED)
     loops.moments(mean, window, box, np.ones_like(out), found)
     assert found[0, 0] == pytest.approx(loops.CORE_SHARE, abs=0.01)
@@ -80,9 +85,9 @@ def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say():
 def test_halos_are_gaussians_as_wide_as_the_lattice_and_hold_the_counts_they_are_given():
     grid = np.stack(np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij"), -1) * [9.0, 7.0] + 12.0
     weight = np.arange(1.0, 13.0).reshape(3, 4)
-    flat = np.full((44, 46), 2.0)
-    limit, window, box = np.array([20.0, 20.0]), np.zeros((12, 2000)), np.zeros((12, 4), np.int64)
-    out = np.zeros(flat.shape)
+    flat = np.full((44, 46), 2.0, np.float32)
+    limit, window = np.array([20.0, 20.0]), np.zeros((12, 2000), np.float32)
+    box, out = np.zeros((12, 4), np.int64), np.zeros_like(flat)
     loops.lay_halos(grid, weight, limit, flat, window, box, out)
     cov = [loops.SPREAD_MIN + loops.HALO_SPREAD * 81, 0.0, loops.SPREAD_MIN + loops.HALO_SPREAD * 49]
     plain = sum(
@@ -90,42 +95,36 @@ def test_halos_are_gaussians_as_wide_as_the_lattice_and_hold_the_counts_they_are
         for m, w in zip(grid.reshape(-1, 2), weight.ravel(), strict=True)
     )
     expected = (1 - loops.FLAT) * plain * flat.sum() / plain.sum() + loops.FLAT * flat
-    np.testing.assert_allclose(out, expected, rtol=1e-9)
-    assert out.sum() == pytest.approx(flat.sum())
+    np.testing.assert_allclose(out, expected, rtol=1e-4)
+    assert loops.total(out) == pytest.approx(loops.total(flat), rel=1e-5)
+    assert loops.total(flat) == 2 * 44 * 46
 
 
 def test_the_mean_of_neighbours_equals_scipy():
     values, out = np.random.default_rng(0).random((5, 4, 2)), np.zeros((5, 4, 2))
-    loops.mean_of_neighbours(values, out)
+    ties.mean_of_neighbours(values, out)
     np.testing.assert_allclose(out, ndimage.uniform_filter(values, (3, 3, 1), mode="nearest"))
 
 
 def test_the_share_of_the_background_equals_its_plain_twin():
     rng = np.random.default_rng(2)
-    counts, shape, spots_there = rng.random((3, 6, 7)) + 0.1
-    model, ratio = spots_there.copy(), np.zeros((6, 7))
+    counts, shape, spots_there = rng.random((3, 6, 7), np.float32) + np.float32(0.1)
+    model, ratio = spots_there.copy(), np.zeros((6, 7), np.float32)
     share = loops.explain(counts, shape, 0.4, model, ratio)
     np.testing.assert_allclose(model, spots_there + 0.4 * shape, rtol=1e-6)
-    np.testing.assert_allclose(ratio, counts / model)
-    assert share == pytest.approx((0.4 * shape * ratio).sum())
+    np.testing.assert_allclose(ratio, counts / model, rtol=1e-6)
+    assert share == pytest.approx((0.4 * shape * ratio).sum(), rel=1e-6)
 
 
 def test_spots_are_drawn_alike_at_the_edge_and_inside():
     cov, weight = np.array([[3.0, 1.0, 2.0]]), np.array([50.0])
     size = loops.window_size(3.0, 2.0, loops.END_SQUARED)
     for place in ([0.3, 0.2], [0.4, 10.6], [11.7, 0.1], [11.9, 10.9], [6.0, 5.5], [-9.0, 3.0]):
-        out, box = np.zeros((12, 11)), np.zeros((1, 4), np.int64)
-        loops.expected_counts(
-            np.array([place]), cov, weight, np.zeros((1, size)), box, out, loops.END_SQUARED
-        )
+        out, window = np.zeros((12, 11), np.float32), np.zeros((1, size), np.float32)
+        box = np.zeros((1, 4), np.int64)
+        loops.expected_counts(np.array([place]), cov, weight, window, box, out, loops.END_SQUARED)
         plain = plain_spot(place, cov[0], 50.0, out.shape)
-        np.testing.assert_allclose(out, plain, rtol=1e-9, atol=1e-12)
-
-
-def test_half_deviance_equals_its_formula():
-    counts, model = np.array([[0.0, 3.0], [5.0, 1.0]]), np.array([[0.5, 2.0], [6.0, 1.0]])
-    logs = 3 * np.log(3 / 2) + 5 * np.log(5 / 6)
-    assert loops.half_deviance(counts, model) == pytest.approx((model.sum() - counts.sum() + logs) / 9)
+        np.testing.assert_allclose(out, plain, rtol=1e-5, atol=1e-6)
 
 
 def block(rows: int = 5, cols: int = 6) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contests import contest_of
 from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.hypotheses import Effort
 from napari_petlut.analysis.lattice.search import TURN, rough_search, search_further, turned_search
 from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.simulation import BlockSimulation
@@ -63,3 +64,18 @@ def test_a_clear_block_is_not_searched_further():
     kept = replace(contest, pool=list(contest.pool))
     search_further(kept, None, 100)
     assert len(kept.pool) == len(contest.pool)
+
+
+def test_all_searches_of_a_map_share_its_effort_and_keep_what_they_found():
+    contest, truth = contest_of(BlockSimulation(rows=6, cols=5, resolution=1.8, seed=3))
+    contest.effort = Effort(5)
+    other = turned(contest, TURN, 5)
+    shape = contest.ready.counts.shape
+    for _ in range(4):
+        other.judge(TURN.grid(truth, shape), "the truth", to_the_end=True)
+    assert contest.effort.left == 1
+    assert contest.judge(truth, "the truth") is not None
+    assert contest.spent
+    assert other.spent
+    assert contest.judge(truth + 0.5, "too late") is None
+    assert contest.judge(truth + 0.5, "to be known to the end", to_the_end=True) is not None

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
@@ -79,14 +80,41 @@ def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
 
     The larger of the offsets along both axes counts: 1 is one crystal.
     """
-    down, right = steps(other)
-    det = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
-    floor = 1e-6 + 1e-3 * np.median(np.abs(det))
-    det = np.where(np.abs(det) < floor, floor, det)
-    offset = grid - other
-    u = (offset[..., 0] * right[..., 1] - offset[..., 1] * right[..., 0]) / det
-    v = (down[..., 0] * offset[..., 1] - down[..., 1] * offset[..., 0]) / det
-    return np.asarray(np.maximum(np.abs(u), np.abs(v)))
+    rows, cols = other.shape[:2]
+    out, area = np.empty((rows, cols)), np.empty((rows, cols))
+    step = np.empty((rows, cols, 4))
+    _steps_and_areas(other, step, area)
+    floor = 1e-6 + 1e-3 * float(np.median(area))
+    _offsets(grid, other, step, floor, out)
+    return out
+
+
+@njit(cache=True)
+def _steps_and_areas(grid: FloatArray, step: FloatArray, area: FloatArray) -> None:
+    """Fill `step` with the local steps down and right, (rows, cols, 4), and `area` with what they span."""
+    rows, cols = area.shape
+    for i in range(rows):
+        up, low = max(i - 1, 0), min(i + 1, rows - 1)
+        for j in range(cols):
+            left, right = max(j - 1, 0), min(j + 1, cols - 1)
+            for axis in range(2):
+                step[i, j, axis] = (grid[low, j, axis] - grid[up, j, axis]) / max(low - up, 1)
+                step[i, j, 2 + axis] = (grid[i, right, axis] - grid[i, left, axis]) / max(right - left, 1)
+            area[i, j] = abs(step[i, j, 0] * step[i, j, 3] - step[i, j, 1] * step[i, j, 2])
+
+
+@njit(cache=True, error_model="numpy")
+def _offsets(grid: FloatArray, other: FloatArray, step: FloatArray, floor: float, out: FloatArray) -> None:
+    """Fill `out` with the larger of the offsets of nodes along both steps; cells have at least an area."""
+    rows, cols = out.shape
+    for i in range(rows):
+        for j in range(cols):
+            d0, d1, r0, r1 = step[i, j]
+            det = d0 * r1 - d1 * r0
+            if abs(det) < floor:
+                det = floor
+            off0, off1 = grid[i, j, 0] - other[i, j, 0], grid[i, j, 1] - other[i, j, 1]
+            out[i, j] = max(abs((off0 * r1 - off1 * r0) / det), abs((d0 * off1 - d1 * off0) / det))
 
 
 def folded_cells(grid: FloatArray) -> BoolArray:

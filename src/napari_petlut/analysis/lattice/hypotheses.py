@@ -86,6 +86,13 @@ class Hypothesis:
         return self.fit.grid
 
 
+@dataclass(eq=False)
+class Effort:
+    """How many lattices may still be fitted to a map, shared by all searches of it."""
+
+    left: float = np.inf
+
+
 class _HopelessError(Exception):
     """A fit is not worth going on with."""
 
@@ -128,6 +135,8 @@ class Contest:
         different numbers are compared without.
     schedule : MixtureSchedule
         How every lattice is fitted.
+    effort : Effort
+        What may be spent beside the budget, by this contest and by others about the same map.
     """
 
     ready: PreparedMap
@@ -138,6 +147,7 @@ class Contest:
     strength: FloatArray | None = None
     halos: bool = True
     schedule: MixtureSchedule = field(default_factory=MixtureSchedule)
+    effort: Effort = field(default_factory=Effort)
     pool: list[Hypothesis] = field(default_factory=list)
     pinned: BoolArray | None = None
     expected: FloatArray | None = None
@@ -155,6 +165,11 @@ class Contest:
     def best(self) -> Hypothesis:
         """The hypothesis with the smallest objective."""
         return min(self.pool, key=lambda h: h.score)
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further lattice may be fitted."""
+        return self.budget <= 0 or self.effort.left <= 0
 
     def fix(self, places: Mapping[int, FloatArray]) -> None:
         """Pin crystals to places in pixels of the prepared map."""
@@ -192,12 +207,14 @@ class Contest:
         dark : ndarray of bool, shape (rows, cols), optional
             Crystals that are taken for dead.
         to_the_end : bool
-            Whether it is fitted to the end even where that is hopeless.
+            Whether it is fitted to the end even where that is hopeless, and even if all effort is spent.
         """
-        if self.budget <= 0 or not np.isfinite(grid).all():
+        spent = self.budget <= 0 if to_the_end else self.spent
+        if spent or not np.isfinite(grid).all():
             return None
         self.stop_if_cancelled()
         self.budget -= 1
+        self.effort.left -= 1
         size = np.array(self.ready.counts.shape) - 1.0
         grid = np.clip(grid, 0.0, size)
         price = 0.0

@@ -72,6 +72,26 @@ def _common_divisor(first: float, second: float, rest: float) -> float:
     return first
 
 
+def half_deviance(counts: FloatArray, model: FloatArray) -> float:
+    """Return half the Poisson deviance of a map per count: the mean of ``log(k / m) - 1 + m / k``.
+
+    Parameters
+    ----------
+    counts, model : ndarray of float64, shape (m0, m1)
+        Counts, and those expected, which are positive.
+
+    Returns
+    -------
+    float
+        0 for a map without counts.
+    """
+    number = float(counts.sum())
+    if number <= 0:
+        return 0.0
+    logs = np.log(np.maximum(counts, np.finfo(np.float64).tiny) / model)
+    return (float(model.sum()) - number + float(np.vdot(counts, logs))) / number
+
+
 def expected_half_deviance(mean: FloatArray) -> FloatArray:
     """Return half the deviance that a Poisson count with this mean has on average.
 

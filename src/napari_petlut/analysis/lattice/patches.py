@@ -8,13 +8,9 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.mixture_loops import (
-    END_SQUARED,
-    expected_counts,
-    half_deviance,
-    run_mixture,
-    window_size,
-)
+from napari_petlut.analysis.lattice.mixture_loops import run_mixture
+from napari_petlut.analysis.lattice.noise import half_deviance
+from napari_petlut.analysis.lattice.spot_loops import END_SQUARED, expected_counts, window_size
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
 from napari_petlut.model import FloatArray
 
@@ -78,17 +74,17 @@ def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
 def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]) -> FloatArray:
     """Return the counts that the crystals of a box throw on a map, centres given in its bins."""
     weight = fit.weight[box].ravel()
-    out = np.zeros(shape)
+    out = np.zeros(shape, np.float32)
     expected_counts(
         np.ascontiguousarray(mean).reshape(-1, 2),
         np.ascontiguousarray(fit.covariance[box]).reshape(-1, 3),
         weight,
-        np.empty((weight.size, window_size(fit.limit[0], fit.limit[1], END_SQUARED))),
+        np.empty((weight.size, window_size(fit.limit[0], fit.limit[1], END_SQUARED)), np.float32),
         np.zeros((weight.size, 4), np.int64),
         out,
         END_SQUARED,
     )
-    return out
+    return out.astype(np.float64)
 
 
 def judge_patch(

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
+import numpy.typing as npt
+from numba import njit
 from skimage.restoration import unwrap_phase
 
 from napari_petlut.analysis.lattice.grids import node_distance, smooth_grid
@@ -22,7 +23,7 @@ from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, 
 from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, RectifiedMap, sample_places
 from napari_petlut.model import FloatArray
 
-SMOOTHINGS = (2.0, 20.0, 200.0)
+SMOOTHINGS = (2.0, 20.0)
 """How much a lattice is straightened before its phases are taken: lines that jump to their neighbours leave
 bends, and the stiffer it is made, the larger the bends that are taken out."""
 WIDTHS = (0.6, 0.8, 1.0)
@@ -70,7 +71,7 @@ def follow_phases(contest: Contest) -> None:
     for _ in range(ROUNDS):
         before = contest.best.score
         starts = unlike(contest.pool, done, before + BEHIND)
-        if not starts or patience == 0:
+        if not starts or patience == 0 or contest.spent:
             return
         done += starts
         for start in starts:
@@ -81,6 +82,8 @@ def follow_phases(contest: Contest) -> None:
 def _follow(contest: Contest, start: Hypothesis) -> None:
     """Judge what the phases make of a lattice, every other one put onto the ridges."""
     for number, (grid, origin) in enumerate(phase_moves(contest, start.grid)):
+        if contest.spent:
+            return
         if number % 2:
             grid = contest.lock(grid, LOCK_WEIGHTS[1:])
         new = contest.judge(grid, origin)
@@ -116,20 +119,40 @@ def followed(contest: Contest, grid: FloatArray, smoothing: float, width: float)
     -------
     ndarray of float64, shape (rows, cols, 2)
     """
-    rows, cols = grid.shape[:2]
-    even = np.meshgrid(np.arange(rows, dtype=np.float64), np.arange(cols, dtype=np.float64), indexing="ij")
+    places = np.empty((2, *grid.shape[:2]))
     for _ in range(TIMES):
         space, image = contest.image(smooth_grid(grid, smoothing))
-        down, right = line_offsets(image, width)
-        v, u = even
-        for _ in range(MEETINGS):
-            at = [(v + OUTSIDE) * PER_PITCH, (u + OUTSIDE) * PER_PITCH]
-            v, u = (
-                0.5 * (place + start + ndimage.map_coordinates(offset, at, order=1, mode="nearest"))
-                for place, start, offset in zip((v, u), even, (down, right), strict=True)
-            )
-        grid = space.to_pixels(v, u)
+        meet_offsets(*line_offsets(image, width), places)
+        grid = space.to_pixels(places[0], places[1])
     return grid
+
+
+@njit(cache=True)
+def meet_offsets(down: FloatArray, right: FloatArray, places: FloatArray) -> None:
+    """Fill `places` (2, rows, cols) with where each crystal is as far off as the offsets there say.
+
+    Parameters
+    ----------
+    down, right : ndarray of float64, shape (places along v, places along u)
+        As `line_offsets` returns them; linear between their places and constant beyond.
+    places : ndarray of float64, shape (2, rows, cols)
+        v and u in index space.
+    """
+    last0, last1 = down.shape[0] - 1, down.shape[1] - 1
+    for i in range(places.shape[1]):
+        for j in range(places.shape[2]):
+            v, u = float(i), float(j)
+            for _ in range(MEETINGS):
+                a = min(max((v + OUTSIDE) * PER_PITCH, 0.0), float(last0))
+                b = min(max((u + OUTSIDE) * PER_PITCH, 0.0), float(last1))
+                p, q = min(int(a), last0 - 1), min(int(b), last1 - 1)
+                s, t = a - p, b - q
+                off0 = (1 - s) * ((1 - t) * down[p, q] + t * down[p, q + 1])
+                off0 += s * ((1 - t) * down[p + 1, q] + t * down[p + 1, q + 1])
+                off1 = (1 - s) * ((1 - t) * right[p, q] + t * right[p, q + 1])
+                off1 += s * ((1 - t) * right[p + 1, q] + t * right[p + 1, q + 1])
+                v, u = 0.5 * (v + i + off0), 0.5 * (u + j + off1)
+            places[0, i, j], places[1, i, j] = v, u
 
 
 def line_offsets(image: RectifiedMap, width: float) -> tuple[FloatArray, FloatArray]:
@@ -148,16 +171,24 @@ def line_offsets(image: RectifiedMap, width: float) -> tuple[FloatArray, FloatAr
         have in common are left out.
     """
     rows, cols = ((n - 1) // SAMPLES + 1 - 2 * MARGIN for n in image.contrast.shape)
-    over_rows, over_cols = _window(rows, width), _window(cols, width)
-    out = []
-    for axis, lines in ((0, rows), (1, cols)):
-        turn = np.exp(-2j * np.pi * sample_places(lines))
-        wave = image.contrast * (turn[:, None] if axis == 0 else turn)
-        wave = over_rows @ wave @ over_cols.T
-        phase = np.asarray(unwrap_phase(np.angle(wave), rng=0))  # type: ignore[no-untyped-call]
-        offset = -phase / (2 * np.pi)
-        out.append(offset - np.round(np.average(offset, weights=np.abs(wave) + 1e-12)))
-    return out[0], out[1]
+    over_rows = _turning_window(rows, width) @ image.contrast
+    over_cols = _window(rows, width) @ image.contrast
+    down = _turned(over_rows @ _window(cols, width).T)
+    right = _turned((over_cols @ _turning_window(cols, width).T).T).T
+    return _unwrapped(down), _unwrapped(right)
+
+
+def _turned(parts: FloatArray) -> npt.NDArray[np.complex128]:
+    """Return the wave whose real and imaginary parts lie one below the other."""
+    half = len(parts) // 2
+    return np.asarray(parts[:half] + 1j * parts[half:])
+
+
+def _unwrapped(wave: npt.NDArray[np.complex128]) -> FloatArray:
+    """Return how far lines are off by the phase of their wave, in pitches."""
+    phase = np.asarray(unwrap_phase(np.angle(wave), rng=0))  # type: ignore[no-untyped-call]
+    offset = -phase / (2 * np.pi)
+    return np.asarray(offset - np.round(np.average(offset, weights=np.abs(wave) + 1e-12)))
 
 
 @lru_cache(maxsize=64)
@@ -167,3 +198,11 @@ def _window(lines: int, width: float) -> FloatArray:
     places = np.arange(((lines - 1) + 2 * OUTSIDE) * PER_PITCH + 1) / PER_PITCH - OUTSIDE
     weight = np.exp(-0.5 * ((samples - places[:, None]) / width) ** 2)
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=64)
+def _turning_window(lines: int, width: float) -> FloatArray:
+    """Return the windows times a wave that turns once a pitch: real parts, then imaginary ones below."""
+    turn = 2 * np.pi * sample_places(lines)
+    window = _window(lines, width)
+    return np.concatenate([window * np.cos(turn), -window * np.sin(turn)])

@@ -13,6 +13,7 @@ from numba import njit
 from scipy import ndimage
 from scipy.interpolate import BSpline
 
+from napari_petlut.analysis.lattice.blurring import blurred
 from napari_petlut.model import FloatArray
 
 SAMPLES = 8
@@ -96,7 +97,7 @@ class IndexSpace:
         )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def counts_per_cell(counts: FloatArray, x0: FloatArray, x1: FloatArray) -> FloatArray:
     """Return counts at places in bins, linear between them and 0 outside, times the size of a cell there.
 
@@ -127,17 +128,6 @@ def counts_per_cell(counts: FloatArray, x0: FloatArray, x1: FloatArray) -> Float
     return out
 
 
-@lru_cache(maxsize=64)
-def _blur(samples: int, width: float) -> FloatArray:
-    """Return the matrix of a Gaussian blur, `width` in samples."""
-    return ndimage.gaussian_filter1d(np.eye(samples), width, axis=0, truncate=3.0)
-
-
-def _blurred(values: FloatArray, width: float) -> FloatArray:
-    """Return values blurred along both axes; on maps of this size a product is faster than a filter."""
-    return np.asarray(_blur(len(values), width) @ values @ _blur(values.shape[1], width).T)
-
-
 @dataclass(frozen=True, eq=False)
 class RectifiedMap:
     """A rectified map and its local contrast, both (samples along v, samples along u).
@@ -154,10 +144,11 @@ class RectifiedMap:
     @classmethod
     def from_counts(cls, counts: FloatArray) -> RectifiedMap:
         """Return a rectified map with its contrast."""
-        fine = _blurred(counts, CONTRAST_BLUR * SAMPLES)
-        level = _blurred(counts, CONTRAST_RANGE * SAMPLES)
-        inner = level[MARGIN * SAMPLES : -MARGIN * SAMPLES, MARGIN * SAMPLES : -MARGIN * SAMPLES]
-        floor = CONTRAST_FLOOR * float(np.median(inner)) + 1e-12
+        fine = blurred(counts, CONTRAST_BLUR * SAMPLES)
+        level = blurred(counts, CONTRAST_RANGE * SAMPLES)
+        # So smooth that a few samples per pitch have the same median.
+        inner = slice(MARGIN * SAMPLES, -MARGIN * SAMPLES, SAMPLES // 2)
+        floor = CONTRAST_FLOOR * float(np.median(level[inner, inner])) + 1e-12
         return cls(counts, np.clip((fine - level) / (level + floor), *CONTRAST_LIMITS))
 
     @property

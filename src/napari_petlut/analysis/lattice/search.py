@@ -11,7 +11,7 @@ import numpy as np
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
-from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, revived
 from napari_petlut.analysis.lattice.moves import (
     doubt_map,
@@ -29,6 +29,14 @@ from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.model import FloatArray
 
+LARGEST_EFFORT = 80_000
+"""Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block end after
+about two seconds of one core. Counted and not timed, so that the same map always gives the same lattice."""
+LEAST_EFFORT = 20
+"""Lattices that are fitted however large the array is: what the rough search needs."""
+LARGE = 400
+"""In blocks with more crystals, for which few lattices can be fitted, the phases of the lines are followed
+before the rounds of moves: they put many lines right at once."""
 ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
 TRACES = 3
@@ -70,6 +78,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         If the contest is cancelled.
     """
     fits = contest.budget
+    contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
     if contest.expected is not None:
         contest.judge(contest.expected, "the prior lattice")
         contest.judge(contest.lock(contest.expected), "the prior lattice, put onto the ridges")
@@ -87,6 +96,8 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         return contest.best
     _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
+    if len(contest.geometry) > LARGE:
+        follow_phases(contest)
     improve(contest, progress)
     before = contest.best
     search_further(contest, match, fits)
@@ -107,7 +118,7 @@ def mend_best(contest: Contest) -> None:
     better, rivals = mend(contest, before)
     if better is not before:
         contest.budget = max(contest.budget, 1)
-        contest.judge(better.grid, better.origin, better.dark)
+        contest.judge(better.grid, better.origin, better.dark, to_the_end=True)
     score = contest.best.score
     contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
 
@@ -132,7 +143,7 @@ def settled(contest: Contest) -> bool:
 def improve(contest: Contest, progress: Callable[[float], None]) -> None:
     """Do rounds of moves until none helps."""
     for number in range(ROUNDS):
-        if settled(contest):
+        if contest.spent or settled(contest):
             break
         before = contest.best
         do_round(contest)
@@ -163,10 +174,10 @@ def search_further(contest: Contest, match: GridMatch | None, fits: int) -> None
     fits : int
         Most mixtures of each of the searches.
     """
-    if mean_doubt(contest) < DOUBTFUL:
+    contest.budget = max(contest.budget, fits)
+    if contest.spent or mean_doubt(contest) < DOUBTFUL:
         return
     before = contest.best
-    contest.budget = max(contest.budget, fits)
     follow_phases(contest)
     if contest.best is not before:
         contest.budget = max(contest.budget, min(fits, TURN_FITS))
@@ -182,6 +193,8 @@ def turned_search(contest: Contest, match: GridMatch | None, fits: int) -> None:
     where lines bend strongly, spots that are followed from one to the next may be right where traced lines
     are not.
     """
+    if contest.spent:
+        return
     shape = contest.ready.counts.shape
     track = turned(contest, TURN, fits)
     if match is not None and (match.owner >= 0).mean() >= MOSTLY:
@@ -195,7 +208,7 @@ def turned_search(contest: Contest, match: GridMatch | None, fits: int) -> None:
     for h in track.distinct(TURNED_KEPT):
         if h.score < contest.best.score + TURNED_BEHIND:
             contest.budget = max(contest.budget, 1)
-            contest.judge(TURN.grid_back(h.grid, shape), h.origin)
+            contest.judge(TURN.grid_back(h.grid, shape), h.origin, to_the_end=True)
     contest.budget = max(contest.budget, FUSIONS)
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
 
@@ -209,6 +222,8 @@ def do_round(contest: Contest) -> None:
     """Do one round of moves from the best lattice: those that mend what is seen to be bad come first."""
     _try(contest, slip_moves(contest, contest.best), lock=True)
     for grid, origin, dark in islice(repair_moves(contest, contest.best), REPAIRS):
+        if contest.spent:
+            return
         contest.judge(grid if dark is not None else contest.lock(grid, LOCK_WEIGHTS[1:]), origin, dark)
     _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
     _try(contest, line_moves(contest, contest.best))
@@ -217,6 +232,8 @@ def do_round(contest: Contest) -> None:
 def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: bool = False) -> None:
     """Judge the lattices that moves make."""
     for grid, origin in moves:
+        if contest.spent:
+            return
         contest.judge(contest.lock(grid, LOCK_WEIGHTS[1:]) if lock else grid, origin)
 
 

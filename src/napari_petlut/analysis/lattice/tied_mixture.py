@@ -17,8 +17,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import steps
-from napari_petlut.analysis.lattice.mixture_loops import SPREAD_MIN, half_deviance, run_mixture
-from napari_petlut.analysis.lattice.noise import noise_deviance
+from napari_petlut.analysis.lattice.mixture_loops import run_mixture
+from napari_petlut.analysis.lattice.noise import half_deviance, noise_deviance
+from napari_petlut.analysis.lattice.spot_loops import SPREAD_MIN
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.model import FloatArray
 
