@@ -30,9 +30,10 @@ def test_a_crystals_own_light_is_told_from_the_tails_of_its_neighbours(share):
     fit = fit_mixture(grid, scene)
     which = np.zeros((ROWS, COLS), bool)
     which[2, 3] = which[1, 1] = True
-    own = own_light(scene, fit, which)
+    own, error = own_light(scene, fit, which)
     assert own[2, 3] / own[1, 1] == pytest.approx(share, abs=0.08)
     assert (own[~which] == 0).all()
+    assert (error[~which] == 1).all()
 
 
 def test_dead_crystals_are_missing_and_dim_ones_are_not():
