@@ -117,7 +117,9 @@ def attempts(contest: Contest, start: Hypothesis) -> Iterator[tuple[BoolArray, F
             dark = dark_crystals(contest, grid, hole)
             if start.dark is not None:
                 dark |= start.dark & ~hole
-            if dark.any():
+            known = group | dark & ~hole
+            # Fewer pay a smaller price, but what is dark now is no evidence for a lit crystal.
+            if dark.sum() >= known.sum():
                 yield group, grid, dark, _surroundings(hole)
 
 
@@ -129,7 +131,7 @@ def extents(group: BoolArray) -> Iterator[BoolArray]:
     """
     at = np.argwhere(group)
     low, high = at.min(axis=0), at.max(axis=0) + 1
-    found = [group, ndimage.binary_dilation(group), ndimage.binary_dilation(group, np.ones((3, 3)))]
+    found = [group, ndimage.binary_dilation(group), ndimage.binary_dilation(group, np.ones((3, 3), bool))]
     for up, down, left, right in product((0, 1), repeat=4):
         box = np.zeros(group.shape, bool)
         box[max(0, low[0] - up) : high[0] + down, max(0, low[1] - left) : high[1] + right] = True
