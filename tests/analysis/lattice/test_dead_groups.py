@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_petlut.analysis.lattice.dead_groups import extents, put_back
+from napari_petlut.analysis.lattice.dead_groups import attempts, extents, put_back
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.prepare import prepare_map
@@ -73,3 +73,12 @@ def test_a_group_may_reach_further_on_any_side(place, number):
     assert all(hole[place] for hole in found)
     assert np.array_equal(found[0], group)
     assert max(hole.sum() for hole in found) == (9 if place == (4, 4) else 4)
+
+
+def test_a_single_dark_crystal_is_no_group():
+    single = np.zeros((SIDE, SIDE), bool)
+    single[4, 5] = True
+    _, contest, truth = searched(single)
+    beside = truth.copy()
+    beside[4, 5] += 20.0
+    assert list(attempts(contest, judged(contest, beside))) == []

@@ -24,6 +24,9 @@ from napari_petlut.analysis.lattice.numbering import spans
 from napari_petlut.analysis.lattice.patches import Box, judge_patch, open_patch
 from napari_petlut.model import FloatArray
 
+FEWEST = 2
+"""Dark crystals of a group at least: a single one is as often live and beside its place, as where the numbers
+of a line slip or two crystals are merged, and its neighbours would be moved for nothing."""
 GROUPS = 6
 """Dark groups that are looked at, largest first."""
 LARGEST = 0.3
@@ -106,6 +109,8 @@ def attempts(contest: Contest, start: Hypothesis) -> Iterator[tuple[BoolArray, F
     if start.dark is not None:
         unlit |= start.dark
     for group in regions(unlit, unlit.astype(np.float64), GROUPS):
+        if group.sum() < FEWEST:
+            break
         for hole in extents(group):
             if contest.pinned is not None:
                 hole = hole & ~contest.pinned
