@@ -34,8 +34,8 @@ LARGEST = 0.3
 MOVED = 0.4
 """A group none of whose crystals would move by this, in local pitches, is where it belongs."""
 PRICE = 0.5
-"""Share of `DEAD_CRYSTAL` that a dead crystal pays here. All of it stops three of four groups that should be
-put back, for their places are better only by little; without any, live crystals are taken for dead where the
+"""Share of `DEAD_CRYSTAL` that a dead crystal pays here. All of it stops most groups that should be put
+back, for their places are better only by little; without any, live crystals are taken for dead where the
 map does not mind."""
 LEAST_GAIN = 0.0003
 """Gain of the objective that is none: the same patch fitted from other places."""
