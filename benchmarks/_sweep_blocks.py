@@ -46,6 +46,7 @@ class Result:
     dead: int
     dead_missing: int
     cpu_seconds: float
+    live_missing: int = 0
     doubts: tuple[str, ...] = ()
     error: str = ""
     lut_agreement: float | None = None
@@ -156,6 +157,7 @@ def _counted(score: LatticeScore) -> dict[str, Any]:
         "wrong_marked": int((score.wrong & score.marked).sum()),
         "right_marked": int((score.right & score.marked).sum()),
         "dead_missing": int((score.missing & ~score.live).sum()),
+        "live_missing": int((score.missing & score.live).sum()),
         "confidence": np.round(score.confidence[score.live], 5).tolist(),
         "is_right": score.right[score.live].tolist(),
     }

@@ -60,6 +60,7 @@ def summary(name: str, results: Sequence[Result]) -> dict[str, Any]:
         "wrong and marked, %": percent(sum(r.wrong_marked for r in results), wrong),
         "marks on right ones per block": f"{sum(r.right_marked for r in results) / len(results):.2f}",
         "dead marked missing": f"{sum(r.dead_missing for r in results)} of {dead}",
+        "live marked missing": sum(r.live_missing for r in results),
         "s median / p95 / max": " / ".join(
             f"{s:.2f}" for s in (median(seconds), np.percentile(seconds, 95), seconds[-1])
         ),

@@ -1,10 +1,12 @@
 """Fit how sure the lattice search is of each crystal, and which crystals are dead, on random blocks.
 
     uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 400] [--beyond 200] [--jobs 2]
+    uv run python benchmarks/fit_lattice_confidence.py --only-darkness --seed 830000 --typical 60 --hard 300 \
+        --beyond 30 --dead 220 --dead-corner 30
 
-Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`, and prints the coefficients that go
-into `darkness.py` and `merging.py`. Every block is judged by trees that have not seen it before the
-reliability is printed.
+Writes the trees beside `napari_petlut/analysis/lattice/confidence.py` and `darkness.py`, and prints the
+coefficients that go into `merging.py`. Every block is judged by trees that have not seen it before what they
+are worth is printed.
 """
 
 from __future__ import annotations
@@ -57,8 +59,44 @@ TREES = {
 SHARING_FREEDOM = 10.0
 """Inverse strength of the regularisation where few crystals share a spot."""
 FOLDS = 4
-IN_PLACE = 0.5
+IN_PLACE = 0.6
 """Dead crystals are learned from where the lattice is no further off than this, in pitches."""
+DEAD_FACTORS = ("dead", "dead run")
+BESIDE_DEAD = (
+    None,
+    "dim",
+    "yield",
+    "dim run",
+    "resolution",
+    "many counts",
+    "background",
+    "low counts",
+    "distortion",
+    "merged",
+)
+"""Factors of the blocks that are only there for their dead crystals: one of the first, one of the second."""
+DEAD_SEEDS = 10_000
+"""Seeds from the first one to that of the first of these blocks."""
+DARK_SIGNS = {
+    "brightness": -1,
+    "counts": -1,
+    "bump": -1,
+    "bump over noise": -1,
+    "excess": -1,
+    "rest": 1,
+    "merged": -1,
+}
+"""Which way a feature speaks for a dead crystal; those that are not named, either way."""
+DARK_TREES = {
+    "max_iter": 100,
+    "learning_rate": 0.08,
+    "max_depth": 4,
+    "min_samples_leaf": 15,
+    "l2_regularization": 5.0,
+    "early_stopping": False,
+}
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+"""Probabilities for which it is printed how many dead and live crystals lie above."""
 EDGES = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0001)
 
 
@@ -71,24 +109,34 @@ class Sample:
     right: np.ndarray
     dark: np.ndarray
     dead: np.ndarray
+    known: np.ndarray
     sharing: np.ndarray
     shared: np.ndarray
 
 
-def sample(task: tuple[str, int]) -> Sample:
+Task = tuple[str, int, tuple[str, ...] | None]
+"""Level, seed, and the factors that the block shall have instead of random ones."""
+
+
+def sample(task: Task) -> Sample:
     """Search one block and return its features and what they should have said."""
-    level, seed = task
-    block = searched_block(level, seed)
+    level, seed, factors = task
+    return learned(searched_block(level, seed, factors))
+
+
+def learned(block: Searched) -> Sample:
+    """Return the features of a searched block and what they should have said."""
     features = crystal_features(block.contest, block.best)[block.live]
     dark, looked_at = darkness.darkness_features(block.contest, block.best)
-    looked_at = looked_at & (node_distance(block.best.grid, block.truth) < IN_PLACE)
+    here = node_distance(block.best.grid, block.truth) < IN_PLACE
     sharing, shared = sharing_sample(block)
     return Sample(
-        level,
+        block.level,
         features,
         block.right[block.live],
         dark[looked_at],
         ~block.live[looked_at],
+        (here | block.live)[looked_at],
         sharing,
         shared,
     )
@@ -107,9 +155,23 @@ def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     return features[known], there[known]
 
 
-def samples(number: dict[str, int], jobs: int) -> Iterator[Sample]:
-    """Yield the samples of so many blocks of every level."""
-    tasks = [(level, FIRST_SEED + k) for level, n in number.items() for k in range(n)]
+def random_tasks(seed: int, number: dict[str, int]) -> list[Task]:
+    """Return so many blocks of every level."""
+    return [(level, seed + k, None) for level, n in number.items() for k in range(n)]
+
+
+def dead_tasks(seed: int, hard: int, beyond: int) -> list[Task]:
+    """Return blocks that have dead crystals, hard ones beside something that makes them hard to tell."""
+    first, out = seed + DEAD_SEEDS, []
+    for k in range(hard):
+        beside = BESIDE_DEAD[k // len(DEAD_FACTORS) % len(BESIDE_DEAD)]
+        dead = DEAD_FACTORS[k % len(DEAD_FACTORS)]
+        out.append(("hard", first + k, (dead,) if beside is None else (dead, beside)))
+    return out + [("beyond", first + k, ("dead corner",)) for k in range(beyond)]
+
+
+def samples(tasks: list[Task], jobs: int) -> Iterator[Sample]:
+    """Yield the samples of blocks in order."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         yield from pool.map(sample, tasks, chunksize=4)
 
@@ -136,10 +198,10 @@ def write_trees(model: HistGradientBoostingClassifier, path: Path) -> None:
         nodes.append((tree.nodes, at))
         at += len(tree.nodes)
 
-    def gathered(name: str) -> np.ndarray:
+    def column(name: str) -> np.ndarray:
         return np.concatenate([n[name] for n, _ in nodes])
 
-    leaf = gathered("is_leaf").astype(bool)
+    leaf = column("is_leaf").astype(bool)
     children = np.stack(
         [np.concatenate([n[side].astype(np.int64) + at for n, at in nodes]) for side in ("left", "right")], 1
     )
@@ -148,10 +210,10 @@ def write_trees(model: HistGradientBoostingClassifier, path: Path) -> None:
         path,
         start=np.float64(model._baseline_prediction.item()),
         roots=np.array(roots, np.int64),
-        column=gathered("feature_idx").astype(np.int64),
-        threshold=np.where(leaf, 0.0, gathered("num_threshold")),
+        column=column("feature_idx").astype(np.int64),
+        threshold=np.where(leaf, 0.0, column("num_threshold")),
         children=children,
-        value=np.where(leaf, gathered("value"), 0.0),
+        value=np.where(leaf, column("value"), 0.0),
     )
 
 
@@ -166,19 +228,25 @@ def reliability(sure: np.ndarray, right: np.ndarray) -> None:
             )
 
 
-def main() -> None:
-    """Search random blocks, fit, write and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for level, number in (("typical", 250), ("hard", 400), ("beyond", 200)):
-        parser.add_argument(f"--{level}", type=int, default=number, help=f"blocks (default {number})")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    chosen = parser.parse_args()
-    found = list(samples({level: getattr(chosen, level) for level in LEVEL_WEIGHTS}, chosen.jobs))
-    x, right = (np.concatenate([getattr(s, name) for s in found]) for name in ("features", "right"))
-    weight = np.concatenate([np.full(len(s.right), LEVEL_WEIGHTS[s.level]) for s in found])
-    fold = np.concatenate([np.full(len(s.right), k % FOLDS) for k, s in enumerate(found)])
+def gathered(found: list[Sample], name: str) -> np.ndarray:
+    """Return what all samples say, one after the other."""
+    return np.concatenate([getattr(s, name) for s in found])
+
+
+def block_weights(found: list[Sample], name: str) -> np.ndarray:
+    """Return the weight of everything that the samples hold under a name."""
+    return np.concatenate([np.full(len(getattr(s, name)), LEVEL_WEIGHTS[s.level]) for s in found])
+
+
+def folds(found: list[Sample], name: str) -> np.ndarray:
+    """Return the fold of everything that the samples hold under a name; a block is in one fold."""
+    return np.concatenate([np.full(len(getattr(s, name)), k % FOLDS) for k, s in enumerate(found)])
+
+
+def fit_confidence(found: list[Sample]) -> None:
+    """Fit how sure the search is of each crystal, print how reliable that is and write the trees."""
+    x, right = gathered(found, "features"), gathered(found, "right")
+    weight, fold = block_weights(found, "right"), folds(found, "right")
     sure = np.empty(len(right))
     for k in range(FOLDS):
         model = boosted(x[fold != k], ~right[fold != k], weight[fold != k])
@@ -190,15 +258,65 @@ def main() -> None:
     path = Path(room.__file__).with_name(room.TREES)
     write_trees(boosted(x, ~right, weight), path)
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
-    dark, dead = (np.concatenate([getattr(s, name) for s in found]) for name in ("dark", "dead"))
-    weight = np.concatenate([np.full(len(s.dead), LEVEL_WEIGHTS[s.level]) for s in found])
-    regression = LogisticRegression(max_iter=2000).fit(dark, dead, sample_weight=weight)
-    print(f"{dead.sum()} dead crystals of {len(dead)} dark places, {darkness.FEATURES}:")
-    print_regression(regression)
-    sharing, shared = (np.concatenate([getattr(s, name) for s in found]) for name in ("sharing", "shared"))
+
+
+def fit_darkness(found: list[Sample]) -> None:
+    """Fit which crystals are dead, print how many of both kinds are called so and write the trees."""
+    x, dead, known = (gathered(found, name) for name in ("dark", "dead", "known"))
+    weight, fold = block_weights(found, "dead"), folds(found, "dead")
+    likely = np.empty(len(dead))
+    for k in range(FOLDS):
+        learn = (fold != k) & known
+        model = dark_trees(x[learn], dead[learn], weight[learn])
+        likely[fold == k] = model.predict_proba(x[fold == k])[:, 1]
+    print(f"{dead.sum()} dead crystals of {len(dead)} dark places")
+    for threshold in THRESHOLDS:
+        above = likely > threshold
+        print(f"above {threshold:.2f}: {(above & dead).sum()} dead, {(above & ~dead).sum()} live")
+    path = Path(darkness.__file__).with_name(darkness.TREES)
+    write_trees(dark_trees(x[known], dead[known], weight[known]), path)
+    print(f"wrote {path.name}, {path.stat().st_size} bytes")
+
+
+def dark_trees(x: np.ndarray, dead: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
+    """Return trees that say how likely a crystal is dead."""
+    signs = [DARK_SIGNS.get(name, 0) for name in darkness.FEATURES]
+    model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **DARK_TREES)
+    return model.fit(x, dead, sample_weight=weight)
+
+
+def fit_merging(found: list[Sample]) -> None:
+    """Fit which crystals share a neighbour's spot and print the coefficients."""
+    sharing, shared = gathered(found, "sharing"), gathered(found, "shared")
     regression = LogisticRegression(C=SHARING_FREEDOM, max_iter=2000).fit(sharing, shared)
     print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merging.FEATURES}:")
     print_regression(regression)
+
+
+def options() -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for level, number in (("typical", 250), ("hard", 400), ("beyond", 200)):
+        parser.add_argument(f"--{level}", type=int, default=number, help=f"blocks (default {number})")
+    parser.add_argument("--dead", type=int, default=220, help="more hard blocks with dead crystals")
+    parser.add_argument("--dead-corner", type=int, default=30, help="more blocks with a dead corner")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first block")
+    parser.add_argument("--only-darkness", action="store_true", help="fit only which crystals are dead")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Search random blocks, fit, write and print."""
+    chosen = options()
+    tasks = random_tasks(chosen.seed, {level: getattr(chosen, level) for level in LEVEL_WEIGHTS})
+    found = list(samples(tasks, chosen.jobs))
+    if not chosen.only_darkness:
+        fit_confidence(found)
+        fit_merging(found)
+    fit_darkness(found + list(samples(dead_tasks(chosen.seed, chosen.dead, chosen.dead_corner), chosen.jobs)))
 
 
 def print_regression(regression: LogisticRegression) -> None:

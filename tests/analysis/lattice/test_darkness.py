@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.darkness import own_light
+from napari_petlut.analysis.lattice.darkness import neighbour_light, own_light, unevenness
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
 from napari_petlut.simulation import BlockSimulation, simulate_block
@@ -30,9 +30,10 @@ def test_a_crystals_own_light_is_told_from_the_tails_of_its_neighbours(share):
     fit = fit_mixture(grid, scene)
     which = np.zeros((ROWS, COLS), bool)
     which[2, 3] = which[1, 1] = True
-    own = own_light(scene, fit, which)
+    own, error = own_light(scene, fit, which)
     assert own[2, 3] / own[1, 1] == pytest.approx(share, abs=0.08)
     assert (own[~which] == 0).all()
+    assert (error[~which] == 1).all()
 
 
 def test_dead_crystals_are_missing_and_dim_ones_are_not():
@@ -58,3 +59,24 @@ def test_dead_crystals_are_missing_and_dim_ones_are_not():
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
     np.testing.assert_allclose(apart, np.sort(true))
+
+
+def test_neighbours_are_those_along_rows_and_columns():
+    bright = np.arange(6.0).reshape(2, 3)
+    largest, middle = neighbour_light(bright)
+    assert largest.tolist() == [[3.0, 4.0, 5.0], [4.0, 5.0, 4.0]]
+    assert middle.tolist() == [[2.0, 2.0, 3.0], [2.0, 3.0, 3.0]]
+
+
+def test_an_even_block_is_not_uneven():
+    assert unevenness(np.ones((4, 5))) == (1.0, 0.0, 0.0, 0.0)
+
+
+def test_dim_crystals_and_differences_make_a_block_uneven():
+    counts = np.ones((4, 5))
+    counts[::2] = 0.4
+    faintest, differences, dim, spread = unevenness(counts)
+    assert faintest == pytest.approx(0.4)
+    # Of 15 differences down and 16 along, the larger half is not reached.
+    assert differences == 0.0
+    assert (dim, spread) == (0.5, 0.0)

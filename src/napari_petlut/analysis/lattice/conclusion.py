@@ -17,7 +17,7 @@ from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
 from napari_petlut.analysis.lattice.objective import own_spots
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.model import FloatArray, Lattice, LatticeAlternative
+from napari_petlut.model import FloatArray, IntArray, Lattice, LatticeAlternative
 
 GEOMETRY_DOUBT = 0.02
 """Mean doubt of the crystals from which other geometries are tried."""
@@ -39,6 +39,9 @@ NOISE_CONFIDENCE = 0.5
 """Most confidence of a crystal there."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
+SURELY_DEAD = 0.5
+"""Probability from which a dead crystal is not taken for one that is merged with a neighbour. The other way
+round, of 170 merged crystals of simulated blocks only one is as likely dead."""
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -67,9 +70,7 @@ def conclude(
     noisy = only_noise(strength, len(contest.geometry))
     if noisy:
         sure = np.minimum(sure, NOISE_CONFIDENCE)
-    dead = dead_probability(contest, best) > params.missing_above
-    own = own_spots(best.grid, contest.spots)[1]
-    partner, likely = merged_partners(best.fit.weight, best.grid, own)
+    dead, partner, likely = lightless(contest, best, params.missing_above)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
@@ -79,7 +80,7 @@ def conclude(
     notes += geometry_doubts(contest, best, sure, len(extra))
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += open_questions(shown, rivals, best)
-    status = verdict.statuses(features, sure, dead & ~shared, params)
+    status = verdict.statuses(features, sure, dead, params)
     return Lattice(
         geometry=contest.geometry,
         positions=(grid + origin).reshape(-1, 2),
@@ -90,6 +91,20 @@ def conclude(
         extra=extra + origin,
         alternatives=shown,
     )
+
+
+def lightless(
+    contest: Contest, best: Hypothesis, missing_above: float
+) -> tuple[BoolArray, IntArray, FloatArray]:
+    """Return which crystals are dead, whose spots the merged ones share, and how likely each shares one.
+
+    A dead crystal beside a bright one looks like a merged one and the other way round; no crystal is both.
+    """
+    dead = dead_probability(contest, best)
+    own = own_spots(best.grid, contest.spots)[1]
+    partner, likely = merged_partners(best.fit.weight, best.grid, own)
+    partner = np.where(dead > max(SURELY_DEAD, missing_above), ALONE, partner)
+    return (dead > missing_above) & (partner == ALONE), partner, likely
 
 
 def unexplained(contest: Contest, best: Hypothesis) -> BoolArray:

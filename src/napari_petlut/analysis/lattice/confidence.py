@@ -253,9 +253,9 @@ class Trees:
 
 
 @cache
-def trees() -> Trees:
-    """Return the fitted trees."""
-    with as_file(files("napari_petlut.analysis.lattice") / TREES) as path:
+def trees(name: str = TREES) -> Trees:
+    """Return fitted trees from a file beside this one."""
+    with as_file(files("napari_petlut.analysis.lattice") / name) as path:
         kept = np.load(path, allow_pickle=False)
         return Trees(
             float(kept["start"]),
@@ -274,9 +274,14 @@ def confidence(features: FloatArray) -> FloatArray:
     ----------
     features : ndarray of float64, shape (rows, cols, len(FEATURES))
     """
-    fitted = trees()
+    return np.asarray(expit(-log_odds(features, TREES)))
+
+
+def log_odds(features: FloatArray, name: str) -> FloatArray:
+    """Return the log-odds that fitted trees give to features, shape (..., number of features)."""
+    fitted = trees(name)
     flat = np.ascontiguousarray(features.reshape(-1, features.shape[-1]))
-    log_odds = fitted.start + sum_of_trees(
+    total = fitted.start + sum_of_trees(
         flat, fitted.roots, fitted.column, fitted.threshold, fitted.children, fitted.value
     )
-    return np.asarray(expit(-log_odds)).reshape(features.shape[:-1])
+    return np.asarray(total).reshape(features.shape[:-1])

@@ -31,7 +31,7 @@ class LatticeParameters:
     """
 
     suspect_below: float = 0.997
-    missing_above: float = 0.3
+    missing_above: float = 0.15
     max_hypotheses: int = 120
     max_alternatives: int = 3
 

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.dead_groups import put_back
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
 from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Effort, Hypothesis
@@ -109,7 +110,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         contest.budget = max(contest.budget, ROUND_FITS)
         do_round(contest)
     mend_best(contest)
-    return revived(contest, contest.best)
+    return revived(contest, put_back(contest, contest.best))
 
 
 def mend_best(contest: Contest) -> None:
