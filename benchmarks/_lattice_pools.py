@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,10 +56,10 @@ def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
             yield searched_block(level, seed)
 
 
-def searched_block(level: str, seed: int) -> Searched:
-    """Simulate and search one block."""
+def searched_block(level: str, seed: int, factors: Collection[str] | None = None) -> Searched:
+    """Simulate and search one block; `factors` are what makes it hard, random ones by default."""
     params = LatticeParameters()
-    block = simulate_block(random_block(seed, level).params)
+    block = simulate_block(random_block(seed, level, factors=factors).params)
     geometry = block.params.geometry
     factors = squaring_factors(block.flood.counts, geometry)
     ready = prepare_map(bin_map(block.flood.counts, factors), geometry)
