@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 
 from napari_petlut.analysis.lattice.boosted_trees import ARRAYS
 from napari_petlut.analysis.lattice.confidence import FEATURES
@@ -45,6 +46,8 @@ the features at a split judge unseen blocks better than quick ones (log-loss les
 BINS = 64
 """Values of a feature that are told apart when trees are fitted; more change nothing but the time."""
 FOLDS = 5
+FURTHEST = 12.0
+"""Log-odds beyond which crystals do not count more where all are levelled."""
 KEPT = 0.25
 """Share of the crystals of blocks without a wrong one that is learned from: they are all alike."""
 NAMED_WEIGHT = 0.5
@@ -132,14 +135,45 @@ def fit_trees(blocks: Sequence[Judged]) -> HistGradientBoostingClassifier:
     return model.fit(x, wrong, sample_weight=weight)
 
 
-def cross_validated(blocks: Sequence[Judged]) -> list[np.ndarray]:
-    """Return the final confidence of every block's crystals, by trees that have not seen the block."""
+def out_of_fold(blocks: Sequence[Judged]) -> list[np.ndarray]:
+    """Return the log-odds of being wrong of every block's crystals, by trees that have not seen the block."""
     fold = folds(blocks)
     out = [np.empty(0)] * len(blocks)
     for k in range(FOLDS):
         model = fit_trees([block for block, there in zip(blocks, fold, strict=True) if there != k])
         for n in np.flatnonzero(fold == k):
-            out[n] = blocks[n].final(log_odds(model, blocks[n].features))
+            out[n] = log_odds(model, blocks[n].features)
+    return out
+
+
+def levelling(
+    blocks: Sequence[Judged], odds: Sequence[np.ndarray], which: Sequence[int]
+) -> tuple[float, float]:
+    """Return the slope and the shift that make log-odds of unseen blocks probabilities (Platt's scaling).
+
+    Trees are too sure of blocks that they have not seen: the slope is about 0.85.
+    """
+    said = np.clip(gathered(blocks, odds, which), -FURTHEST, FURTHEST)
+    right = gathered(blocks, [block.right for block in blocks], which)
+    weight = gathered(blocks, [np.asarray(w) for w in block_weights(blocks)], which)
+    model = LogisticRegression(C=np.inf, max_iter=1000)
+    model.fit(said[:, None], ~right, sample_weight=weight / weight.mean())
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def judged_blocks(blocks: Sequence[Judged]) -> list[int]:
+    """Return which blocks are judged on: those whose factors were drawn."""
+    return [n for n, block in enumerate(blocks) if not block.named]
+
+
+def levelled_out_of_fold(blocks: Sequence[Judged], odds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the final confidence of every block's crystals, levelled by what other folds show."""
+    fold = folds(blocks)
+    out = [np.empty(0)] * len(blocks)
+    for k in range(FOLDS):
+        slope, shift = levelling(blocks, odds, [n for n in judged_blocks(blocks) if fold[n] != k])
+        for n in np.flatnonzero(fold == k):
+            out[n] = blocks[n].final(slope * odds[n] + shift)
     return out
 
 
@@ -149,10 +183,12 @@ def log_odds(model: HistGradientBoostingClassifier, features: np.ndarray) -> np.
     return np.asarray(said).reshape(features.shape[:-1])
 
 
-def write_trees(model: HistGradientBoostingClassifier, path: Path) -> None:
-    """Write trees as plain arrays, see `boosted_trees`."""
-    start = np.float64(model._baseline_prediction.item())
-    np.savez_compressed(path, start=start, **dict(zip(ARRAYS, plain_arrays(model), strict=True)))
+def write_trees(model: HistGradientBoostingClassifier, slope: float, shift: float, path: Path) -> None:
+    """Write trees as plain arrays, see `boosted_trees`; slope and shift go into their values."""
+    arrays = dict(zip(ARRAYS, plain_arrays(model), strict=True))
+    arrays["value"] = slope * arrays["value"]
+    start = np.float64(slope * model._baseline_prediction.item() + shift)
+    np.savez_compressed(path, start=start, **arrays)
 
 
 def plain_arrays(model: HistGradientBoostingClassifier) -> tuple[np.ndarray, ...]:
@@ -182,7 +218,7 @@ def plain_arrays(model: HistGradientBoostingClassifier) -> tuple[np.ndarray, ...
 
 def print_judgement(blocks: Sequence[Judged], sure: Sequence[np.ndarray]) -> None:
     """Print how reliable a final confidence is, by level and over a sweep, and what thresholds mark."""
-    drawn = [n for n, block in enumerate(blocks) if not block.named]
+    drawn = judged_blocks(blocks)
     weight = block_weights(blocks)
     for level in dict.fromkeys(blocks[n].level for n in drawn):
         print(f"{level}:")

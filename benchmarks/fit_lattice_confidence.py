@@ -24,7 +24,16 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
-from _confidence_trees import Judged, cross_validated, fit_trees, print_judgement, write_trees
+from _confidence_trees import (
+    Judged,
+    fit_trees,
+    judged_blocks,
+    levelled_out_of_fold,
+    levelling,
+    out_of_fold,
+    print_judgement,
+    write_trees,
+)
 from _lattice_pools import FIRST_SEED, Searched, searched_block
 from napari_petlut.analysis.lattice import boosted_trees, conclusion, darkness, merging, verdict
 from napari_petlut.analysis.lattice.confidence import crystal_features
@@ -167,8 +176,11 @@ def main() -> None:
 
 def fit_confidence(blocks: Sequence[Judged], path: Path) -> None:
     """Judge trees on blocks that they have not seen, then fit them on all and write them."""
-    print_judgement(blocks, cross_validated(blocks))
-    write_trees(fit_trees(blocks), path)
+    odds = out_of_fold(blocks)
+    print_judgement(blocks, levelled_out_of_fold(blocks, odds))
+    slope, shift = levelling(blocks, odds, judged_blocks(blocks))
+    print(f"log-odds of unseen blocks times {slope:.3f}, {shift:+.3f}")
+    write_trees(fit_trees(blocks), slope, shift, path)
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 

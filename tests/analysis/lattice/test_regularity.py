@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, unevenness
+from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, odd_lines, unevenness
 
 
 def even_grid(rows=4, cols=5):
@@ -54,3 +54,11 @@ def test_small_blocks_have_values_too(shape):
     for values in (bends(grid), inconsistencies(grid), unevenness(np.zeros(shape))):
         assert values.shape == shape
         assert np.isfinite(values).all()
+
+
+def test_lines_with_few_and_with_many_counts_stand_out():
+    weight = np.zeros((4, 5))
+    assert odd_lines(weight) == (0.0, 0.0)
+    weight[1] = -2.0
+    weight[:, 3] = 0.7
+    assert odd_lines(weight) == pytest.approx((2.0, 0.7))

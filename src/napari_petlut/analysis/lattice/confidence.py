@@ -16,11 +16,12 @@ from scipy.special import expit
 
 from napari_petlut.analysis.lattice.boosted_trees import fitted_trees
 from napari_petlut.analysis.lattice.contradiction import WHOLE_BLOCK, Contradiction
+from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.grids import local_pitch
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import badness
 from napari_petlut.analysis.lattice.objective import TERMS, log_weight, own_spots, terms
-from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, unevenness
+from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, odd_lines, unevenness
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
@@ -82,6 +83,9 @@ FEATURES = (
     "beyond noise",
     "irregularity of the block",
     "unevenness of the block",
+    "dead lines",
+    "weakest line",
+    "strongest line",
 )
 """Names of the features, in the order of the columns."""
 
@@ -191,6 +195,8 @@ def regularity_features(best: Hypothesis) -> Features:
     lines_in = np.minimum(np.minimum(row, row[::-1]), np.minimum(col, col[::-1]))
     spacing, bend = local_pitch(grid), bends(grid)
     inconsistency, rough = inconsistencies(grid), unevenness(weight)
+    weakest, strongest = odd_lines(weight)
+    dead = 0 if best.dark is None else len(dead_lines(best.dark))
     judged = dict(zip(TERMS, terms(best.fit, best.dark), strict=True))
     return {
         "badness": bad,
@@ -208,6 +214,9 @@ def regularity_features(best: Hypothesis) -> Features:
         "unevenness nearby": around(rough),
         "irregularity of the block": judged["irregularity"],
         "unevenness of the block": judged["unevenness"],
+        "dead lines": np.asarray(float(dead)),
+        "weakest line": np.asarray(weakest),
+        "strongest line": np.asarray(strongest),
     }
 
 

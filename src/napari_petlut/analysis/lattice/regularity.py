@@ -56,6 +56,15 @@ def unevenness(log_weight: FloatArray) -> FloatArray:
     return out
 
 
+def odd_lines(log_weight: FloatArray) -> tuple[float, float]:
+    """Return how far the counts of the weakest line are below the block's and of the strongest above it.
+
+    Differences of the median log-counts of rows and columns to that of all crystals, neither below 0.
+    """
+    lines = np.concatenate([np.median(log_weight, axis=axis) for axis in (0, 1)]) - np.median(log_weight)
+    return max(0.0, -float(lines.min())), max(0.0, float(lines.max()))
+
+
 def _padded(values: FloatArray, axis: int, before: int, after: int) -> FloatArray:
     """Repeat the outermost lines of an axis."""
     width = [(0, 0), (0, 0)]
