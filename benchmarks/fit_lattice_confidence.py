@@ -1,328 +1,142 @@
-"""Fit how sure the lattice search is of each crystal, and which crystals are dead, on random blocks.
+"""Fit how sure the lattice search is of each crystal, on random blocks.
 
-    uv run python benchmarks/fit_lattice_confidence.py [--typical 250] [--hard 400] [--beyond 200] [--jobs 2]
-    uv run python benchmarks/fit_lattice_confidence.py --only-darkness --seed 830000 --typical 60 --hard 300 \
-        --beyond 30 --dead 220 --dead-corner 30
+    uv run python benchmarks/fit_lattice_confidence.py [--typical 300] [--hard 800] [--beyond 600] [--jobs 2]
 
-Writes the trees beside `napari_petlut/analysis/lattice/confidence.py` and `darkness.py`, and prints the
-coefficients that go into `merging.py`. Every block is judged by trees that have not seen it before what they
-are worth is printed.
+Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`. Every block is judged by trees that
+have not seen it before the reliability is printed: of the confidence that a lattice holds in the end, after
+all rules, over as many blocks of every level. The last lines help to choose `suspect_below` in
+`parameters.py`.
+
+Some blocks have factors that are named: those whose lattices are most often wrong as a whole, because what
+counts is the number of such blocks. They are learned from, but not judged on.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
-import napari_petlut.analysis.lattice.confidence as room
-from _lattice_pools import FIRST_SEED, Searched, searched_block
-from napari_petlut.analysis.lattice import darkness, merging
-from napari_petlut.analysis.lattice.confidence import FEATURES, crystal_features
-from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
-from napari_petlut.analysis.lattice.merging import ALONE, sharing_features
-from napari_petlut.analysis.lattice.objective import own_spots
-
-LEVEL_WEIGHTS = {"typical": 1.0, "hard": 1.0, "beyond": 0.3}
-"""Blocks beyond hard hold most of the wrong crystals; at full weight only they would be learned."""
-SIGNS = {
-    "resolution": -1,
-    "second resolution": -1,
-    "median resolution": -1,
-    "dim": -1,
-    "own spots": -1,
-    "counts": 0,
-    "spacing": 0,
-    "log deviance": 0,
-}
-"""Which way a feature speaks against a crystal: -1 when it is small, 0 either way; all others when large."""
-LEFT_OUT = ("badness", "badness nearby", "bright", "no spot", "no spots nearby", "residual", "edge", "dim")
-"""Features that are only there to be named as reasons; without them the trees judge unseen blocks as well."""
-TREES = {
-    "max_iter": 120,
-    "learning_rate": 0.08,
-    "max_depth": 4,
-    "max_leaf_nodes": 12,
-    "min_samples_leaf": 80,
-    "l2_regularization": 10.0,
-    "early_stopping": False,
-}
-SHARING_FREEDOM = 10.0
-"""Inverse strength of the regularisation where few crystals share a spot."""
-FOLDS = 4
-IN_PLACE = 0.6
-"""Dead crystals are learned from where the lattice is no further off than this, in pitches."""
-DEAD_FACTORS = ("dead", "dead run")
-BESIDE_DEAD = (
-    None,
-    "dim",
-    "yield",
-    "dim run",
-    "resolution",
-    "many counts",
-    "background",
-    "low counts",
-    "distortion",
-    "merged",
+from _confidence_trees import (
+    Judged,
+    fit_trees,
+    judged_blocks,
+    levelled_out_of_fold,
+    levelling,
+    out_of_fold,
+    print_judgement,
+    write_trees,
 )
-"""Factors of the blocks that are only there for their dead crystals: one of the first, one of the second."""
-DEAD_SEEDS = 10_000
-"""Seeds from the first one to that of the first of these blocks."""
-DARK_SIGNS = {
-    "brightness": -1,
-    "counts": -1,
-    "bump": -1,
-    "bump over noise": -1,
-    "excess": -1,
-    "rest": 1,
-    "merged": -1,
-}
-"""Which way a feature speaks for a dead crystal; those that are not named, either way."""
-DARK_TREES = {
-    "max_iter": 100,
-    "learning_rate": 0.08,
-    "max_depth": 4,
-    "min_samples_leaf": 15,
-    "l2_regularization": 5.0,
-    "early_stopping": False,
-}
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-"""Probabilities for which it is printed how many dead and live crystals lie above."""
-EDGES = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0001)
+from _lattice_pools import FIRST_SEED, Searched, searched_block
+from napari_petlut.analysis.lattice import conclusion, verdict
+from napari_petlut.analysis.lattice import confidence as room
+from napari_petlut.analysis.lattice.confidence import crystal_features
+from napari_petlut.analysis.lattice.merging import ALONE
+from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.model import PeakStatus
 
-
-@dataclass(frozen=True)
-class Sample:
-    """What one block teaches."""
-
-    level: str
-    features: np.ndarray
-    right: np.ndarray
-    dark: np.ndarray
-    dead: np.ndarray
-    known: np.ndarray
-    sharing: np.ndarray
-    shared: np.ndarray
-
+NUMBERS = {"easy": 100, "typical": 300, "hard": 800, "beyond": 600}
+"""Blocks of every level with factors as they are drawn."""
+NAMED = (
+    ("hard", ("distortion", "gains")),
+    ("beyond", ("distortion", "very low counts")),
+    ("hard", ("gains", "lines")),
+    ("beyond", ("very low counts",)),
+    ("hard", ("lines", "resolution")),
+    ("beyond", ("distortion",)),
+    ("hard", ("gains", "resolution")),
+    ("beyond", ("gains", "very low counts")),
+    ("hard", ("distortion", "low counts")),
+    ("beyond", ("distortion", "resolution")),
+    ("hard", ("low counts", "walls")),
+    ("hard", ("resolution", "yield")),
+    ("hard", ("gains", "low counts")),
+    ("hard", ("distortion", "lines")),
+    ("hard", ("distortion", "resolution")),
+)
+"""Levels and factors of the other blocks, one after the other: pairs that made lattices wrong as a whole."""
+NAMED_NUMBER = 240
+FIRST_NAMED_SEED = FIRST_SEED + 90_000
+LEAST_SURE = 1e-9
+"""A confidence that no rule holds below, to see by which factor it is lowered."""
 
 Task = tuple[str, int, tuple[str, ...] | None]
-"""Level, seed, and the factors that the block shall have instead of random ones."""
 
 
-def sample(task: Task) -> Sample:
-    """Search one block and return its features and what they should have said."""
+def sample(task: Task) -> Judged:
+    """Search one block and return its crystals as the trees are to see them."""
     level, seed, factors = task
-    return learned(searched_block(level, seed, factors))
+    return judged_sample(searched_block(level, seed, factors), named=factors is not None)
 
 
-def learned(block: Searched) -> Sample:
-    """Return the features of a searched block and what they should have said."""
-    features = crystal_features(block.contest, block.best)[block.live]
-    dark, looked_at = darkness.darkness_features(block.contest, block.best)
-    here = node_distance(block.best.grid, block.truth) < IN_PLACE
-    sharing, shared = sharing_sample(block)
-    return Sample(
+def judged_sample(block: Searched, *, named: bool) -> Judged:
+    """Return a block's crystals as the trees are to see them."""
+    factor, ceiling = rules(block)
+    return Judged(
         block.level,
-        features,
-        block.right[block.live],
-        dark[looked_at],
-        ~block.live[looked_at],
-        (here | block.live)[looked_at],
-        sharing,
-        shared,
+        named,
+        crystal_features(block.contest, block.best),
+        block.right,
+        block.live,
+        (block.lattice.status == PeakStatus.MISSING).reshape(block.shape),
+        factor,
+        ceiling,
     )
 
 
-def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
-    """Return what tells crystals on a neighbour's spot from those at their own place and dead ones."""
+def rules(block: Searched) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the rules after the trees make of the confidence: a factor, and the most that is left."""
     best, contest = block.best, block.contest
-    own = own_spots(best.grid, contest.spots)[1]
-    features, neighbour = sharing_features(best.fit.weight, best.grid, own)
-    reach = 0.5 * local_pitch(best.grid)
-    here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach
-    place = best.grid.reshape(-1, 2)[neighbour]
-    there = block.live & (np.linalg.norm(place - block.truth, axis=-1) < reach)
-    known = (neighbour != ALONE) & (here != there)
-    return features[known], there[known]
+    rivals = verdict.competitors(contest, best, LatticeParameters().max_alternatives)
+    _, partner, likely = conclusion.lightless(contest, best, LatticeParameters().missing_above)
+    strength = contest.strength if contest.strength is not None else np.zeros(0)
+    noisy = conclusion.only_noise(strength, len(contest.geometry))
+
+    def after(sure: float) -> np.ndarray:
+        lowered = conclusion.lowered(np.full(block.shape, sure), rivals, best)
+        return conclusion.ruled(lowered, noisy, partner != ALONE, likely)
+
+    return after(LEAST_SURE) / LEAST_SURE, after(1.0)
 
 
-def random_tasks(seed: int, number: dict[str, int]) -> list[Task]:
-    """Return so many blocks of every level."""
-    return [(level, seed + k, None) for level, n in number.items() for k in range(n)]
-
-
-def dead_tasks(seed: int, hard: int, beyond: int) -> list[Task]:
-    """Return blocks that have dead crystals, hard ones beside something that makes them hard to tell."""
-    first, out = seed + DEAD_SEEDS, []
-    for k in range(hard):
-        beside = BESIDE_DEAD[k // len(DEAD_FACTORS) % len(BESIDE_DEAD)]
-        dead = DEAD_FACTORS[k % len(DEAD_FACTORS)]
-        out.append(("hard", first + k, (dead,) if beside is None else (dead, beside)))
-    return out + [("beyond", first + k, ("dead corner",)) for k in range(beyond)]
-
-
-def samples(tasks: list[Task], jobs: int) -> Iterator[Sample]:
-    """Yield the samples of blocks in order."""
+def samples(numbers: dict[str, int], named: int, jobs: int) -> Iterator[Judged]:
+    """Yield the crystals of so many blocks of every level, and of blocks with named factors."""
+    tasks: list[Task] = [(level, FIRST_SEED + k, None) for level, n in numbers.items() for k in range(n)]
+    for k in range(named):
+        level, factors = NAMED[k % len(NAMED)]
+        tasks.append((level, FIRST_NAMED_SEED + k, factors))
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         yield from pool.map(sample, tasks, chunksize=4)
 
 
-def boosted(x: np.ndarray, wrong: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
-    """Return trees that say how likely a crystal is wrong; left-out features are held constant."""
-    signs = [SIGNS.get(name, 1) for name in FEATURES]
-    model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **TREES)
-    return model.fit(seen(x), wrong, sample_weight=weight)
-
-
-def seen(x: np.ndarray) -> np.ndarray:
-    """Return the features with those that are left out set to nought."""
-    out = x.copy()
-    out[:, [FEATURES.index(name) for name in LEFT_OUT]] = 0.0
-    return out
-
-
-def write_trees(model: HistGradientBoostingClassifier, path: Path) -> None:
-    """Write the trees as plain arrays."""
-    nodes, roots, at = [], [], 0
-    for (tree,) in model._predictors:  # scikit-learn shows its histogram trees in no other way
-        roots.append(at)
-        nodes.append((tree.nodes, at))
-        at += len(tree.nodes)
-
-    def column(name: str) -> np.ndarray:
-        return np.concatenate([n[name] for n, _ in nodes])
-
-    leaf = column("is_leaf").astype(bool)
-    children = np.stack(
-        [np.concatenate([n[side].astype(np.int64) + at for n, at in nodes]) for side in ("left", "right")], 1
-    )
-    children[leaf] = -1
-    np.savez_compressed(
-        path,
-        start=np.float64(model._baseline_prediction.item()),
-        roots=np.array(roots, np.int64),
-        column=column("feature_idx").astype(np.int64),
-        threshold=np.where(leaf, 0.0, column("num_threshold")),
-        children=children,
-        value=np.where(leaf, column("value"), 0.0),
-    )
-
-
-def reliability(sure: np.ndarray, right: np.ndarray) -> None:
-    """Print how many of the crystals of each confidence are right."""
-    for low, high in pairwise(EDGES):
-        inside = (sure >= low) & (sure < high)
-        if inside.any():
-            mean, share = sure[inside].mean(), 100 * right[inside].mean()
-            print(
-                f"{low:.3f} to {high:.3f}: {inside.sum():7d} crystals, mean {mean:.4f}, {share:.2f} % right"
-            )
-
-
-def gathered(found: list[Sample], name: str) -> np.ndarray:
-    """Return what all samples say, one after the other."""
-    return np.concatenate([getattr(s, name) for s in found])
-
-
-def block_weights(found: list[Sample], name: str) -> np.ndarray:
-    """Return the weight of everything that the samples hold under a name."""
-    return np.concatenate([np.full(len(getattr(s, name)), LEVEL_WEIGHTS[s.level]) for s in found])
-
-
-def folds(found: list[Sample], name: str) -> np.ndarray:
-    """Return the fold of everything that the samples hold under a name; a block is in one fold."""
-    return np.concatenate([np.full(len(getattr(s, name)), k % FOLDS) for k, s in enumerate(found)])
-
-
-def fit_confidence(found: list[Sample]) -> None:
-    """Fit how sure the search is of each crystal, print how reliable that is and write the trees."""
-    x, right = gathered(found, "features"), gathered(found, "right")
-    weight, fold = block_weights(found, "right"), folds(found, "right")
-    sure = np.empty(len(right))
-    for k in range(FOLDS):
-        model = boosted(x[fold != k], ~right[fold != k], weight[fold != k])
-        sure[fold == k] = model.predict_proba(seen(x[fold == k]))[:, 0]
-    for level in LEVEL_WEIGHTS:
-        print(level)
-        here = np.concatenate([np.full(len(s.right), s.level == level) for s in found])
-        reliability(sure[here], right[here])
-    path = Path(room.__file__).with_name(room.TREES)
-    write_trees(boosted(x, ~right, weight), path)
-    print(f"wrote {path.name}, {path.stat().st_size} bytes")
-
-
-def fit_darkness(found: list[Sample]) -> None:
-    """Fit which crystals are dead, print how many of both kinds are called so and write the trees."""
-    x, dead, known = (gathered(found, name) for name in ("dark", "dead", "known"))
-    weight, fold = block_weights(found, "dead"), folds(found, "dead")
-    likely = np.empty(len(dead))
-    for k in range(FOLDS):
-        learn = (fold != k) & known
-        model = dark_trees(x[learn], dead[learn], weight[learn])
-        likely[fold == k] = model.predict_proba(x[fold == k])[:, 1]
-    print(f"{dead.sum()} dead crystals of {len(dead)} dark places")
-    for threshold in THRESHOLDS:
-        above = likely > threshold
-        print(f"above {threshold:.2f}: {(above & dead).sum()} dead, {(above & ~dead).sum()} live")
-    path = Path(darkness.__file__).with_name(darkness.TREES)
-    write_trees(dark_trees(x[known], dead[known], weight[known]), path)
-    print(f"wrote {path.name}, {path.stat().st_size} bytes")
-
-
-def dark_trees(x: np.ndarray, dead: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
-    """Return trees that say how likely a crystal is dead."""
-    signs = [DARK_SIGNS.get(name, 0) for name in darkness.FEATURES]
-    model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **DARK_TREES)
-    return model.fit(x, dead, sample_weight=weight)
-
-
-def fit_merging(found: list[Sample]) -> None:
-    """Fit which crystals share a neighbour's spot and print the coefficients."""
-    sharing, shared = gathered(found, "sharing"), gathered(found, "shared")
-    regression = LogisticRegression(C=SHARING_FREEDOM, max_iter=2000).fit(sharing, shared)
-    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merging.FEATURES}:")
-    print_regression(regression)
-
-
-def options() -> argparse.Namespace:
-    """Return the command line's options."""
+def main() -> None:
+    """Search random blocks, fit, write and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for level, number in (("typical", 250), ("hard", 400), ("beyond", 200)):
+    for level, number in NUMBERS.items():
         parser.add_argument(f"--{level}", type=int, default=number, help=f"blocks (default {number})")
-    parser.add_argument("--dead", type=int, default=220, help="more hard blocks with dead crystals")
-    parser.add_argument("--dead-corner", type=int, default=30, help="more blocks with a dead corner")
-    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first block")
-    parser.add_argument("--only-darkness", action="store_true", help="fit only which crystals are dead")
+    parser.add_argument("--named", type=int, default=NAMED_NUMBER, help="blocks with named factors")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    numbers = {level: getattr(chosen, level) for level in NUMBERS}
+    found = list(samples(numbers, chosen.named, chosen.jobs))
+    fit_confidence(found, Path(room.__file__).with_name(room.TREES))
 
 
-def main() -> None:
-    """Search random blocks, fit, write and print."""
-    chosen = options()
-    tasks = random_tasks(chosen.seed, {level: getattr(chosen, level) for level in LEVEL_WEIGHTS})
-    found = list(samples(tasks, chosen.jobs))
-    if not chosen.only_darkness:
-        fit_confidence(found)
-        fit_merging(found)
-    fit_darkness(found + list(samples(dead_tasks(chosen.seed, chosen.dead, chosen.dead_corner), chosen.jobs)))
-
-
-def print_regression(regression: LogisticRegression) -> None:
-    """Print what goes into the room that uses it."""
-    print(f"INTERCEPT = {regression.intercept_[0]:.3f}")
-    print(f"COEFFICIENTS = np.array({regression.coef_[0].round(3).tolist()})")
+def fit_confidence(blocks: Sequence[Judged], path: Path) -> None:
+    """Judge trees on blocks that they have not seen, then fit them on all and write them."""
+    odds = out_of_fold(blocks)
+    print_judgement(blocks, levelled_out_of_fold(blocks, odds))
+    slope, shift = levelling(blocks, odds, judged_blocks(blocks))
+    print(f"log-odds of unseen blocks times {slope:.3f}, {shift:+.3f}")
+    write_trees(fit_trees(blocks), path, slope, shift)
+    print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.conclusion import open_questions
+from napari_petlut.analysis.lattice.conclusion import NOISE_CONFIDENCE, open_questions, ruled
 from napari_petlut.analysis.lattice.verdict import OPEN, alternatives
 
 GRID = np.stack(np.meshgrid(np.arange(8), np.arange(8), indexing="ij"), axis=-1) * 20.0 + 30.0
@@ -30,3 +30,11 @@ def test_another_corner_is_open_only_when_it_is_plausible():
     corner[:3, :3, 0] += 20.0
     assert told([(corner, OPEN / 2)]) == []
     assert len(told([(corner, OPEN)])) == 1
+
+
+def test_noise_and_shared_spots_leave_no_more_confidence_than_they_allow():
+    sure = np.array([[0.99, 0.99, 0.99, 0.2]])
+    shared = np.array([[False, False, True, True]])
+    likely = np.array([[0.0, 0.3, 0.6, 0.6]])
+    np.testing.assert_allclose(ruled(sure, False, shared, likely), [[0.99, 0.7, 0.6, 0.2]])
+    np.testing.assert_allclose(ruled(sure, True, shared, likely), [[NOISE_CONFIDENCE, 0.7, 0.6, 0.2]])

@@ -7,71 +7,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_petlut.analysis.lattice.confidence import (
-    FEATURES,
-    SHARP_SCALE,
-    SPREAD_SCALE,
-    confidence,
-    scatter,
-    sum_of_trees,
-    trees,
+from napari_petlut.analysis.lattice.confidence import FEATURES, MOST_STRAY, confidence, stray_spots
+
+AGAINST = (
+    "rival",
+    "rival nearby",
+    "scatter",
+    "furthest",
+    "rival of all",
+    "spots nearby",
+    "spot distance",
+    "elsewhere in others",
+    "closest rival",
+    "bend",
+    "inconsistency",
+    "stray spots",
 )
-
-AGAINST = ("rival", "rival nearby", "scatter", "furthest", "rival of all", "spots nearby", "spot distance")
-
-
-def plain_sum(features, roots, column, threshold, children, value):
-    total = np.zeros(len(features))
-    for n, row in enumerate(features):
-        for root in roots:
-            node = root
-            while children[node][0] >= 0:
-                node = children[node][0] if row[column[node]] <= threshold[node] else children[node][1]
-            total[n] += value[node]
-    return total
-
-
-def test_the_compiled_sum_of_trees_equals_its_plain_twin():
-    # Two trees: one split twice, one a single leaf.
-    roots = np.array([0, 5])
-    column = np.array([1, 0, 0, 0, 0, 0])
-    threshold = np.array([0.5, -1.0, 0.0, 0.0, 0.0, 0.0])
-    children = np.array([[1, 2], [3, 4], [-1, -1], [-1, -1], [-1, -1], [-1, -1]])
-    value = np.array([0.0, 0.0, 2.0, -1.0, 4.0, 0.25])
-    features = np.array([[-1.0, 0.5], [0.0, 0.5], [0.0, 0.6]])
-    expected = [-0.75, 4.25, 2.25]
-    np.testing.assert_allclose(plain_sum(features, roots, column, threshold, children, value), expected)
-    np.testing.assert_allclose(sum_of_trees(features, roots, column, threshold, children, value), expected)
-    fitted = trees()
-    random = np.random.default_rng(2).normal(0.3, 1.0, (50, len(FEATURES)))
-    arrays = (fitted.roots, fitted.column, fitted.threshold, fitted.children, fitted.value)
-    np.testing.assert_allclose(sum_of_trees(random, *arrays), plain_sum(random, *arrays))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(AGAINST), st.floats(0.0, 1.0))
-def test_what_speaks_against_a_crystal_never_makes_it_surer(seed, name, more):
-    features = np.abs(np.random.default_rng(seed).normal(0.4, 0.4, (1, 4, len(FEATURES))))
+def test_what_speaks_against_a_crystal_never_makes_any_surer(seed, name, more):
+    features = np.abs(np.random.default_rng(seed).normal(0.4, 0.4, (3, 4, len(FEATURES))))
     worse = features.copy()
-    worse[..., FEATURES.index(name)] += more
+    worse[1, 2, FEATURES.index(name)] += more
     before, after = confidence(features), confidence(worse)
-    assert before.shape == (1, 4)
+    assert before.shape == (3, 4)
     assert (after <= before + 1e-12).all()
     assert ((before > 0) & (before < 1)).all()
 
 
-def test_competitors_scatter_a_crystal_the_more_the_better_they_are():
-    grid = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), -1) * 10.0
-    moved = grid.copy()
-    moved[1, 2] += [0.0, 4.0]
-    best = SimpleNamespace(grid=grid, score=-3.0)
-    rival = SimpleNamespace(grid=moved, score=-2.98)
-    hopeless = SimpleNamespace(grid=grid + 5.0, score=-1.0)
-    scattered, furthest, whole = scatter([best, rival, hopeless], best)
-    weight = np.exp(-0.02 / SPREAD_SCALE)
-    assert scattered[1, 2] == pytest.approx(np.sqrt(weight * 0.4**2 / (1 + weight)))
-    assert furthest[1, 2] == pytest.approx(0.4 * np.exp(-0.02 / SHARP_SCALE))
-    assert scattered.sum() == pytest.approx(scattered[1, 2])
-    assert not whole.any()
-    shifted = SimpleNamespace(grid=grid + np.array([10.0, 0.0]), score=-2.98)
-    np.testing.assert_allclose(scatter([best, shifted], best)[2], weight)
+GRID = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), -1) * 10.0
+
+
+def test_spots_of_nobody_count_beside_the_nearest_crystal():
+    own = GRID.reshape(-1, 2)
+    spots = np.concatenate([own, [[16.0, -7.0], [-7.0, 4.0], [-7.0, -7.0]]])
+    strength = np.concatenate([np.full(12, 2.0), [1.0, 3.0, 3.0]])
+    strong = np.percentile(strength, 90)
+    found = stray_spots(SimpleNamespace(spots=spots, strength=strength), GRID)
+    assert found[2, 0] == pytest.approx(1.0 / strong)
+    assert found[0, 0] == pytest.approx(min(2 * min(3.0 / strong, 1.0), MOST_STRAY))
+    assert found.sum() == pytest.approx(found[0, 0] + found[2, 0])
+
+
+def test_a_map_without_spots_has_none_of_nobody():
+    assert not stray_spots(SimpleNamespace(spots=np.zeros((0, 2)), strength=None), GRID).any()

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_petlut.analysis.lattice import verdict
-from napari_petlut.analysis.lattice.confidence import WHOLE_BLOCK, confidence, crystal_features
+from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
+from napari_petlut.analysis.lattice.contradiction import WHOLE_BLOCK
 from napari_petlut.analysis.lattice.darkness import dead_probability
 from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
@@ -35,8 +36,9 @@ without a crystal; those of a line that was left out hold clearly more."""
 NOISY = 0.25
 """Strength of the strongest spots (90th percentile of as many as crystals) below which nothing stands out of
 the noise: about three times its standard deviation, as pure noise has."""
-NOISE_CONFIDENCE = 0.5
-"""Most confidence of a crystal there."""
+NOISE_CONFIDENCE = 0.9
+"""Most confidence of a crystal there: in simulated blocks with about 200 counts per crystal nine of ten or
+more are right all the same, and all are to be looked at."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
 SURELY_DEAD = 0.5
@@ -66,15 +68,12 @@ def conclude(
     origin = contest.ready.origin
     features = crystal_features(contest, best)
     rivals = verdict.competitors(contest, best, params.max_alternatives)
-    sure = lowered(confidence(features), rivals, best)
     noisy = only_noise(strength, len(contest.geometry))
-    if noisy:
-        sure = np.minimum(sure, NOISE_CONFIDENCE)
     dead, partner, likely = lightless(contest, best, params.missing_above)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
-    sure = np.where(likely > SHARING_DOUBT, np.minimum(sure, np.where(shared, likely, 1 - likely)), sure)
+    sure = ruled(lowered(confidence(features), rivals, best), noisy, shared, likely)
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))
@@ -134,6 +133,25 @@ def lowered(sure: FloatArray, rivals: Rivals, best: Hypothesis) -> FloatArray:
     for axis, line, _ in verdict.double_lines(best.fit.weight):
         np.moveaxis(sure, axis, 0)[line] *= DOUBLE_LINE_DOUBT
     return sure
+
+
+def ruled(sure: FloatArray, noisy: bool, shared: BoolArray, likely: FloatArray) -> FloatArray:
+    """Return the confidence, no higher than noise and spots that may be shared allow.
+
+    Parameters
+    ----------
+    sure : ndarray of float64, shape (rows, cols)
+    noisy : bool
+        Whether nothing stands out of the noise.
+    shared : ndarray of bool, shape (rows, cols)
+        Crystals that are put on a neighbour's spot.
+    likely : ndarray of float64, shape (rows, cols)
+        How likely each crystal shares a neighbour's spot.
+    """
+    if noisy:
+        sure = np.minimum(sure, NOISE_CONFIDENCE)
+    sharing = np.where(shared, likely, 1 - likely)
+    return np.where(likely > SHARING_DOUBT, np.minimum(sure, sharing), sure)
 
 
 def open_questions(shown: Sequence[LatticeAlternative], rivals: Rivals, best: Hypothesis) -> list[str]:

@@ -2,40 +2,39 @@
 
 The trees are fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`. Each may only go the way
 that makes sense in a feature: a competitor that moves a crystal never makes it surer.
+
+Wrong crystals come in clusters and in whole blocks. That is told by features of the neighbourhood and of the
+block; a second look of more trees at what the first say of the crystals around each told nothing more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import as_file, files
-
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 from scipy import ndimage
+from scipy.spatial import cKDTree
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
-from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.boosted_trees import fitted_trees
+from napari_petlut.analysis.lattice.contradiction import WHOLE_BLOCK, Contradiction
+from napari_petlut.analysis.lattice.dead_lines import dead_lines
+from napari_petlut.analysis.lattice.grids import local_pitch
+from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import badness
-from napari_petlut.analysis.lattice.objective import log_weight, own_spots
+from napari_petlut.analysis.lattice.objective import TERMS, log_weight, own_spots, terms
+from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, odd_lines, unevenness
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
 
-GAP_SCALE = 0.1
-"""A competitor whose objective is worse by this much counts 1 / e of an equal one."""
 FWHM = 2.3548
 """Full width at half maximum of a Gaussian of standard deviation 1."""
-GLOBAL_SHARE = 0.03
-"""A competitor that moves more than this share of the crystals questions the whole block."""
-WHOLE_BLOCK = 0.3
-"""A competitor that moves more than this share of the crystals is a doubt about all of them."""
-SPREAD_SCALE, SHARP_SCALE, FURTHEST_GAP = 0.05, 0.03, 0.3
-"""The same scale for how far competitors scatter a crystal and how far one moves it, and the gap from which
-competitors are too much worse to count."""
 TREES = "confidence_trees.npz"
-"""The trees, beside this file."""
+"""The fitted trees, beside this file."""
+NOT_FAR, FAR = 0.15, 0.4
+"""Gaps in the objective within which the competitors that have a crystal elsewhere are counted."""
+STRAY = 0.6
+"""A spot further than this from every crystal, in local pitches, is nobody's."""
+MOST_STRAY = 2.0
+"""Most that the spots of nobody beside one crystal count."""
 
 FEATURES = (
     "rival",
@@ -64,8 +63,35 @@ FEATURES = (
     "own spots",
     "log deviance",
     "deviance over noise",
+    "elsewhere in others",
+    "elsewhere in far ones",
+    "elsewhere in the block",
+    "closest rival",
+    "closest rivals nearby",
+    "closest rivals of the block",
+    "closest rival of all",
+    "lines in",
+    "merged nearby",
+    "worst resolution",
+    "bend",
+    "bends nearby",
+    "inconsistency",
+    "inconsistency nearby",
+    "unevenness",
+    "unevenness nearby",
+    "stray spots",
+    "stray spots nearby",
+    "stray spots of the block",
+    "beyond noise",
+    "irregularity of the block",
+    "unevenness of the block",
+    "dead lines",
+    "weakest line",
+    "strongest line",
 )
 """Names of the features, in the order of the columns."""
+
+Features = dict[str, FloatArray]
 
 
 def resolutions(fit: MixtureFit) -> tuple[FloatArray, FloatArray]:
@@ -99,50 +125,6 @@ def resolutions(fit: MixtureFit) -> tuple[FloatArray, FloatArray]:
     return ordered[..., 0], ordered[..., 1]
 
 
-def rivalry(pool: list[Hypothesis], best: Hypothesis) -> tuple[FloatArray, float]:
-    """Return how strongly competitors contradict each crystal, and how strongly one contradicts the block."""
-    crystal = np.zeros(best.grid.shape[:2])
-    block = 0.0
-    for h in pool:
-        gap = h.score - best.score
-        if gap > 8 * GAP_SCALE:
-            continue
-        moved = node_distance(h.grid, best.grid) > SAME
-        weight = float(np.exp(-max(gap, 0.0) / GAP_SCALE))
-        crystal = np.maximum(crystal, weight * moved)
-        if moved.mean() > GLOBAL_SHARE:
-            block = max(block, weight)
-    return crystal, block
-
-
-def scatter(pool: list[Hypothesis], best: Hypothesis) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return how far competitors scatter each crystal, move it, and whether one of the whole block moves it.
-
-    Distances are in spacings to the nearest neighbour, one at most; near competitors count more.
-
-    Returns
-    -------
-    scattered, furthest, whole : ndarray of float64, shape (rows, cols)
-        From 0 to 1.
-    """
-    spacing = np.maximum(local_pitch(best.grid), 1e-9)
-    squares, furthest, whole = np.zeros(spacing.shape), np.zeros(spacing.shape), np.zeros(spacing.shape)
-    total = 0.0
-    for h in pool:
-        gap = max(h.score - best.score, 0.0)
-        if gap > FURTHEST_GAP:
-            continue
-        distance = np.minimum(np.linalg.norm(h.grid - best.grid, axis=-1) / spacing, 1.0)
-        weight = float(np.exp(-gap / SPREAD_SCALE))
-        squares += weight * distance**2
-        total += weight
-        furthest = np.maximum(furthest, np.exp(-gap / SHARP_SCALE) * distance)
-        moved = node_distance(h.grid, best.grid) > SAME
-        if moved.mean() > WHOLE_BLOCK:
-            whole = np.maximum(whole, weight * moved)
-    return np.sqrt(squares / max(total, 1e-9)), furthest, whole
-
-
 def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
     """Return the largest relative misfit beyond noise in the cell of each crystal."""
     scene = contest.scene
@@ -158,113 +140,141 @@ def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
 
 def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
     """Return the features of every crystal, shape (rows, cols, len(FEATURES))."""
-    fit = best.fit
-    rows, cols = best.grid.shape[:2]
-    rival, block = rivalry(contest.pool, best)
-    first, second = resolutions(fit)
-    bad = np.minimum(badness(fit), 2.0)
-    weight = log_weight(fit)
-    uneven = weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")
-    distance, own = own_spots(fit.grid, contest.spots)
-    edge = np.zeros((rows, cols))
-    edge[[0, -1]] = 1
-    edge[:, [0, -1]] = 1
-    whole = np.ones((rows, cols))
-    scattered, furthest, rival_of_all = scatter(contest.pool, best)
-    spacing = local_pitch(best.grid)
-    noise = 0.5 * contest.scene.counts.size / max(float(contest.scene.counts.sum()), 1.0)
-    log_deviance = float(np.log(max(fit.deviance, 1e-9)))
-    return np.stack(
-        [
-            np.sqrt(rival),
-            ndimage.maximum_filter(rival, 3),
-            block * whole,
-            np.minimum(first, 1.5),
-            np.minimum(second, 2.0),
-            bad,
-            ndimage.gaussian_filter(bad, 1.0),
-            np.minimum(uneven, 0.0),
-            np.maximum(uneven, 0.0),
-            np.minimum(distance, 0.6),
-            ~own * 1.0,
-            ndimage.gaussian_filter(~own * 1.0, 1.0),
-            residuals(contest, fit),
-            edge,
-            np.clip(best.score, -5, 3) * whole,
-            float(np.median(np.minimum(first, 2.0))) * whole,
-            np.log10(np.maximum(fit.weight, 10.0)),
-            scattered,
-            furthest,
-            rival_of_all,
-            ndimage.uniform_filter(np.minimum(distance, 1.0), 5, mode="nearest"),
-            spacing / max(float(np.median(spacing)), 1e-9),
-            float(np.median(np.minimum(distance, 1.0))) * whole,
-            float(own.mean()) * whole,
-            log_deviance * whole,
-            (log_deviance - float(np.log(noise))) * whole,
-        ],
-        axis=-1,
+    shape = best.grid.shape[:2]
+    values = (
+        rival_features(Contradiction.of(contest.pool, best))
+        | resolution_features(best.fit)
+        | regularity_features(best)
+        | spot_features(contest, best.grid)
+        | fit_features(contest, best)
     )
+    return np.stack([np.broadcast_to(values[name], shape) for name in FEATURES], axis=-1)
 
 
-@njit(cache=True)
-def sum_of_trees(
-    features: FloatArray,
-    roots: npt.NDArray[np.int64],
-    column: npt.NDArray[np.int64],
-    threshold: FloatArray,
-    children: npt.NDArray[np.int64],
-    value: FloatArray,
-) -> FloatArray:
-    """Return the sum of the values of the leaves that each row of features falls into.
+def rival_features(rivals: Contradiction) -> Features:
+    """Return what the competitors say; gaps are negative, so that more of them speaks against a crystal."""
+    rival, block = rivals.rivalry()
+    scattered, furthest, of_all = rivals.scatter()
+    closest = -rivals.closest()
+    others = rivals.disagreement(NOT_FAR)
+    return {
+        "rival": np.sqrt(rival),
+        "rival nearby": ndimage.maximum_filter(rival, 3),
+        "rival of the block": np.asarray(block),
+        "scatter": scattered,
+        "furthest": furthest,
+        "rival of all": of_all,
+        "elsewhere in others": others,
+        "elsewhere in far ones": rivals.disagreement(FAR),
+        "elsewhere in the block": np.asarray(others.mean()),
+        "closest rival": closest,
+        "closest rivals nearby": around(closest),
+        "closest rivals of the block": np.asarray(closest.mean()),
+        "closest rival of all": np.asarray(-rivals.closest_of_block(WHOLE_BLOCK)),
+    }
 
-    Parameters
-    ----------
-    features : ndarray of float64, shape (n, number of features)
-    roots : ndarray of int64, shape (trees,)
-        First node of each tree.
-    column, threshold : ndarray, shape (nodes,)
-        A row goes to the first child where its feature is not above the threshold.
-    children : ndarray of int64, shape (nodes, 2)
-        -1 for leaves.
-    value : ndarray of float64, shape (nodes,)
+
+def resolution_features(fit: MixtureFit) -> Features:
+    """Return how well spots are resolved."""
+    first, second = resolutions(fit)
+    levelled = np.minimum(first, 2.0)
+    return {
+        "resolution": np.minimum(first, 1.5),
+        "second resolution": np.minimum(second, 2.0),
+        "median resolution": np.asarray(np.median(levelled)),
+        "merged nearby": -around(np.minimum(first, 1.5)),
+        "worst resolution": np.asarray(-np.percentile(np.minimum(first, 1.5), 10)),
+    }
+
+
+def regularity_features(best: Hypothesis) -> Features:
+    """Return how regular the lattice and the counts of its crystals are."""
+    grid, weight = best.grid, log_weight(best.fit)
+    rows, cols = grid.shape[:2]
+    bad = np.minimum(badness(best.fit), 2.0)
+    uneven = weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")
+    row, col = np.arange(rows)[:, None], np.arange(cols)
+    lines_in = np.minimum(np.minimum(row, row[::-1]), np.minimum(col, col[::-1]))
+    spacing, bend = local_pitch(grid), bends(grid)
+    inconsistency, rough = inconsistencies(grid), unevenness(weight)
+    weakest, strongest = odd_lines(weight)
+    dead = 0 if best.dark is None else len(dead_lines(best.dark))
+    judged = dict(zip(TERMS, terms(best.fit, best.dark), strict=True))
+    return {
+        "badness": bad,
+        "badness nearby": ndimage.gaussian_filter(bad, 1.0),
+        "dim": np.minimum(uneven, 0.0),
+        "bright": np.maximum(uneven, 0.0),
+        "edge": (lines_in == 0) * 1.0,
+        "lines in": -np.minimum(lines_in, 4.0),
+        "spacing": spacing / max(float(np.median(spacing)), 1e-9),
+        "bend": bend,
+        "bends nearby": around(bend),
+        "inconsistency": inconsistency,
+        "inconsistency nearby": around(inconsistency),
+        "unevenness": rough,
+        "unevenness nearby": around(rough),
+        "irregularity of the block": judged["irregularity"],
+        "unevenness of the block": judged["unevenness"],
+        "dead lines": np.asarray(float(dead)),
+        "weakest line": np.asarray(weakest),
+        "strongest line": np.asarray(strongest),
+    }
+
+
+def spot_features(contest: Contest, grid: FloatArray) -> Features:
+    """Return what the spots say: crystals without one, spots without a crystal."""
+    distance, own = own_spots(grid, contest.spots)
+    stray = stray_spots(contest, grid)
+    no_spot = ~own * 1.0
+    return {
+        "spot distance": np.minimum(distance, 0.6),
+        "no spot": no_spot,
+        "no spots nearby": ndimage.gaussian_filter(no_spot, 1.0),
+        "spots nearby": around(np.minimum(distance, 1.0)),
+        "median spot distance": np.asarray(np.median(np.minimum(distance, 1.0))),
+        "own spots": np.asarray(own.mean()),
+        "stray spots": stray,
+        "stray spots nearby": ndimage.maximum_filter(stray, 3),
+        "stray spots of the block": np.asarray(stray.mean()),
+    }
+
+
+def fit_features(contest: Contest, best: Hypothesis) -> Features:
+    """Return how well the lattice explains the map."""
+    fit, counts = best.fit, contest.scene.counts
+    noise = 0.5 * counts.size / max(float(counts.sum()), 1.0)
+    log_deviance = np.log(max(fit.deviance, 1e-9))
+    return {
+        "residual": residuals(contest, fit),
+        "objective": np.clip(best.score, -5, 3),
+        "counts": np.log10(np.maximum(fit.weight, 10.0)),
+        "log deviance": log_deviance,
+        "deviance over noise": log_deviance - np.log(noise),
+        "beyond noise": np.asarray((fit.deviance - fit.noise) / max(fit.noise, 1e-6)),
+    }
+
+
+def around(values: FloatArray) -> FloatArray:
+    """Return the mean of the 5 x 5 crystals around each."""
+    return np.asarray(ndimage.uniform_filter(values, 5, mode="nearest"))
+
+
+def stray_spots(contest: Contest, grid: FloatArray) -> FloatArray:
+    """Return how strong the spots of nobody are beside each crystal, shape (rows, cols).
+
+    Strengths are shares of that of strong spots, each one at most.
     """
-    out = np.zeros(len(features))
-    for n in range(len(features)):
-        for root in roots:
-            node = root
-            while children[node, 0] >= 0:
-                above = features[n, column[node]] > threshold[node]
-                node = children[node, 1 if above else 0]
-            out[n] += value[node]
-    return out
-
-
-@dataclass(frozen=True, eq=False)
-class Trees:
-    """Boosted trees as plain arrays, see `sum_of_trees`; `start` is the sum before the first."""
-
-    start: float
-    roots: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]
-    threshold: FloatArray
-    children: npt.NDArray[np.int64]
-    value: FloatArray
-
-
-@cache
-def trees(name: str = TREES) -> Trees:
-    """Return fitted trees from a file beside this one."""
-    with as_file(files("napari_petlut.analysis.lattice") / name) as path:
-        kept = np.load(path, allow_pickle=False)
-        return Trees(
-            float(kept["start"]),
-            kept["roots"],
-            kept["column"],
-            kept["threshold"],
-            kept["children"],
-            kept["value"],
-        )
+    spots, flat = contest.spots, np.zeros(grid.shape[0] * grid.shape[1])
+    if len(spots):
+        strength = np.ones(len(spots)) if contest.strength is None else contest.strength
+        distance, nearest = cKDTree(grid.reshape(-1, 2)).query(spots)
+        beside = np.asarray(nearest)
+        far = distance > STRAY * local_pitch(grid).ravel()[beside]
+        strong = max(float(np.percentile(strength, 90)), 1e-9)
+        share = np.minimum(strength / strong, 1.0)
+        np.add.at(flat, beside[far], share[far])  # several may be beside one crystal
+    return np.minimum(flat, MOST_STRAY).reshape(grid.shape[:2])
 
 
 def confidence(features: FloatArray) -> FloatArray:
@@ -274,14 +284,4 @@ def confidence(features: FloatArray) -> FloatArray:
     ----------
     features : ndarray of float64, shape (rows, cols, len(FEATURES))
     """
-    return np.asarray(expit(-log_odds(features, TREES)))
-
-
-def log_odds(features: FloatArray, name: str) -> FloatArray:
-    """Return the log-odds that fitted trees give to features, shape (..., number of features)."""
-    fitted = trees(name)
-    flat = np.ascontiguousarray(features.reshape(-1, features.shape[-1]))
-    total = fitted.start + sum_of_trees(
-        flat, fitted.roots, fitted.column, fitted.threshold, fitted.children, fitted.value
-    )
-    return np.asarray(total).reshape(features.shape[:-1])
+    return np.asarray(expit(-fitted_trees(TREES).log_odds(features)))

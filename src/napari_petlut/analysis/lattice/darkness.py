@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.confidence import log_odds
+from napari_petlut.analysis.lattice.boosted_trees import fitted_trees
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, steps
 from napari_petlut.analysis.lattice.hypotheses import BRIGHTNESS_BLUR, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import merged_partners, relative_weight, surrounding_weight
@@ -36,7 +36,7 @@ FAINT_PERCENTILE = 5
 """Percentile of the counts against those around that says how faint the faintest live crystals are."""
 
 TREES = "darkness_trees.npz"
-"""Boosted trees on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`."""
+"""Boosted trees on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_darkness.py`."""
 FEATURES = (
     "brightness",
     "counts",
@@ -198,4 +198,4 @@ def darkness_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, B
 def dead_probability(contest: Contest, best: Hypothesis) -> FloatArray:
     """Return how likely each crystal of a lattice gives no light, shape (rows, cols), 0 to 1."""
     features, looked_at = darkness_features(contest, best)
-    return np.where(looked_at, expit(log_odds(features, TREES)), 0.0)
+    return np.where(looked_at, expit(fitted_trees(TREES).log_odds(features)), 0.0)

@@ -78,14 +78,16 @@ def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
 def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
     """Return how far apart the nodes of two grids are, in local steps of `other`, shape (rows, cols).
 
-    The larger of the offsets along both axes counts: 1 is one crystal.
+    The larger of the offsets along both axes counts: 1 is one crystal. `grid` may be several grids, shape
+    (n, rows, cols, 2), and the distances are (n, rows, cols) then.
     """
     rows, cols = other.shape[:2]
-    out, area = np.empty((rows, cols)), np.empty((rows, cols))
-    step = np.empty((rows, cols, 4))
+    step, area = np.empty((rows, cols, 4)), np.empty((rows, cols))
     _steps_and_areas(other, step, area)
     floor = 1e-6 + 1e-3 * float(np.median(area))
-    _offsets(grid, other, step, floor, out)
+    out = np.empty(grid.shape[:-1])
+    for one, distance in zip(grid.reshape(-1, rows, cols, 2), out.reshape(-1, rows, cols), strict=True):
+        _offsets(one, other, step, floor, distance)
     return out
 
 

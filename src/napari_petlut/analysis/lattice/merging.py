@@ -23,7 +23,7 @@ FEATURES = (
 )
 INTERCEPT = -0.903
 COEFFICIENTS = np.array([-0.735, 5.706, 3.134, -1.402, -0.417, -8.273, 6.241])
-"""Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_confidence.py`: a
+"""Logistic regression on `FEATURES`, fitted on simulated blocks by `benchmarks/fit_lattice_darkness.py`: a
 crystal with few counts is merged with a neighbour that holds the counts of two, the likelier the nearer it
 has come to it, and the less so in a block whose crystals are uneven anyway."""
 AROUND = 5

@@ -50,7 +50,7 @@ STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
 TURN = Turn((False, True), True)
 """A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
-DOUBTFUL = 0.001
+DOUBTFUL = 0.0034
 """Mean doubt of the crystals from which a block is searched further."""
 TURN_FITS, TURN_DIFFERENCE = 60, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
@@ -61,7 +61,7 @@ SHIFTS = 4
 """Ways to shift all lines by one."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
 """Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
-CLEAR_MEAN, CLEAR_WORST = 0.002, 0.8
+CLEAR_MEAN, CLEAR_WORST = 0.006, 0.8
 """A block is clear when the mean doubt of its crystals is below the first and every confidence above the
 second."""
 CLEAR_DOUBT = 0.55

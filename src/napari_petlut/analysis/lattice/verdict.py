@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.confidence import FEATURES, GLOBAL_SHARE, WHOLE_BLOCK
+from napari_petlut.analysis.lattice.confidence import FEATURES
+from napari_petlut.analysis.lattice.contradiction import GLOBAL_SHARE, WHOLE_BLOCK
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE
