@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.dead_lines import dead_lines, open_places, with_dead_line, with_lines
+from napari_petlut.analysis.lattice.dead_lines import (
+    dead_lines,
+    edge_line_moves,
+    open_places,
+    with_dead_line,
+    with_lines,
+)
+from napari_petlut.analysis.lattice.hypotheses import Hypothesis
 from napari_petlut.analysis.lattice.objective import edge_asymmetry, log_gaps, terms
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
@@ -51,6 +58,39 @@ def test_a_dead_line_at_an_edge_goes_a_little_less_than_a_pitch_outside():
     np.testing.assert_allclose(grid[4, :, 0], 48.0)
     assert dark[4].all()
     np.testing.assert_allclose(with_dead_line(even(4, 4), 1, 0)[0][:, 0, 1], 2.0)
+
+
+def test_a_jagged_outer_line_gives_a_dead_one_an_even_start():
+    grid = even(4, 40)
+    grid[3, ::2, 0] += 3.0
+    outer = with_dead_line(grid, 0, 4)[0][4, :, 0] - grid[3, :, 0]
+    np.testing.assert_allclose(outer[8:-8], 0.8 * 11.5, atol=0.02)
+
+
+def test_a_line_beside_the_block_may_as_well_be_at_the_other_side():
+    """A column without light at the left: the others may be those from 1 on, or all of them but the last."""
+    grid, axis = even(5, 6), np.arange(80)
+    bump = np.exp(-((axis[:, None] - grid[:, 0, 0]) ** 2) / 8)
+    across = np.exp(-((axis[:, None] - grid[0, 1:, 1]) ** 2) / 8)
+    counts = 100 * np.einsum("ai,bj->ab", bump, across)
+    best = Hypothesis(fit_mixture(grid, MixtureMap.from_counts(counts, 10.0, 10.0)), 0.0, "a lattice")
+    ((here, shifted, there, origin),) = edge_line_moves(best)
+    assert dead_lines(here) == [(1, 0)]
+    assert dead_lines(there) == [(1, 5)]
+    np.testing.assert_allclose(shifted[:, :5], best.grid[:, 1:])
+    np.testing.assert_allclose(shifted[:, 5, 1], 68.0, atol=0.5)
+    assert origin == "all columns shifted by one, column 5 dead"
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_dead_line_at_an_edge_leaves_open_at_which(mirrored):
+    params = BlockSimulation(
+        rows=9, cols=10, resolution=1.7, counts_per_crystal=20_000, dead=tuple(range(0, 90, 10)), seed=8
+    )
+    counts = simulate_block(params).flood.counts
+    lattice = find_lattice(counts[:, ::-1] if mirrored else counts, params.geometry)
+    assert any("columns shifted" in told.description for told in lattice.alternatives)
+    assert any(doubt.startswith("open: columns shifted") for doubt in lattice.doubts)
 
 
 def test_edges_that_crowd_alike_have_no_asymmetry_and_a_shifted_lattice_has():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hypothesis
@@ -32,6 +33,11 @@ DARK_LINE = 0.4
 it: light from both sides makes up to 0.25, a place between merged lines is about as bright as they are."""
 OUTSIDE = 0.8
 """Pitches from the outermost line to a dead one beyond it: edges crowd."""
+UNLIT_LINE = 0.3
+"""An outermost line with less than this share of the counts of others may lie beside the block, in the tails
+of the next."""
+EVENED = 2.0
+"""Width of the blur, in crystals, of the steps to a line beside the block."""
 
 
 def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArray]]:
@@ -53,6 +59,38 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
             if inside and np.median(relative_weight(contest.brightness(grid))[dark]) > DARK_LINE:
                 continue
             yield grid, f"a dead {name} {line}", dark
+
+
+def edge_line_moves(best: Hypothesis) -> Iterator[tuple[BoolArray, FloatArray, BoolArray, str]]:
+    """Yield a lattice without an outermost line that gives no light and with a dead one at the opposite edge.
+
+    Where an outer line is dead, all others are easily numbered one off and the last is put beside the block.
+    What this makes is then right, and explains the map about as well.
+
+    Parameters
+    ----------
+    best : Hypothesis
+
+    Yields
+    ------
+    here : ndarray of bool, shape (rows, cols)
+        The dark crystals of `best` with the line that is taken out: what the other is to be compared with.
+    grid, there : ndarray, shape (rows, cols, 2) and (rows, cols)
+        The lattice and its dark crystals.
+    origin : str
+    """
+    unlit = np.zeros(best.grid.shape[:2], bool) if best.dark is None else best.dark
+    for axis, name in ((0, "row"), (1, "column")):
+        lines = best.grid.shape[axis]
+        held = np.median(best.fit.weight, axis=1 - axis)
+        for out, line in ((lines - 1, 0), (0, lines - 1)):
+            if lines < FEWEST_LINES or held[out] > UNLIT_LINE * np.median(held):
+                continue
+            here = unlit.copy()
+            np.moveaxis(here, axis, 0)[out] = True
+            grid, dark = with_dead_line(np.delete(best.grid, out, axis), axis, line)
+            there = dark | np.insert(np.delete(unlit, out, axis), line, False, axis)
+            yield here, grid, there, f"all {name}s shifted by one, {name} {line} dead"
 
 
 def without_line(contest: Contest, axis: int) -> Hypothesis | None:
@@ -101,12 +139,17 @@ def with_dead_line(grid: FloatArray, axis: int, line: int) -> tuple[FloatArray, 
     """Return a lattice with one more line, which becomes number `line`, and that line marked."""
     view = np.moveaxis(grid, axis, 0)
     if line == 0:
-        new = view[0] + OUTSIDE * (view[0] - view[1])
+        new = view[0] + OUTSIDE * _evened(view[0] - view[1])
     elif line == len(view):
-        new = view[-1] + OUTSIDE * (view[-1] - view[-2])
+        new = view[-1] + OUTSIDE * _evened(view[-1] - view[-2])
     else:
         new = 0.5 * (view[line - 1] + view[line])
     out = np.ascontiguousarray(np.moveaxis(np.insert(view, line, new, axis=0), 0, axis))
     dark = np.zeros(out.shape[:2], bool)
     np.moveaxis(dark, axis, 0)[line] = True
     return out, dark
+
+
+def _evened(step: FloatArray) -> FloatArray:
+    """Return the steps to a line beside the block, (across, 2), without what single crystals are off."""
+    return np.asarray(gaussian_filter1d(step, EVENED, axis=0, mode="nearest"))

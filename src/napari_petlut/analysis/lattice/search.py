@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.dead_groups import put_back
-from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines
+from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines, edge_line_moves
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
 from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, revived
@@ -106,6 +106,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         contest.budget = max(contest.budget, SHIFTS)
         _shift(contest)
     contest.pool += with_dead_line
+    shift_for_dead_line(contest)
     if contest.best.dark is not None and dead_lines(contest.best.dark):
         contest.budget = max(contest.budget, ROUND_FITS)
         do_round(contest)
@@ -245,6 +246,21 @@ def _shift(contest: Contest) -> None:
     """
     for grid, origin in shift_moves(contest, contest.best):
         contest.judge(grid, origin, to_the_end=True)
+
+
+def shift_for_dead_line(contest: Contest) -> None:
+    """Let the best lattice compete with itself shifted by one where one of its outer lines gives no light.
+
+    Tails make a line beside the block worth something, so that both are compared with a dead line.
+    """
+    best = contest.best
+    for here, grid, there, origin in edge_line_moves(best):
+        contest.budget = max(contest.budget, 2)
+        same = contest.judge(best.grid, best.origin, here, to_the_end=True)
+        other = contest.judge(grid, origin, there, to_the_end=True)
+        if same is not None and other is not None:
+            behind = max(other.score - same.score, 0.0)
+            contest.pool.append(replace(other, score=best.score + behind))
 
 
 def spot_grid(contest: Contest) -> GridMatch | None:
