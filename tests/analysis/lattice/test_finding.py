@@ -14,8 +14,10 @@ from napari_petlut.analysis.lattice import (
     finding,
     number_peaks,
     propose_geometry,
+    search,
     solve_around,
 )
+from napari_petlut.analysis.lattice.conclusion import STOPPED
 from napari_petlut.analysis.lattice.finding import refined
 from napari_petlut.analysis.lattice.grids import fill_holes, node_distance, shifted_grid
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
@@ -179,6 +181,16 @@ def test_progress_rises_to_one_and_cancelling_stops():
     assert seen[-1] == 1.0
     with pytest.raises(Cancelled):
         find_lattice(block(SHARP).flood.counts, SHARP.geometry, cancelled=lambda: True)
+
+
+def test_a_search_that_is_stopped_by_its_effort_says_so(monkeypatch):
+    blurred = block(BlockSimulation(rows=9, cols=9, resolution=0.85, counts_per_crystal=5_000, seed=5))
+    whole = find_lattice(blurred.flood.counts, blurred.params.geometry)
+    monkeypatch.setattr(search, "LARGEST_EFFORT", 30 * 81)
+    lattice = find_lattice(blurred.flood.counts, blurred.params.geometry)
+    assert STOPPED in lattice.doubts
+    assert STOPPED not in whole.doubts
+    assert lattice.doubtful.any()
 
 
 @pytest.mark.parametrize(

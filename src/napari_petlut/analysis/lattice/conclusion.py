@@ -44,6 +44,7 @@ SMALL = 25
 SURELY_DEAD = 0.5
 """Probability from which a dead crystal is not taken for one that is merged with a neighbour. The other way
 round, of 170 merged crystals of simulated blocks only one is as likely dead."""
+STOPPED = "the search was stopped before all was tried: a prior or peaks placed by hand settle what is open"
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
 
@@ -77,6 +78,8 @@ def conclude(
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))
+    if contest.effort.left <= 0:
+        notes.append(STOPPED)
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += open_questions(shown, rivals, best)
     status = verdict.statuses(features, sure, dead, params)

@@ -99,9 +99,9 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     with_dead_line = dead_line_search(contest)
     if len(contest.geometry) > LARGE:
         follow_phases(contest)
-    improve(contest, progress)
+    improve(contest, _part_of(progress, 0.3, 0.6))
     before = contest.best
-    search_further(contest, match, fits)
+    search_further(contest, match, fits, _part_of(progress, 0.6, 0.9))
     if contest.best is not before:
         contest.budget = max(contest.budget, SHIFTS)
         _shift(contest)
@@ -142,14 +142,19 @@ def settled(contest: Contest) -> bool:
     return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)
 
 
+def _part_of(progress: Callable[[float], None], start: float, end: float) -> Callable[[float], None]:
+    """Return what reports a part of the work, done from 0 to 1, as going on from `start` to `end`."""
+    return lambda done: progress(start + (end - start) * done)
+
+
 def improve(contest: Contest, progress: Callable[[float], None]) -> None:
-    """Do rounds of moves until none helps."""
+    """Do rounds of moves until none helps; report the share of them that is done."""
     for number in range(ROUNDS):
         if contest.spent or settled(contest):
             break
         before = contest.best
         do_round(contest)
-        progress(0.3 + 0.6 * (number + 1) / ROUNDS)
+        progress((number + 1) / ROUNDS)
         if contest.best.score > before.score - GAIN:
             break
         contest.judge(contest.lock(contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
@@ -165,7 +170,9 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     return track.pool
 
 
-def search_further(contest: Contest, match: GridMatch | None, fits: int) -> None:
+def search_further(
+    contest: Contest, match: GridMatch | None, fits: int, progress: Callable[[float], None]
+) -> None:
     """Search a doubtful block by the phases of its lines, and from another side.
 
     Parameters
@@ -175,16 +182,20 @@ def search_further(contest: Contest, match: GridMatch | None, fits: int) -> None
         The grid of spots.
     fits : int
         Most mixtures of each of the searches.
+    progress : callable
+        Called with the fraction done, 0 to 1.
     """
     contest.budget = max(contest.budget, fits)
     if contest.spent or mean_doubt(contest) < DOUBTFUL:
         return
     before = contest.best
     follow_phases(contest)
+    progress(0.4)
     if contest.best is not before:
         contest.budget = max(contest.budget, min(fits, TURN_FITS))
-        improve(contest, lambda _: None)
+        improve(contest, _part_of(progress, 0.4, 0.7))
     turned_search(contest, match, min(fits, TURN_FITS))
+    progress(1.0)
 
 
 def turned_search(contest: Contest, match: GridMatch | None, fits: int) -> None:
