@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from napari_petlut.analysis.lattice.boosted_trees import ARRAYS
 from napari_petlut.analysis.lattice.confidence import FEATURES
 
 SIGNS = {
@@ -42,7 +40,7 @@ TREES = {
     "max_features": 0.3,
 }
 """Crystals of one block fail together, and few blocks fail: slow trees with large leaves that see a third of
-the features at a split judge unseen blocks better than quick ones (log-loss less by 13 %)."""
+the features at a split judge unseen blocks better than quick ones."""
 BINS = 64
 """Values of a feature that are told apart when trees are fitted; more change nothing but the time."""
 FOLDS = 5
@@ -181,41 +179,6 @@ def log_odds(model: HistGradientBoostingClassifier, features: np.ndarray) -> np.
     """Return what trees say of features (rows, cols, number), shape (rows, cols)."""
     said = model.decision_function(features.reshape(-1, features.shape[-1]))
     return np.asarray(said).reshape(features.shape[:-1])
-
-
-def write_trees(
-    model: HistGradientBoostingClassifier, path: Path, slope: float = 1.0, shift: float = 0.0
-) -> None:
-    """Write trees as plain arrays, see `boosted_trees`; slope and shift go into their values."""
-    arrays = dict(zip(ARRAYS, plain_arrays(model), strict=True))
-    arrays["value"] = slope * arrays["value"]
-    start = np.float64(slope * model._baseline_prediction.item() + shift)
-    np.savez_compressed(path, start=start, **arrays)
-
-
-def plain_arrays(model: HistGradientBoostingClassifier) -> tuple[np.ndarray, ...]:
-    """Return the arrays of `boosted_trees.ARRAYS` of fitted trees."""
-    nodes, roots, at = [], [], 0
-    for (tree,) in model._predictors:  # scikit-learn shows its histogram trees in no other way
-        roots.append(at)
-        nodes.append((tree.nodes, at))
-        at += len(tree.nodes)
-
-    def gathered(name: str) -> np.ndarray:
-        return np.concatenate([n[name] for n, _ in nodes])
-
-    leaf = gathered("is_leaf").astype(bool)
-    children = np.stack(
-        [np.concatenate([n[side].astype(np.int64) + at for n, at in nodes]) for side in ("left", "right")], 1
-    )
-    children[leaf] = -1
-    return (
-        np.array(roots, np.int64),
-        gathered("feature_idx").astype(np.int64),
-        np.where(leaf, 0.0, gathered("num_threshold")),
-        children,
-        np.where(leaf, gathered("value"), 0.0),
-    )
 
 
 def print_judgement(blocks: Sequence[Judged], sure: Sequence[np.ndarray]) -> None:

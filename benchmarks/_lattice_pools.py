@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +28,9 @@ from napari_petlut.simulation import SimulatedBlock, random_block, simulate_bloc
 
 FIRST_SEED = 700_000
 """Seeds from here on are for fitting; sweeps start at 0, the final judgement at 1,000,000."""
+
+Task = tuple[str, int, tuple[str, ...] | None]
+"""Level, seed, and the factors that the block shall have instead of random ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +67,19 @@ def searched_block(level: str, seed: int, factors: Collection[str] | None = None
     params = LatticeParameters()
     block = simulate_block(random_block(seed, level, factors=factors).params)
     geometry = block.params.geometry
-    factors = squaring_factors(block.flood.counts, geometry)
-    ready = prepare_map(bin_map(block.flood.counts, factors), geometry)
+    pixels = squaring_factors(block.flood.counts, geometry)
+    ready = prepare_map(bin_map(block.flood.counts, pixels), geometry)
     spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
     contest = Contest(ready, geometry, params.max_hypotheses, spots, None, strength)
     best = search(contest, lambda _: None)
     lattice = conclude(contest, best, refined(contest, best), params, strength)
-    lattice = stretched_lattice(lattice, factors)
+    lattice = stretched_lattice(lattice, pixels)
     score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
     shape = geometry.shape
     right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
     truth = np.zeros((len(geometry), 2))
     right[score.ids], live[score.ids] = score.right, score.live
-    truth[score.ids] = to_squared(block.centres, factors) - ready.origin
+    truth[score.ids] = to_squared(block.centres, pixels) - ready.origin
     return Searched(
         level,
         block,
@@ -84,3 +90,9 @@ def searched_block(level: str, seed: int, factors: Collection[str] | None = None
         live.reshape(shape),
         truth.reshape(*shape, 2),
     )
+
+
+def in_processes(function: Callable[[Task], Any], tasks: Sequence[Task], jobs: int) -> Iterator[Any]:
+    """Yield what a function makes of the tasks, in order."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(function, tasks, chunksize=4)

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
+from _boosted_trees import write_trees
 from _confidence_trees import (
     Judged,
     fit_trees,
@@ -30,9 +29,8 @@ from _confidence_trees import (
     levelling,
     out_of_fold,
     print_judgement,
-    write_trees,
 )
-from _lattice_pools import FIRST_SEED, Searched, searched_block
+from _lattice_pools import FIRST_SEED, Searched, Task, in_processes, searched_block
 from napari_petlut.analysis.lattice import conclusion, verdict
 from napari_petlut.analysis.lattice import confidence as room
 from napari_petlut.analysis.lattice.confidence import crystal_features
@@ -65,8 +63,6 @@ FIRST_NAMED_SEED = FIRST_SEED + 90_000
 LEAST_SURE = 1e-9
 """A confidence that no rule holds below, to see by which factor it is lowered."""
 
-Task = tuple[str, int, tuple[str, ...] | None]
-
 
 def sample(task: Task) -> Judged:
     """Search one block and return its crystals as the trees are to see them."""
@@ -94,8 +90,8 @@ def rules(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     best, contest = block.best, block.contest
     rivals = verdict.competitors(contest, best, LatticeParameters().max_alternatives)
     _, partner, likely = conclusion.lightless(contest, best, LatticeParameters().missing_above)
-    strength = contest.strength if contest.strength is not None else np.zeros(0)
-    noisy = conclusion.only_noise(strength, len(contest.geometry))
+    assert contest.strength is not None
+    noisy = conclusion.only_noise(contest.strength, len(contest.geometry))
 
     def after(sure: float) -> np.ndarray:
         lowered = conclusion.lowered(np.full(block.shape, sure), rivals, best)
@@ -105,13 +101,12 @@ def rules(block: Searched) -> tuple[np.ndarray, np.ndarray]:
 
 
 def samples(numbers: dict[str, int], named: int, jobs: int) -> Iterator[Judged]:
-    """Yield the crystals of so many blocks of every level, and of blocks with named factors."""
+    """Return the crystals of so many blocks of every level, and of blocks with named factors."""
     tasks: list[Task] = [(level, FIRST_SEED + k, None) for level, n in numbers.items() for k in range(n)]
     for k in range(named):
         level, factors = NAMED[k % len(NAMED)]
         tasks.append((level, FIRST_NAMED_SEED + k, factors))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(sample, tasks, chunksize=4)
+    return in_processes(sample, tasks, jobs)
 
 
 def main() -> None:

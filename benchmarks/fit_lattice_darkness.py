@@ -9,10 +9,7 @@ Writes the trees beside `napari_petlut/analysis/lattice/darkness.py`, and prints
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
-from _confidence_trees import write_trees
-from _lattice_pools import Searched, searched_block
+from _boosted_trees import write_trees
+from _lattice_pools import Searched, Task, in_processes, searched_block
 from napari_petlut.analysis.lattice import darkness, merging
 from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
 from napari_petlut.analysis.lattice.merging import ALONE, sharing_features
@@ -76,7 +73,17 @@ THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 @dataclass(frozen=True)
 class Sample:
-    """What one block teaches: about being dead, about sharing a spot."""
+    """What one block teaches: about being dead, about sharing a spot.
+
+    Parameters
+    ----------
+    level : str
+    dark : ndarray of float64, shape (n, len(darkness.FEATURES))
+    dead, known : ndarray of bool, shape (n,)
+        Whether dark places are those of dead crystals, and whether that is known well enough to learn from.
+    sharing : ndarray of float64, shape (m, len(merging.FEATURES))
+    shared : ndarray of bool, shape (m,)
+    """
 
     level: str
     dark: np.ndarray
@@ -84,10 +91,6 @@ class Sample:
     known: np.ndarray
     sharing: np.ndarray
     shared: np.ndarray
-
-
-Task = tuple[str, int, tuple[str, ...] | None]
-"""Level, seed, and the factors that the block shall have instead of random ones."""
 
 
 def sample(task: Task) -> Sample:
@@ -135,12 +138,6 @@ def dead_tasks(seed: int, hard: int, beyond: int) -> list[Task]:
         dead = DEAD_FACTORS[k % len(DEAD_FACTORS)]
         out.append(("hard", first + k, (dead,) if beside is None else (dead, beside)))
     return out + [("beyond", first + k, ("dead corner",)) for k in range(beyond)]
-
-
-def samples(tasks: list[Task], jobs: int) -> Iterator[Sample]:
-    """Yield the samples of blocks in order."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(sample, tasks, chunksize=4)
 
 
 def gathered(found: list[Sample], name: str) -> np.ndarray:
@@ -208,9 +205,10 @@ def main() -> None:
     """Search random blocks, fit, write and print."""
     chosen = options()
     drawn = random_tasks(FIRST_SEED, {level: getattr(chosen, level) for level in LEVEL_WEIGHTS})
-    found = list(samples(drawn, chosen.jobs))
+    found = list(in_processes(sample, drawn, chosen.jobs))
     fit_merging(found)
-    fit_darkness(found + list(samples(dead_tasks(FIRST_SEED, chosen.dead, chosen.dead_corner), chosen.jobs)))
+    more = dead_tasks(FIRST_SEED, chosen.dead, chosen.dead_corner)
+    fit_darkness(found + list(in_processes(sample, more, chosen.jobs)))
 
 
 def print_regression(regression: LogisticRegression) -> None:

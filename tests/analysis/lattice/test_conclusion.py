@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.conclusion import NOISE_CONFIDENCE, open_questions, ruled
+from napari_petlut.analysis.lattice import conclusion
+from napari_petlut.analysis.lattice.conclusion import NOISE_CONFIDENCE, SURELY_DEAD, open_questions, ruled
+from napari_petlut.analysis.lattice.merging import ALONE
 from napari_petlut.analysis.lattice.verdict import OPEN, alternatives
 
 GRID = np.stack(np.meshgrid(np.arange(8), np.arange(8), indexing="ij"), axis=-1) * 20.0 + 30.0
@@ -38,3 +40,15 @@ def test_noise_and_shared_spots_leave_no_more_confidence_than_they_allow():
     likely = np.array([[0.0, 0.3, 0.6, 0.6]])
     np.testing.assert_allclose(ruled(sure, False, shared, likely), [[0.99, 0.7, 0.6, 0.2]])
     np.testing.assert_allclose(ruled(sure, True, shared, likely), [[NOISE_CONFIDENCE, 0.7, 0.6, 0.2]])
+
+
+def test_no_crystal_is_dead_and_merged(monkeypatch):
+    dead = np.array([[SURELY_DEAD + 0.1, SURELY_DEAD - 0.1, 0.05, 0.3]])
+    merged = np.array([[1, 0, 3, ALONE]])
+    monkeypatch.setattr(conclusion, "dead_probability", lambda *_: dead)
+    monkeypatch.setattr(conclusion, "merged_partners", lambda *_: (merged, np.full(dead.shape, 0.6)))
+    monkeypatch.setattr(conclusion, "own_spots", lambda *_: (None, None))
+    best = SimpleNamespace(fit=SimpleNamespace(weight=None), grid=None)
+    missing, partner, _ = conclusion.lightless(SimpleNamespace(spots=None), best, 0.15)
+    np.testing.assert_array_equal(missing, [[True, False, False, True]])
+    np.testing.assert_array_equal(partner, [[ALONE, 0, 3, ALONE]])

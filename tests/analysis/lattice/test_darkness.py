@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.darkness import neighbour_light, own_light, unevenness
+from napari_petlut.analysis.lattice.darkness import block_unevenness, neighbour_light, own_light
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
 from napari_petlut.simulation import BlockSimulation, simulate_block
@@ -69,13 +69,13 @@ def test_neighbours_are_those_along_rows_and_columns():
 
 
 def test_an_even_block_is_not_uneven():
-    assert unevenness(np.ones((4, 5))) == (1.0, 0.0, 0.0, 0.0)
+    assert block_unevenness(np.ones((4, 5))) == (1.0, 0.0, 0.0, 0.0)
 
 
 def test_dim_crystals_and_differences_make_a_block_uneven():
     counts = np.ones((4, 5))
     counts[::2] = 0.4
-    faintest, differences, dim, spread = unevenness(counts)
+    faintest, differences, dim, spread = block_unevenness(counts)
     assert faintest == pytest.approx(0.4)
     # Of 15 differences down and 16 along, the larger half is not reached.
     assert differences == 0.0

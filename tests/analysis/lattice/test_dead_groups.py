@@ -1,31 +1,34 @@
 """Groups of dead crystals put back where they belong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from contests import contest_of
 from napari_petlut.analysis.lattice.dead_groups import attempts, extents, put_back
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.prepare import prepare_map
-from napari_petlut.analysis.lattice.spots import find_spots
-from napari_petlut.simulation import BlockSimulation, SimulatedBlock, simulate_block
+from napari_petlut.errors import Cancelled
+from napari_petlut.simulation import BlockSimulation
 
 SIDE = 10
 CORNER = np.zeros((SIDE, SIDE), bool)
 CORNER[-3:, :3] = True
 
 
-def searched(dead: np.ndarray) -> tuple[SimulatedBlock, Contest, np.ndarray]:
-    """A block with dead crystals, a contest about it, and its true lattice in the contest's pixels."""
-    block = simulate_block(
-        BlockSimulation(
-            rows=SIDE, cols=SIDE, resolution=1.6, dead=tuple(np.flatnonzero(dead).tolist()), seed=8
-        )
-    )
-    ready = prepare_map(block.flood.counts, block.params.geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    contest = Contest(ready, block.params.geometry, 5, spots, None, strength)
-    return block, contest, block.centres.reshape(SIDE, SIDE, 2) - ready.origin
+def searched(dead: np.ndarray) -> tuple[Contest, np.ndarray]:
+    """A contest about a block with dead crystals, and its true lattice in the contest's pixels."""
+    places = tuple(np.flatnonzero(dead).tolist())
+    return contest_of(BlockSimulation(rows=SIDE, cols=SIDE, resolution=1.6, dead=places, seed=8), 5)
+
+
+def crowded_corner() -> tuple[Contest, np.ndarray, np.ndarray]:
+    """The same with a dead corner, and a lattice whose first dead row lies on the last live one."""
+    contest, truth = searched(CORNER)
+    crowded = truth.copy()
+    crowded[-3, :3] = truth[-4, :3] + 2.0
+    return contest, truth, crowded
 
 
 def judged(contest: Contest, grid: np.ndarray) -> Hypothesis:
@@ -35,10 +38,7 @@ def judged(contest: Contest, grid: np.ndarray) -> Hypothesis:
 
 
 def test_a_dead_corner_whose_crystals_lie_on_live_ones_is_put_back():
-    _, contest, truth = searched(CORNER)
-    crowded = truth.copy()
-    # The first dead row lies on the last live one.
-    crowded[-3, :3] = truth[-4, :3] + 2.0
+    contest, truth, crowded = crowded_corner()
     start = judged(contest, crowded)
     assert node_distance(start.grid, truth)[CORNER].max() > 0.6
     back = put_back(contest, start)
@@ -52,16 +52,23 @@ def test_a_dead_corner_whose_crystals_lie_on_live_ones_is_put_back():
 
 
 def test_a_block_of_live_crystals_stays_as_it_is():
-    _, contest, truth = searched(np.zeros((SIDE, SIDE), bool))
+    contest, truth = searched(np.zeros((SIDE, SIDE), bool))
     start = judged(contest, truth)
     assert put_back(contest, start).fit is start.fit
 
 
-def test_a_crystal_that_a_person_placed_is_not_put_back():
-    _, contest, truth = searched(CORNER)
-    start = judged(contest, truth)
-    contest.fix({int(k): truth.reshape(-1, 2)[k] + 9.0 for k in np.flatnonzero(CORNER)})
+def test_crystals_that_a_person_placed_are_not_put_back():
+    contest, _, crowded = crowded_corner()
+    contest.fix({int(k): crowded.reshape(-1, 2)[k] for k in np.flatnonzero(CORNER)})
+    start = judged(contest, crowded)
     assert put_back(contest, start).fit is start.fit
+
+
+def test_putting_back_stops_when_cancelled():
+    contest, _, crowded = crowded_corner()
+    start = judged(contest, crowded)
+    with pytest.raises(Cancelled):
+        put_back(replace(contest, cancelled=lambda: True), start)
 
 
 @pytest.mark.parametrize(("place", "number"), [((4, 4), 17), ((0, 0), 5)])
@@ -78,7 +85,7 @@ def test_a_group_may_reach_further_on_any_side(place, number):
 def test_a_single_dark_crystal_is_no_group():
     single = np.zeros((SIDE, SIDE), bool)
     single[4, 5] = True
-    _, contest, truth = searched(single)
+    contest, truth = searched(single)
     beside = truth.copy()
     beside[4, 5] += 20.0
     assert list(attempts(contest, judged(contest, beside))) == []

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from contests import contest_of
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME
 from napari_petlut.analysis.lattice.moves import swirled
 from napari_petlut.analysis.lattice.phases import (
+    MEETINGS,
     OUTSIDE,
     PER_PITCH,
     follow_phases,
@@ -36,17 +38,17 @@ def test_offsets_of_bent_lines_are_measured_over_several_pitches():
     assert np.ptp(found_down) > 2.0
 
 
-def test_crystals_are_put_where_they_are_as_far_off_as_the_offsets_there():
-    rows, cols = 5, 6
-    places = [np.arange((n - 1 + 2 * OUTSIDE) * PER_PITCH + 1) / PER_PITCH - OUTSIDE for n in (rows, cols)]
-    u = np.broadcast_to(places[1], (len(places[0]), len(places[1])))
-    found = np.empty((2, rows, cols))
-    # Offsets that are linear in the places are met exactly: v = i + 0.3 + 0.1 u, u = j - 0.2.
-    meet_offsets(0.3 + 0.1 * u, np.full(u.shape, -0.2), found)
-    i, j = np.indices((rows, cols), dtype=float)
-    inside = j - 0.2 <= cols - 1 + OUTSIDE
-    np.testing.assert_allclose(found[1], j - 0.2, atol=1e-2)
-    np.testing.assert_allclose(found[0][inside], (i + 0.3 + 0.1 * (j - 0.2))[inside], atol=2e-2)
+def test_meeting_the_offsets_equals_its_plain_twin():
+    down, right = np.random.default_rng(3).normal(0, 0.8, (2, 11, 13))
+    found = np.empty((2, 5, 6))
+    meet_offsets(down, right, found)
+    i, j = np.indices((5, 6), dtype=float)
+    v, u = i, j
+    for _ in range(MEETINGS):
+        at = [(v + OUTSIDE) * PER_PITCH, (u + OUTSIDE) * PER_PITCH]
+        off0, off1 = (ndimage.map_coordinates(d, at, order=1, mode="nearest") for d in (down, right))
+        v, u = 0.5 * (v + i + off0), 0.5 * (u + j + off1)
+    np.testing.assert_allclose(found, [v, u], rtol=1e-9, atol=1e-12)
 
 
 def test_a_lattice_with_a_region_one_line_off_follows_the_phases_back():
@@ -66,7 +68,7 @@ def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
     contest, truth = contest_of(params, 300)
     contest.judge(swirled(truth, 1.5), "swirled")
     off = (node_distance(contest.best.grid, truth) > SAME).mean()
-    follow_phases(contest)
+    follow_phases(contest, [])
     assert off > 0.2
     assert (node_distance(contest.best.grid, truth) > SAME).mean() < 0.01
 
@@ -74,7 +76,7 @@ def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
 def test_following_keeps_to_its_budget_and_loses_nothing():
     contest, truth = contest_of(BlockSimulation(rows=6, cols=6, resolution=1.5, seed=4), 9)
     first = contest.judge(truth, "the truth")
-    follow_phases(contest)
+    follow_phases(contest, [])
     assert contest.budget == 0
     assert first is contest.pool[0]
     assert contest.best.score <= first.score

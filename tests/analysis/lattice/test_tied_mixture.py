@@ -1,7 +1,11 @@
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_petlut.analysis.lattice import mixture_loops
 from napari_petlut.analysis.lattice import spot_loops as loops
 from napari_petlut.analysis.lattice import tied_mixture as tm
 from napari_petlut.analysis.lattice import tying_loops as ties
@@ -192,3 +196,8 @@ def test_a_fit_that_is_looked_at_halfway_comes_to_the_same_and_may_be_ended():
 
     with pytest.raises(StopIteration):
         tm.fit_mixture(grid, scene, halfway=stop)
+
+
+def test_the_compiled_loop_is_built_anew_when_its_parts_change():
+    parts = b"".join(Path(room.__file__).read_bytes() for room in (loops, ties))
+    assert hashlib.sha256(parts).hexdigest().startswith(mixture_loops.LOOPS)

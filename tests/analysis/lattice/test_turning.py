@@ -62,7 +62,7 @@ def test_a_clear_block_is_not_searched_further():
     contest, _ = contest_of(BlockSimulation(rows=7, cols=7, resolution=3.0, seed=2))
     rough_search(contest)
     kept = replace(contest, pool=list(contest.pool))
-    search_further(kept, None, 100, lambda _: None)
+    search_further(kept, None, [], 100, lambda _: None)
     assert len(kept.pool) == len(contest.pool)
 
 
@@ -79,3 +79,9 @@ def test_all_searches_of_a_map_share_its_effort_and_keep_what_they_found():
     assert other.spent
     assert contest.judge(truth + 0.5, "too late") is None
     assert contest.judge(truth + 0.5, "to be known to the end", to_the_end=True) is not None
+
+
+def test_a_copy_of_a_contest_knows_where_crystals_are_pinned():
+    contest, truth = contest_of(BlockSimulation(rows=6, cols=5, resolution=1.8, seed=3))
+    contest.fix({7: truth[1, 2]})
+    np.testing.assert_array_equal(replace(contest, pool=[]).places[1, 2], truth[1, 2])

@@ -70,6 +70,5 @@ class Trees:
 @cache
 def fitted_trees(name: str) -> Trees:
     """Return fitted trees from a file beside this one."""
-    with as_file(files("napari_petlut.analysis.lattice") / name) as path:
-        kept = np.load(path, allow_pickle=False)
-        return Trees(float(kept["start"]), *(kept[name] for name in ARRAYS))
+    with as_file(files("napari_petlut.analysis.lattice") / name) as path, np.load(path) as kept:
+        return Trees(float(kept["start"]), *(kept[array] for array in ARRAYS))

@@ -18,6 +18,7 @@ from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
 from napari_petlut.analysis.lattice.objective import own_spots
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.analysis.lattice.search import DOUBTFUL
 from napari_petlut.model import FloatArray, IntArray, Lattice, LatticeAlternative
 
 GEOMETRY_DOUBT = 0.02
@@ -37,13 +38,13 @@ NOISY = 0.25
 """Strength of the strongest spots (90th percentile of as many as crystals) below which nothing stands out of
 the noise: about three times its standard deviation, as pure noise has."""
 NOISE_CONFIDENCE = 0.9
-"""Most confidence of a crystal there: in simulated blocks with about 200 counts per crystal nine of ten or
-more are right all the same, and all are to be looked at."""
+"""Most confidence of a crystal there: with about 200 counts per crystal most are right all the same, and all
+are to be looked at."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
 SURELY_DEAD = 0.5
-"""Probability from which a dead crystal is not taken for one that is merged with a neighbour. The other way
-round, of 170 merged crystals of simulated blocks only one is as likely dead."""
+"""Probability from which a dead crystal is not taken for one that is merged with a neighbour: hardly any
+merged one is as likely dead."""
 STOPPED = "the search was stopped before all was tried: a prior or peaks placed by hand settle what is open"
 DOUBLE_LINE_DOUBT = 0.5
 """Factor on the confidence of a line that may be two."""
@@ -78,7 +79,7 @@ def conclude(
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     notes += geometry_doubts(contest, best, sure, len(extra))
-    if contest.effort.left <= 0:
+    if contest.effort.left <= 0 and float((1 - sure).mean()) > DOUBTFUL:
         notes.append(STOPPED)
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += open_questions(shown, rivals, best)
@@ -101,6 +102,14 @@ def lightless(
     """Return which crystals are dead, whose spots the merged ones share, and how likely each shares one.
 
     A dead crystal beside a bright one looks like a merged one and the other way round; no crystal is both.
+
+    Returns
+    -------
+    dead : ndarray of bool, shape (rows, cols)
+    partner : ndarray of intp, shape (rows, cols)
+        Crystal ids, `ALONE` where there is none.
+    likely : ndarray of float64, shape (rows, cols)
+        0 to 1; also of crystals that are taken for dead.
     """
     dead = dead_probability(contest, best)
     own = own_spots(best.grid, contest.spots)[1]

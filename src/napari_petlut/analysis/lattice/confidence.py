@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.boosted_trees import fitted_trees
@@ -20,7 +19,7 @@ from napari_petlut.analysis.lattice.dead_lines import dead_lines
 from napari_petlut.analysis.lattice.grids import local_pitch
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import badness
-from napari_petlut.analysis.lattice.objective import TERMS, log_weight, own_spots, terms
+from napari_petlut.analysis.lattice.objective import TERMS, log_weight, nobodys_spots, own_spots, terms
 from napari_petlut.analysis.lattice.regularity import bends, inconsistencies, odd_lines, unevenness
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray
@@ -31,8 +30,6 @@ TREES = "confidence_trees.npz"
 """The fitted trees, beside this file."""
 NOT_FAR, FAR = 0.15, 0.4
 """Gaps in the objective within which the competitors that have a crystal elsewhere are counted."""
-STRAY = 0.6
-"""A spot further than this from every crystal, in local pitches, is nobody's."""
 MOST_STRAY = 2.0
 """Most that the spots of nobody beside one crystal count."""
 
@@ -265,15 +262,12 @@ def stray_spots(contest: Contest, grid: FloatArray) -> FloatArray:
 
     Strengths are shares of that of strong spots, each one at most.
     """
-    spots, flat = contest.spots, np.zeros(grid.shape[0] * grid.shape[1])
-    if len(spots):
-        strength = np.ones(len(spots)) if contest.strength is None else contest.strength
-        distance, nearest = cKDTree(grid.reshape(-1, 2)).query(spots)
-        beside = np.asarray(nearest)
-        far = distance > STRAY * local_pitch(grid).ravel()[beside]
-        strong = max(float(np.percentile(strength, 90)), 1e-9)
-        share = np.minimum(strength / strong, 1.0)
-        np.add.at(flat, beside[far], share[far])  # several may be beside one crystal
+    flat = np.zeros(grid.shape[0] * grid.shape[1])
+    nearest, far = nobodys_spots(grid, contest.spots)
+    if len(nearest):
+        strength = np.ones(len(nearest)) if contest.strength is None else contest.strength
+        share = np.minimum(strength / max(float(np.percentile(strength, 90)), 1e-9), 1.0)
+        np.add.at(flat, nearest[far], share[far])  # several may be beside one crystal
     return np.minimum(flat, MOST_STRAY).reshape(grid.shape[:2])
 
 

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.boosted_trees import fitted_trees
-from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, steps
+from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, local_pitch
 from napari_petlut.analysis.lattice.hypotheses import BRIGHTNESS_BLUR, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import merged_partners, relative_weight, surrounding_weight
 from napari_petlut.analysis.lattice.objective import own_spots
@@ -143,7 +143,7 @@ def neighbour_light(bright: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.nanmax(around, axis=0), np.nanmedian(around, axis=0)
 
 
-def unevenness(counts: FloatArray) -> tuple[float, float, float, float]:
+def block_unevenness(counts: FloatArray) -> tuple[float, float, float, float]:
     """Return how uneven the crystals of a block are.
 
     Parameters
@@ -180,17 +180,16 @@ def darkness_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, B
     looked_at = bright < CANDIDATE
     level = surrounding_weight(fit.weight)
     bump, error = own_light(contest.scene, fit, looked_at)
-    counts = relative_weight(fit.weight)
-    block = unevenness(counts)
+    counts = fit.weight / level
+    block = block_unevenness(counts)
     if best.dark is not None:
         # They were given no counts in the fit, which is no evidence.
         counts = np.where(best.dark, np.maximum(bump, 0.0) / level, counts)
-    down, right = steps(best.grid)
-    cell = np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])
+    cell = cell_areas(best.grid)
     _, own = own_spots(best.grid, contest.spots)
     _, merged = merged_partners(fit.weight, best.grid, own)
     columns = [bright, counts, bump / level, bump / error, *centre_light(contest, fit, level)]
-    columns += [*neighbour_light(bright), cell / np.median(cell), merged]
+    columns += [*neighbour_light(bright), cell / max(float(np.median(cell)), 1e-9), merged]
     columns += [np.full(bright.shape, value) for value in block]
     return np.stack(columns, axis=-1), looked_at
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 from scipy import ndimage
@@ -39,6 +39,8 @@ back, for their places are better only by little; without any, live crystals are
 map does not mind."""
 LEAST_GAIN = 0.0003
 """Gain of the objective that is none: the same patch fitted from other places."""
+ATTEMPTS = 40
+"""Places that are tried for dark groups in one pass, so that a block with many does not take long."""
 PASSES = 3
 """Most groups, or parts of one, that are put back one after the other."""
 
@@ -47,12 +49,17 @@ def put_back(contest: Contest, start: Hypothesis) -> Hypothesis:
     """Return the lattice with its dark groups placed by the live lines around them, where that is better.
 
     Held against competitors it stays as good as `start`: what is known to be dark pays for it, but makes
-    no other lattice likelier.
+    no other lattice likelier. `start` itself stays a competitor.
 
     Parameters
     ----------
     contest : Contest
     start : Hypothesis
+
+    Raises
+    ------
+    Cancelled
+        If the contest is cancelled.
     """
     best = start
     for _ in range(PASSES):
@@ -66,7 +73,8 @@ def put_back(contest: Contest, start: Hypothesis) -> Hypothesis:
 def _best_attempt(contest: Contest, start: Hypothesis) -> Hypothesis | None:
     """Return the best lattice with one group placed anew, None where none is better than `start`."""
     found: tuple[float, Hypothesis] | None = None
-    for group, grid, dark, box in attempts(contest, start):
+    for group, grid, dark, box in islice(attempts(contest, start), ATTEMPTS):
+        contest.stop_if_cancelled()
         patch = open_patch(contest, start, box)
         known = group if start.dark is None else group | start.dark
         same = [
@@ -75,13 +83,14 @@ def _best_attempt(contest: Contest, start: Hypothesis) -> Hypothesis | None:
         tried = judge_patch(contest, patch, grid[box], "a group of dead crystals put back", dark)
         if tried is None:
             continue
-        gain = min((value(h) for h in same if h is not None), default=-np.inf) - value(tried)
+        gain = min((dark_objective(h) for h in same if h is not None), default=-np.inf)
+        gain -= dark_objective(tried)
         if gain > (LEAST_GAIN if found is None else found[0]):
             found = gain, tried
     return None if found is None else found[1]
 
 
-def value(hypothesis: Hypothesis) -> float:
+def dark_objective(hypothesis: Hypothesis) -> float:
     """Return the objective that decides here: counts may be uneven, and dead crystals cost less."""
     share = 0.0 if hypothesis.dark is None else float(hypothesis.dark.mean())
     return even_objective(hypothesis) + PRICE * DEAD_CRYSTAL * share
@@ -122,7 +131,7 @@ def attempts(contest: Contest, start: Hypothesis) -> Iterator[tuple[BoolArray, F
             dark = dark_crystals(contest, grid, hole)
             if start.dark is not None:
                 dark |= start.dark & ~hole
-            known = group | dark & ~hole
+            known = group & hole | dark & ~hole
             # Fewer pay a smaller price, but what is dark now is no evidence for a lit crystal.
             if dark.sum() >= known.sum():
                 yield group, grid, dark, _surroundings(hole)

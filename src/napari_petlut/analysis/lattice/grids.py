@@ -119,6 +119,12 @@ def _offsets(grid: FloatArray, other: FloatArray, step: FloatArray, floor: float
             out[i, j] = max(abs((off0 * r1 - off1 * r0) / det), abs((d0 * off1 - d1 * off0) / det))
 
 
+def cell_areas(grid: FloatArray) -> FloatArray:
+    """Return the area of each crystal's cell, spanned by its local steps, shape (rows, cols)."""
+    down, right = steps(grid)
+    return np.asarray(np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]))
+
+
 def folded_cells(grid: FloatArray) -> BoolArray:
     """Return which of the (rows - 1, cols - 1) cells are turned inside out, that is where lines cross."""
     down, right = np.diff(grid, axis=0)[:, :-1], np.diff(grid, axis=1)[:-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, smooth_grid, steps
+from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, node_distance, smooth_grid
 from napari_petlut.analysis.lattice.objective import objective
 from napari_petlut.analysis.lattice.prepare import PreparedMap
 from napari_petlut.analysis.lattice.rectified import IndexSpace, RectifiedMap
@@ -88,7 +88,10 @@ class Hypothesis:
 
 @dataclass(eq=False)
 class Effort:
-    """How many lattices may still be fitted to a map, shared by all searches of it."""
+    """How many lattices may still be fitted to a map, shared by all searches of it with the same size.
+
+    The few that are fitted with a line less are not counted.
+    """
 
     left: float = np.inf
 
@@ -137,6 +140,14 @@ class Contest:
         How every lattice is fitted.
     effort : Effort
         What may be spent beside the budget, by this contest and by others about the same map.
+    pool : list of Hypothesis
+        All lattices that were fitted to the end.
+    pinned : ndarray of bool, shape (rows, cols), optional
+        Crystals that stay where `places` has them.
+    expected : ndarray of float64, shape (rows, cols, 2), optional
+        Lattice of a block of the same design, in pixels of the prepared map.
+    places : ndarray of float64, shape (rows, cols, 2)
+        Where `fix` pins crystals, in pixels of the prepared map.
     """
 
     ready: PreparedMap
@@ -151,10 +162,11 @@ class Contest:
     pool: list[Hypothesis] = field(default_factory=list)
     pinned: BoolArray | None = None
     expected: FloatArray | None = None
+    places: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 2)))
 
     def __post_init__(self) -> None:
-        # Where `fix` pins crystals, in pixels of the prepared map.
-        self.places = np.zeros((*self.geometry.shape, 2))
+        if not self.places.size:
+            self.places = np.zeros((*self.geometry.shape, 2))
         self._halfway: list[_Halfway] = []
         self.scene = MixtureMap.from_counts(self.ready.counts, self.ready.pitch, RANKING_BINS)
         self.factor = max(1, int(self.ready.pitch / PIXELS_PER_PITCH))
@@ -196,7 +208,7 @@ class Contest:
     def judge(
         self, grid: FloatArray, origin: str, dark: BoolArray | None = None, *, to_the_end: bool = False
     ) -> Hypothesis | None:
-        """Fit and judge a lattice; None when the budget is spent, it leaves the map or is hopeless.
+        """Fit and judge a lattice; None when budget or effort are spent, it leaves the map or is hopeless.
 
         Parameters
         ----------
@@ -266,10 +278,9 @@ class Contest:
 
     def brightness(self, grid: FloatArray) -> FloatArray:
         """Return the counts that each crystal's cell would hold if it were as bright as its centre."""
-        down, right = steps(self.scene.to_bins(grid))
-        area = np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])
-        at = np.moveaxis(self.scene.to_bins(grid), -1, 0)
-        return np.asarray(map_coordinates(self.blurred, at, order=1, mode="constant") * area)
+        bins = self.scene.to_bins(grid)
+        seen = map_coordinates(self.blurred, np.moveaxis(bins, -1, 0), order=1, mode="constant")
+        return np.asarray(seen * cell_areas(bins))
 
     def image(self, grid: FloatArray) -> tuple[IndexSpace, RectifiedMap]:
         """Rectify the map along a grid."""

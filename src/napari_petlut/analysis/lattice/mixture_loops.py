@@ -22,12 +22,53 @@ from napari_petlut.analysis.lattice.spot_loops import (
 from napari_petlut.analysis.lattice.tying_loops import tie_centres, update_spread
 from napari_petlut.model import FloatArray
 
+LOOPS = "41482e528d39869c"
+"""Begins the SHA-256 of the two files whose loops are compiled into `run_mixture`: Numba builds it anew only
+where this file changes, so that it has to change with them."""
 HALO_STEPS = (0, 4, 12)
 """Iterations before which the halos are laid anew."""
 MIN_EVIDENCE = 0.02
 """Least weight of a crystal's own data in its position, so that a dead one hangs on its neighbours."""
 DARK_EVIDENCE = 1e-3
 """Weight of its last place in the position of a crystal that is taken for dead."""
+
+
+@njit(cache=True, error_model="numpy")
+def take_shares(
+    stats: FloatArray,
+    mean: FloatArray,
+    cov: FloatArray,
+    dark: npt.NDArray[np.bool_],
+    typical: float,
+    power: float,
+    wanted: FloatArray,
+    own: FloatArray,
+    evidence: FloatArray,
+    weight: FloatArray,
+) -> None:
+    """Fill in where each crystal wants to be, its own covariance, its evidence and its counts.
+
+    `stats` (rows * cols, 6) are the moments of its share of the counts. Dark ones stay as they are, without
+    counts. `typical` and `power` as in `run_mixture`.
+    """
+    rows, cols = weight.shape
+    for i in range(rows):
+        for j in range(cols):
+            if dark[i, j]:
+                weight[i, j], evidence[i, j] = 0.0, DARK_EVIDENCE
+                wanted[i, j, 0], wanted[i, j, 1] = mean[i, j, 0], mean[i, j, 1]
+                own[i, j, 0], own[i, j, 1], own[i, j, 2] = cov[i, j, 0], cov[i, j, 1], cov[i, j, 2]
+                continue
+            share = stats[i * cols + j]
+            s = max(share[0], 1e-6)
+            d0, d1 = share[1] / s, share[2] / s
+            wanted[i, j, 0], wanted[i, j, 1] = mean[i, j, 0] + d0, mean[i, j, 1] + d1
+            own[i, j, 0] = (share[3] / s - d0 * d0) / CORE_VARIANCE
+            own[i, j, 1] = (share[4] / s - d0 * d1) / CORE_VARIANCE
+            own[i, j, 2] = (share[5] / s - d1 * d1) / CORE_VARIANCE
+            lit = min(1.0, s / max(typical, 1e-6))
+            evidence[i, j] = max(MIN_EVIDENCE, lit if power == 1.0 else lit**power)
+            weight[i, j] = s / CORE_SHARE
 
 
 @njit(cache=True, error_model="numpy")
@@ -93,22 +134,7 @@ def run_mixture(
         moments(place, window, box, ratio, stats)
         background = min(scale[2], max(scale[1], share / all_shape))
         median = typical if typical > 0 else np.median(stats[:, 0])
-        for k in range(n):
-            i, j = k // cols, k % cols
-            s = max(stats[k, 0], 1e-6)
-            d0, d1 = stats[k, 1] / s, stats[k, 2] / s
-            wanted[i, j, 0], wanted[i, j, 1] = place[k, 0] + d0, place[k, 1] + d1
-            own[i, j, 0] = (stats[k, 3] / s - d0 * d0) / CORE_VARIANCE
-            own[i, j, 1] = (stats[k, 4] / s - d0 * d1) / CORE_VARIANCE
-            own[i, j, 2] = (stats[k, 5] / s - d1 * d1) / CORE_VARIANCE
-            lit = min(1.0, s / max(median, 1e-6))
-            evidence[i, j] = max(MIN_EVIDENCE, lit if power == 1.0 else lit**power)
-            weight[i, j] = s / CORE_SHARE
-            if dark[i, j]:
-                weight[i, j] = 0.0
-                evidence[i, j] = DARK_EVIDENCE
-                wanted[i, j, 0], wanted[i, j, 1] = place[k, 0], place[k, 1]
-                own[i, j, 0], own[i, j, 1], own[i, j, 2] = cov[i, j, 0], cov[i, j, 1], cov[i, j, 2]
+        take_shares(stats, mean, cov, dark, median, power, wanted, own, evidence, weight)
         tie_centres(wanted, mean, evidence, stiffness[step], tied)
         for i in range(rows):
             for j in range(cols):

@@ -89,7 +89,7 @@ def half_deviance(counts: FloatArray, model: FloatArray) -> float:
     if number <= 0:
         return 0.0
     logs = np.log(np.maximum(counts, np.finfo(np.float64).tiny) / model)
-    return (float(model.sum()) - number + float(np.vdot(counts, logs))) / number
+    return (float(model.sum()) - number + float((counts * logs).sum())) / number
 
 
 def expected_half_deviance(mean: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
-from napari_petlut.model import FloatArray
+from napari_petlut.model import FloatArray, IntArray
 
 DIM = 0.02
 """Counts below this share of the median all count as equally dark."""
@@ -35,6 +35,9 @@ also follows the noise, so that not all of it is left."""
 OWN_SPOT = 0.4
 """A spot this close to a crystal, in local pitches, is its own."""
 
+NOBODYS = 0.6
+"""A spot further than this from every crystal, in local pitches, is nobody's."""
+
 TERMS = ("log misfit", "irregularity", "inconsistency", "unevenness", "asymmetry")
 WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, ASYMMETRY])
 
@@ -59,6 +62,26 @@ def own_spots(grid: FloatArray, spots: FloatArray) -> tuple[FloatArray, npt.NDAr
         far, node = cKDTree(grid.reshape(-1, 2)).query(spots)
         np.minimum.at(distance.ravel(), node, far / pitch[node])
     return distance, distance < OWN_SPOT
+
+
+def nobodys_spots(grid: FloatArray, spots: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Return the crystal nearest to each spot, and which spots are too far from it to be its own.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    spots : ndarray of float64, shape (n, 2)
+
+    Returns
+    -------
+    nearest : ndarray of intp, shape (n,)
+        Crystal ids.
+    far : ndarray of bool, shape (n,)
+    """
+    if not len(spots):
+        return np.zeros(0, np.intp), np.zeros(0, bool)
+    distance, nearest = cKDTree(grid.reshape(-1, 2)).query(spots)
+    return np.asarray(nearest), np.asarray(distance > NOBODYS * local_pitch(grid).ravel()[nearest])
 
 
 def log_weight(fit: MixtureFit) -> FloatArray:

@@ -153,7 +153,7 @@ def _put_in(
     grids[patch.box], covariances[patch.box], weights[patch.box] = grid, cov, weight
     models = base.model.copy()
     models[patch.view] = model
-    before = half_deviance(counts, np.ascontiguousarray(base.model[patch.view]))
+    before = half_deviance(counts, base.model[patch.view])
     after = half_deviance(counts, model)
     deviance = base.deviance + (after - before) * float(counts.sum()) / max(total, 1e-9)
     return replace(base, grid=grids, covariance=covariances, weight=weights, model=models, deviance=deviance)

@@ -64,9 +64,15 @@ def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[tuple[FloatArray
             yield followed(contest, grid, smoothing, width), "lines put where their phases are"
 
 
-def follow_phases(contest: Contest) -> None:
-    """Move the lines of the best lattices to where their phases are, until that helps no more."""
-    done: list[Hypothesis] = []
+def follow_phases(contest: Contest, done: list[Hypothesis]) -> None:
+    """Move the lines of the best lattices to where their phases are, until that helps no more.
+
+    Parameters
+    ----------
+    contest : Contest
+    done : list of Hypothesis
+        Lattices that were followed before; those that are followed now are added.
+    """
     patience = PATIENCE
     for _ in range(ROUNDS):
         before = contest.best.score
@@ -171,10 +177,10 @@ def line_offsets(image: RectifiedMap, width: float) -> tuple[FloatArray, FloatAr
         have in common are left out.
     """
     rows, cols = ((n - 1) // SAMPLES + 1 - 2 * MARGIN for n in image.contrast.shape)
-    over_rows = _turning_window(rows, width) @ image.contrast
-    over_cols = _window(rows, width) @ image.contrast
-    down = _turned(over_rows @ _window(cols, width).T)
-    right = _turned((over_cols @ _turning_window(cols, width).T).T).T
+    turned_rows = _turning_window(rows, width) @ image.contrast
+    even_rows = _window(rows, width) @ image.contrast
+    down = _turned(turned_rows @ _window(cols, width).T)
+    right = _turned((even_rows @ _turning_window(cols, width).T).T).T
     return _unwrapped(down), _unwrapped(right)
 
 

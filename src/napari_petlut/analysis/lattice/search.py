@@ -97,11 +97,13 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         return contest.best
     _try(contest, swirl_moves(contest.best), lock=True)
     with_dead_line = dead_line_search(contest)
+    followed: list[Hypothesis] = []
     if len(contest.geometry) > LARGE:
-        follow_phases(contest)
+        follow_phases(contest, followed)
+        contest.budget = max(contest.budget, ROUND_FITS)
     improve(contest, _part_of(progress, 0.3, 0.6))
     before = contest.best
-    search_further(contest, match, fits, _part_of(progress, 0.6, 0.9))
+    search_further(contest, match, followed, fits, _part_of(progress, 0.6, 0.9))
     if contest.best is not before:
         contest.budget = max(contest.budget, SHIFTS)
         _shift(contest)
@@ -171,7 +173,11 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
 
 
 def search_further(
-    contest: Contest, match: GridMatch | None, fits: int, progress: Callable[[float], None]
+    contest: Contest,
+    match: GridMatch | None,
+    followed: list[Hypothesis],
+    fits: int,
+    progress: Callable[[float], None],
 ) -> None:
     """Search a doubtful block by the phases of its lines, and from another side.
 
@@ -180,6 +186,8 @@ def search_further(
     contest : Contest
     match : GridMatch, optional
         The grid of spots.
+    followed : list of Hypothesis
+        Lattices whose phases were followed before.
     fits : int
         Most mixtures of each of the searches.
     progress : callable
@@ -189,7 +197,7 @@ def search_further(
     if contest.spent or mean_doubt(contest) < DOUBTFUL:
         return
     before = contest.best
-    follow_phases(contest)
+    follow_phases(contest, followed)
     progress(0.4)
     if contest.best is not before:
         contest.budget = max(contest.budget, min(fits, TURN_FITS))
@@ -266,9 +274,9 @@ def shift_for_dead_line(contest: Contest) -> None:
     """
     best = contest.best
     for here, grid, there, origin in edge_line_moves(best):
-        contest.budget = max(contest.budget, 2)
-        same = contest.judge(best.grid, best.origin, here, to_the_end=True)
-        other = contest.judge(grid, origin, there, to_the_end=True)
+        track = replace(contest, pool=[], budget=2)
+        same = track.judge(best.grid, best.origin, here, to_the_end=True)
+        other = track.judge(grid, origin, there, to_the_end=True)
         if same is not None and other is not None:
             behind = max(other.score - same.score, 0.0)
             contest.pool.append(replace(other, score=best.score + behind))

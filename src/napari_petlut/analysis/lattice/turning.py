@@ -70,7 +70,7 @@ def turned(contest: Contest, turn: Turn, budget: int) -> Contest:
     """Return a new contest about the turned map."""
     ready, geometry = contest.ready, contest.geometry
     shape = ready.counts.shape
-    out = replace(
+    return replace(
         contest,
         ready=replace(ready, counts=turn.array(ready.counts), support=turn.array(ready.support)),
         geometry=BlockGeometry(geometry.cols, geometry.rows) if turn.transposed else geometry,
@@ -79,6 +79,5 @@ def turned(contest: Contest, turn: Turn, budget: int) -> Contest:
         pool=[],
         pinned=None if contest.pinned is None else turn.array(contest.pinned),
         expected=None if contest.expected is None else turn.grid(contest.expected, shape),
+        places=turn.grid(contest.places, shape),
     )
-    out.places = turn.grid(contest.places, shape)
-    return out

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from napari_petlut.analysis.lattice.confidence import FEATURES
 from napari_petlut.analysis.lattice.contradiction import GLOBAL_SHARE, WHOLE_BLOCK
-from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, node_distance, steps
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, steps
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE
+from napari_petlut.analysis.lattice.objective import nobodys_spots
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.model import FloatArray, IntArray, LatticeAlternative, PeakStatus, StatusArray
 
@@ -166,9 +166,5 @@ def double_lines(weight: FloatArray) -> list[tuple[int, int, float]]:
 
 def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> FloatArray:
     """Return the clear spots that are no crystal's own, shape (k, 2)."""
-    if not len(spots):
-        return np.empty((0, 2))
-    flat, pitch = grid.reshape(-1, 2), local_pitch(grid).ravel()
-    distance, near = cKDTree(flat).query(spots)
-    far = distance > 0.6 * pitch[near]
-    return np.asarray(spots[far & (strength > CLEAR_SPOT)])
+    _, far = nobodys_spots(grid, spots)
+    return np.asarray(spots[far & (strength > CLEAR_SPOT)]).reshape(-1, 2)
