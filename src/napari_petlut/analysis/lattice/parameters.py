@@ -14,8 +14,8 @@ class LatticeParameters:
     Parameters
     ----------
     suspect_below : float
-        Crystals with a smaller confidence than this are marked suspect, 0 to 1. The default marks 99 of 100
-        wrong crystals of hard simulated blocks, and fewer than 2 right ones per typical block.
+        Crystals with a smaller confidence than this are marked suspect, 0 to 1. The default marks fewer than
+        2 right crystals per typical simulated block.
     missing_above : float
         Crystals that are dead with more than this probability are marked missing, 0 to 1.
     max_hypotheses : int
@@ -31,7 +31,7 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.9925
+    suspect_below: float = 0.99
     missing_above: float = 0.15
     max_hypotheses: int = 120
     max_alternatives: int = 3
