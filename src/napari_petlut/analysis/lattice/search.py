@@ -31,8 +31,9 @@ from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 80_000
-"""Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block end after
-about two seconds of one core. Counted and not timed, so that the same map always gives the same lattice."""
+"""Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
+32 x 32 end after about two seconds of one core. Counted and not timed, so that the same map always gives the
+same lattice. Joining spots to a grid and mending are not counted; they take longest in much larger arrays."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the rough search needs."""
 LARGE = 400
@@ -51,7 +52,8 @@ STRAY = 0.02
 TURN = Turn((False, True), True)
 """A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
 DOUBTFUL = 0.0034
-"""Mean doubt of the crystals from which a block is searched further."""
+"""Mean doubt of the crystals from which a block is searched further. It goes with the trees of the
+confidence, as does `CLEAR_MEAN`: trees that doubt more let more blocks be searched."""
 TURN_FITS, TURN_DIFFERENCE = 60, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
 differ for it to be improved: where it does not, improving it leads to the same."""
