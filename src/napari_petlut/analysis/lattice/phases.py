@@ -64,15 +64,14 @@ def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[tuple[FloatArray
             yield followed(contest, grid, smoothing, width), "lines put where their phases are"
 
 
-def follow_phases(contest: Contest, done: list[Hypothesis]) -> None:
+def follow_phases(contest: Contest) -> None:
     """Move the lines of the best lattices to where their phases are, until that helps no more.
 
     Parameters
     ----------
     contest : Contest
-    done : list of Hypothesis
-        Lattices that were followed before; those that are followed now are added.
     """
+    done: list[Hypothesis] = []
     patience = PATIENCE
     for _ in range(ROUNDS):
         before = contest.best.score

@@ -28,6 +28,7 @@ from napari_petlut.analysis.lattice.phases import follow_phases
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
+from napari_petlut.analysis.lattice.waves import waved
 from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 80_000
@@ -92,20 +93,13 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
             return contest.best
     elif match is not None and (match.owner >= 0).mean() >= MOSTLY:
         contest.judge(match.grid, "spots joined to a grid, its holes filled")
-    rough_search(contest)
-    progress(0.3)
-    _shift(contest)
-    if settled(contest):
+    if wave_search(contest):
         return contest.best
-    _try(contest, swirl_moves(contest.best), lock=True)
+    progress(0.2)
     with_dead_line = dead_line_search(contest)
-    followed: list[Hypothesis] = []
-    if len(contest.geometry) > LARGE:
-        follow_phases(contest, followed)
-        contest.budget = max(contest.budget, ROUND_FITS)
     improve(contest, _part_of(progress, 0.3, 0.6))
     before = contest.best
-    search_further(contest, match, followed, fits, _part_of(progress, 0.6, 0.9))
+    search_further(contest, match, fits, _part_of(progress, 0.6, 0.9))
     if contest.best is not before:
         contest.budget = max(contest.budget, SHIFTS)
         _shift(contest)
@@ -127,6 +121,15 @@ def mend_best(contest: Contest) -> None:
         contest.judge(better.grid, better.origin, better.dark, to_the_end=True)
     score = contest.best.score
     contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
+
+
+def wave_search(contest: Contest) -> bool:
+    """Take the evenly spread counts to where the waves of the lines say; return whether that settles it."""
+    new = contest.judge(waved(contest, even_counts(contest)), "lines put where their waves are", to_the_end=True)
+    if new is not None:
+        contest.judge(contest.lock(new.grid, LOCK_WEIGHTS[1:]), new.origin)
+        _shift(contest)
+    return bool(contest.pool) and settled(contest)
 
 
 def rough_search(contest: Contest) -> Hypothesis:
@@ -177,7 +180,6 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
 def search_further(
     contest: Contest,
     match: GridMatch | None,
-    followed: list[Hypothesis],
     fits: int,
     progress: Callable[[float], None],
 ) -> None:
@@ -188,8 +190,6 @@ def search_further(
     contest : Contest
     match : GridMatch, optional
         The grid of spots.
-    followed : list of Hypothesis
-        Lattices whose phases were followed before.
     fits : int
         Most mixtures of each of the searches.
     progress : callable
@@ -199,7 +199,10 @@ def search_further(
     if contest.spent or mean_doubt(contest) < DOUBTFUL:
         return
     before = contest.best
-    follow_phases(contest, followed)
+    rough_search(contest)
+    _shift(contest)
+    _try(contest, swirl_moves(contest.best), lock=True)
+    follow_phases(contest)
     progress(0.4)
     if contest.best is not before:
         contest.budget = max(contest.budget, min(fits, TURN_FITS))
@@ -304,13 +307,17 @@ def complete(match: GridMatch, contest: Contest) -> bool:
 
 def rough_grids(contest: Contest) -> list[FloatArray]:
     """Return the first rough lattices: counts spread evenly, spots spread evenly."""
-    ready, geometry = contest.ready, contest.geometry
+    out = [even_counts(contest)]
+    if len(contest.spots) >= 4:
+        out.append(spread_spots(contest.spots, np.ones(len(contest.spots)), contest.geometry).grid)
+    return out
+
+
+def even_counts(contest: Contest) -> FloatArray:
+    """Return the rough lattice that spreads the counts evenly."""
+    ready = contest.ready
     step = max(1, int(ready.pitch / COUNT_CELLS))
     mass = bin_map(np.where(ready.support, ready.counts, 0.0), step)
     place = np.argwhere(mass > 0)
-    out = [
-        spread_spots(np.asarray((place + 0.5) * step - 0.5, np.float64), mass[tuple(place.T)], geometry).grid
-    ]
-    if len(contest.spots) >= 4:
-        out.append(spread_spots(contest.spots, np.ones(len(contest.spots)), geometry).grid)
-    return out
+    at = np.asarray((place + 0.5) * step - 0.5, np.float64)
+    return spread_spots(at, mass[tuple(place.T)], contest.geometry).grid
