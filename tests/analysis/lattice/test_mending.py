@@ -17,7 +17,7 @@ from napari_petlut.analysis.lattice.chains import (
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, places, revived
-from napari_petlut.analysis.lattice.patches import judge_patch, open_patch
+from napari_petlut.analysis.lattice.patches import Sieve, judge_patch, open_patch
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.spots import find_spots
 from napari_petlut.errors import Cancelled
@@ -182,3 +182,26 @@ def test_mending_stops_when_it_is_cancelled(contest, start):
     assert wrong is not None
     with pytest.raises(Cancelled):
         mend(replace(contest, cancelled=lambda: True), wrong)
+
+
+def test_a_sieve_passes_what_helps_and_stops_what_does_not(contest, start):
+    sieve = Sieve(contest, start)
+    assert not sieve.passes(start.grid)
+    assert not sieve.passes(shifted(start.grid, 5, slice(4, 6)))
+    # The other way round: from a patch that is a column off back to the truth.
+    wrong = contest.judge(shifted(start.grid, 5, slice(4, 6)), "a stretch off", to_the_end=True)
+    assert wrong is not None
+    assert wrong.score > start.score + 0.1
+    assert Sieve(contest, wrong).passes(start.grid)
+
+
+def test_a_sieve_leaves_large_changes_to_the_fit(contest, start):
+    assert Sieve(contest, start).passes(start.grid + 0.5 * contest.ready.pitch)
+
+
+def shifted(grid, column, rows):
+    """The columns from one on moved by one in a stretch of rows; the last is put beside the block."""
+    out = grid.copy()
+    out[rows, column:-1] = grid[rows, column + 1 :]
+    out[rows, -1] = 2 * grid[rows, -1] - grid[rows, -2]
+    return out

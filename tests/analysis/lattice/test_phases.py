@@ -68,7 +68,7 @@ def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
     contest, truth = contest_of(params, 300)
     contest.judge(swirled(truth, 1.5), "swirled")
     off = (node_distance(contest.best.grid, truth) > SAME).mean()
-    follow_phases(contest, [])
+    follow_phases(contest)
     assert off > 0.2
     assert (node_distance(contest.best.grid, truth) > SAME).mean() < 0.01
 
@@ -76,7 +76,7 @@ def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
 def test_following_keeps_to_its_budget_and_loses_nothing():
     contest, truth = contest_of(BlockSimulation(rows=6, cols=6, resolution=1.5, seed=4), 9)
     first = contest.judge(truth, "the truth")
-    follow_phases(contest, [])
+    follow_phases(contest)
     assert contest.budget == 0
     assert first is contest.pool[0]
     assert contest.best.score <= first.score
@@ -89,5 +89,5 @@ def test_lattices_that_are_like_others_are_not_followed_again():
     other = replace(best, fit=replace(best.fit, grid=best.grid + 40.0), score=best.score + 0.1)
     far = replace(other, score=best.score + 1.0)
     twin = replace(best, score=best.score + 0.05)
-    assert unlike([other, twin, best, far], [], best.score + 0.5) == [best, other]
-    assert unlike([other, twin, best], [best], best.score + 0.5) == [other]
+    assert unlike([other, twin, best, far], [], best.score + 0.5, 2) == [best, other]
+    assert unlike([other, twin, best], [best], best.score + 0.5, 2) == [other]

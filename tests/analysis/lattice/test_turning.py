@@ -62,7 +62,7 @@ def test_a_clear_block_is_not_searched_further():
     contest, _ = contest_of(BlockSimulation(rows=7, cols=7, resolution=3.0, seed=2))
     rough_search(contest)
     kept = replace(contest, pool=list(contest.pool))
-    search_further(kept, None, [], 100, lambda _: None)
+    search_further(kept, None, 100, lambda _: None)
     assert len(kept.pool) == len(contest.pool)
 
 

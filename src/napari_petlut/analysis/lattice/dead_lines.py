@@ -17,6 +17,7 @@ from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hyp
 from napari_petlut.analysis.lattice.merging import relative_weight
 from napari_petlut.analysis.lattice.numbering import MOSTLY, best_match
 from napari_petlut.analysis.lattice.objective import log_gaps
+from napari_petlut.analysis.lattice.waves import waved
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
@@ -31,6 +32,11 @@ WIDEST = 2
 DARK_LINE = 0.4
 """A line inside the block is only taken for dead when its place is darker than this share of what is around
 it: light from both sides makes up to 0.25, a place between merged lines is about as bright as they are."""
+FEW = 150
+"""Up to so many crystals spots are joined and lines traced for a lattice with a line less; in larger arrays
+waves are as good and faster, in small ones they have too few lines."""
+WAVE_WINDOW = 2.75
+"""Standard deviation of the windows of those waves, in pitches."""
 OUTSIDE = 0.8
 """Pitches from the outermost line to a dead one beyond it: edges crowd."""
 UNLIT_LINE = 0.3
@@ -99,10 +105,14 @@ def without_line(contest: Contest, axis: int) -> Hypothesis | None:
     shape[axis] -= 1
     geometry = BlockGeometry(*shape)
     rest = Contest(contest.ready, geometry, FITS, contest.spots, contest.cancelled, contest.strength)
-    match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
-    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
-        rest.judge(match.grid, "spots joined to a grid with a line less")
-    rest.grow(with_lines(contest.best.grid, axis, shape[axis]), "lines traced with a line less", 1)
+    if len(geometry) <= FEW:
+        match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
+        if match is not None and (match.owner >= 0).mean() >= MOSTLY:
+            rest.judge(match.grid, "spots joined to a grid with a line less")
+        rest.grow(with_lines(contest.best.grid, axis, shape[axis]), "lines traced with a line less", 1)
+    else:
+        grid = waved(rest, with_lines(contest.best.grid, axis, shape[axis]), WAVE_WINDOW)
+        rest.judge(grid, "lines put where their waves are with a line less")
     if not rest.pool:
         return None
     rest.judge(rest.lock(rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin)

@@ -27,8 +27,9 @@ BESIDE = 2
 """Crystals around a change that are fitted again with it."""
 UNCHANGED = 0.25
 """Chains are not tried twice where no crystal has moved by about this, in working pitches."""
-FITS = 300
-"""Patches that may be fitted, so that a block that is doubtful everywhere does not take long."""
+FITS, LARGEST_EFFORT = 300, 75_000
+"""Patches that may be fitted, so that a block that is doubtful everywhere does not take long, and most of
+them times the crystals of the block: judging one takes longer in large blocks."""
 PASSES = 3
 """Most passes over the doubtful places; one without a gain is the last."""
 RIVAL = 0.05
@@ -54,7 +55,9 @@ def places(doubt: FloatArray) -> list[Box]:
     return [(slice(a, b), slice(c, d)) for a, b, c, d in boxes]
 
 
-def mend(contest: Contest, start: Hypothesis, budget: int = FITS) -> tuple[Hypothesis, list[Hypothesis]]:
+def mend(
+    contest: Contest, start: Hypothesis, budget: int | None = None
+) -> tuple[Hypothesis, list[Hypothesis]]:
     """Return the lattice after chains that make it better, and what nearly did.
 
     The scores of the latter are how far they are behind what they were made from.
@@ -64,6 +67,8 @@ def mend(contest: Contest, start: Hypothesis, budget: int = FITS) -> tuple[Hypot
     Cancelled
         If the contest is cancelled.
     """
+    if budget is None:
+        budget = min(FITS, LARGEST_EFFORT // len(contest.geometry))
     rivals: list[Hypothesis] = []
     tried: set[tuple[str, bytes]] = set()
     for _ in range(PASSES):

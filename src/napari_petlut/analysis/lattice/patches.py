@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.mixture_loops import run_mixture
 from napari_petlut.analysis.lattice.noise import half_deviance
@@ -21,6 +21,14 @@ PATCH_SCHEDULE = MixtureSchedule(iterations=8, stiffness_start=0.06, stiffness_e
 LIT = 0.3
 """Crystals with less than this share of the median counts start with the median: from almost nothing they
 would not get their light back from their neighbours within a few iterations."""
+UNCHANGED = 0.1
+"""Crystals that move less than this, in local pitches, are not looked at by a sieve."""
+BESIDE = 2
+"""Crystals around a change that are fitted again with it."""
+LARGEST = 0.5
+"""Changes whose surroundings are more than this share of the crystals are always fitted as a whole."""
+NEARLY = 0.1
+"""A change that is worse than this as a patch is not worth a fit of the whole: a patch is fitted shortly."""
 
 Box = tuple[slice, slice]
 
@@ -157,3 +165,59 @@ def _put_in(
     after = half_deviance(counts, model)
     deviance = base.deviance + (after - before) * float(counts.sum()) / max(total, 1e-9)
     return replace(base, grid=grids, covariance=covariances, weight=weights, model=models, deviance=deviance)
+
+
+@dataclass(eq=False)
+class Sieve:
+    """Says which changes of a lattice are worth a fit of the whole, by fitting their surroundings.
+
+    Parameters
+    ----------
+    contest : Contest
+    start : Hypothesis
+        The lattice that is changed.
+    """
+
+    contest: Contest
+    start: Hypothesis
+
+    def __post_init__(self) -> None:
+        self._opened: dict[tuple[int, ...], tuple[Patch, float]] = {}
+
+    def passes(self, grid: FloatArray, dark: BoolArray | None = None) -> bool:
+        """Say whether a changed lattice is nearly as good as the start, or changed too much to say.
+
+        Parameters
+        ----------
+        grid : ndarray of float64, shape (rows, cols, 2)
+            In pixels of the prepared map.
+        dark : ndarray of bool, shape (rows, cols), optional
+            Crystals that it takes for dead.
+        """
+        box = self._surroundings(grid, dark)
+        if box is None:
+            return False
+        if (box[0].stop - box[0].start) * (box[1].stop - box[1].start) > LARGEST * grid[..., 0].size:
+            return True
+        key = (box[0].start, box[0].stop, box[1].start, box[1].stop)
+        if key not in self._opened:
+            patch = open_patch(self.contest, self.start, box)
+            same = judge_patch(self.contest, patch, self.start.grid[box], "as it was", self.start.dark)
+            self._opened[key] = patch, np.inf if same is None else same.score
+        patch, before = self._opened[key]
+        tried = judge_patch(self.contest, patch, grid[box], "changed", dark)
+        return tried is not None and tried.score < before + NEARLY
+
+    def _surroundings(self, grid: FloatArray, dark: BoolArray | None) -> Box | None:
+        """Return the crystals that a change reaches, None where nothing is changed."""
+        changed = node_distance(grid, self.start.grid) > UNCHANGED
+        before = self.start.dark
+        if dark is not None or before is not None:
+            nowhere = np.zeros(changed.shape, bool)
+            changed |= (nowhere if dark is None else dark) != (nowhere if before is None else before)
+        at = np.argwhere(changed)
+        if not len(at):
+            return None
+        low = np.maximum(at.min(axis=0) - BESIDE, 0)
+        high = np.minimum(at.max(axis=0) + BESIDE + 1, changed.shape)
+        return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))

@@ -34,9 +34,9 @@ OUTSIDE = 0.5
 """How far beyond the outer lines phases are taken, in pitches."""
 TIMES = 2
 """Times that the map is rectified along what was found and its phases are taken again."""
-ROUNDS, STARTS = 8, 2
+ROUNDS, STARTS = 3, 1
 """Most rounds, and lattices whose phases are followed in each."""
-PATIENCE = 2
+PATIENCE = 1
 """Rounds without a gain after which it ends."""
 BEHIND = 0.3
 """How far behind the best a lattice may be to be followed: lines that are one off are put right one after the
@@ -96,11 +96,13 @@ def _follow(contest: Contest, start: Hypothesis) -> None:
             contest.judge(new.grid, origin, to_the_end=True)
 
 
-def unlike(pool: list[Hypothesis], others: list[Hypothesis], limit: float) -> list[Hypothesis]:
-    """Return the best lattices up to a score, `STARTS` at most, that are unlike others and each other."""
+def unlike(
+    pool: list[Hypothesis], others: list[Hypothesis], limit: float, most: int = STARTS
+) -> list[Hypothesis]:
+    """Return the best lattices up to a score, `most` of them, that are unlike others and each other."""
     out: list[Hypothesis] = []
     for h in sorted(pool, key=lambda h: h.score):
-        if h.score > limit or len(out) == STARTS:
+        if h.score > limit or len(out) == most:
             break
         if all((node_distance(h.grid, k.grid) > SAME).mean() > UNLIKE for k in others + out):
             out.append(h)

@@ -11,7 +11,7 @@ import numpy as np
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.dead_groups import put_back
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines, edge_line_moves
-from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
+from napari_petlut.analysis.lattice.grids import BoolArray, folded_cells, node_distance
 from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, revived
 from napari_petlut.analysis.lattice.moves import (
@@ -24,6 +24,7 @@ from napari_petlut.analysis.lattice.moves import (
     swirl_moves,
 )
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
+from napari_petlut.analysis.lattice.patches import Sieve
 from napari_petlut.analysis.lattice.phases import follow_phases
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
@@ -31,15 +32,15 @@ from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.analysis.lattice.waves import waved
 from napari_petlut.model import FloatArray
 
-LARGEST_EFFORT = 80_000
+LARGEST_EFFORT = 60_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
 32 x 32 end after about two seconds of one core. Counted and not timed, so that the same map always gives the
 same lattice. Joining spots to a grid and mending are not counted; they take longest in much larger arrays."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the rough search needs."""
-LARGE = 400
-"""In blocks with more crystals, for which few lattices can be fitted, the phases of the lines are followed
-before the rounds of moves: they put many lines right at once."""
+WINDOWS = (2.75, 3.5, 2.0)
+"""Standard deviations, in pitches, of the windows through which waves are seen, one after the other until the
+block is clear. Narrow ones see noise, wide ones miss swirls."""
 ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
 TRACES = 3
@@ -125,11 +126,17 @@ def mend_best(contest: Contest) -> None:
 
 def wave_search(contest: Contest) -> bool:
     """Take the evenly spread counts to where the waves of the lines say; return whether that settles it."""
-    new = contest.judge(waved(contest, even_counts(contest)), "lines put where their waves are", to_the_end=True)
-    if new is not None:
-        contest.judge(contest.lock(new.grid, LOCK_WEIGHTS[1:]), new.origin)
-        _shift(contest)
-    return bool(contest.pool) and settled(contest)
+    start = even_counts(contest)
+    for window in WINDOWS:
+        before = contest.best if contest.pool else None
+        new = contest.judge(waved(contest, start, window), "lines put where their waves are")
+        if new is not None:
+            contest.judge(contest.lock(new.grid, LOCK_WEIGHTS[1:]), new.origin)
+        if contest.pool and contest.best is not before:
+            _shift(contest)
+            if settled(contest):
+                return True
+    return False
 
 
 def rough_search(contest: Contest) -> Hypothesis:
@@ -246,12 +253,10 @@ def mean_doubt(contest: Contest) -> float:
 
 def do_round(contest: Contest) -> None:
     """Do one round of moves from the best lattice: those that mend what is seen to be bad come first."""
-    _try(contest, slip_moves(contest, contest.best), lock=True)
-    for grid, origin, dark in islice(repair_moves(contest, contest.best), REPAIRS):
-        if contest.spent:
-            return
-        contest.judge(grid if dark is not None else contest.lock(grid, LOCK_WEIGHTS[1:]), origin, dark)
-    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
+    _sieved(contest, ((grid, origin, None) for grid, origin in slip_moves(contest, contest.best)))
+    _sieved(contest, islice(repair_moves(contest, contest.best), REPAIRS))
+    fused = islice(fusion_moves(contest.pool, contest.best), FUSIONS)
+    _sieved(contest, ((grid, origin, contest.best.dark) for grid, origin in fused))
     _try(contest, line_moves(contest, contest.best))
 
 
@@ -261,6 +266,16 @@ def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: boo
         if contest.spent:
             return
         contest.judge(contest.lock(grid, LOCK_WEIGHTS[1:]) if lock else grid, origin)
+
+
+def _sieved(contest: Contest, moves: Iterable[tuple[FloatArray, str, BoolArray | None]]) -> None:
+    """Judge the lattices of moves that are worth it as patches."""
+    sieve = Sieve(contest, contest.best)
+    for grid, origin, dark in moves:
+        if contest.spent:
+            return
+        if sieve.passes(grid, dark):
+            contest.judge(grid if dark is not None else contest.lock(grid, LOCK_WEIGHTS[1:]), origin, dark)
 
 
 def _shift(contest: Contest) -> None:

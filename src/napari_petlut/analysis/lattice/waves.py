@@ -1,11 +1,11 @@
 """The waves of the lines: which way rows and columns run, and how dense they are, everywhere on the block.
 
 Seen through a window of a few pitches the crystals make two waves, one of the rows and one of the columns.
-Their wave vectors are taken where the window's Fourier transform is largest (windowed Fourier ridges, Q. Kemao,
-Optics and Lasers in Engineering 45 (2007) 304), but so that neighbouring windows agree: costs are summed along
-paths from eight directions (semi-global matching, H. Hirschmueller, IEEE TPAMI 30 (2008) 328). Their sum over
-the block, by least squares, is where the lines are. No line is followed, so that none can be lost: it takes a
-rough lattice that is several crystals off to one that is about right, however the lines swirl.
+Their wave vectors are taken where the window's Fourier transform is largest (windowed Fourier ridges, Q.
+Kemao, Optics and Lasers in Engineering 45 (2007) 304), but so that neighbouring windows agree: costs are
+summed along paths from eight directions (semi-global matching, H. Hirschmueller, IEEE TPAMI 30 (2008) 328).
+Their sum over the block, by least squares, is where the lines are. No line is followed, so that none can be
+lost: a rough lattice that is several crystals off becomes one that is about right, however the lines swirl.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ CROSS = np.round(np.arange(-0.9, 0.95, STEP), 2)
 """How far they may be turned: the other component of their wave vectors."""
 STEEPEST = 0.8
 """Largest ratio of the two: near 1 a wave may as well be one of the other lines, or of the diagonals."""
-WINDOW = 2.75
-"""Standard deviation of the windows in pitches. Narrower ones see noise, wider ones miss swirls."""
+PHASE_WIDTH = 0.8
+"""Width of the windows, in pitches, of the phases that are taken in the end."""
 PLACE_STEP = 1.5
 """Pitches between the windows."""
 COARSE = 2
@@ -54,7 +54,7 @@ REACH = 5
 """Steps of the wave vector between neighbouring windows that are looked at."""
 
 
-def waved(contest: Contest, grid: FloatArray, width: float = 0.8) -> FloatArray:
+def waved(contest: Contest, grid: FloatArray, window: float) -> FloatArray:
     """Return a lattice with its lines put where the waves of the map say, and then their phases.
 
     Parameters
@@ -62,8 +62,8 @@ def waved(contest: Contest, grid: FloatArray, width: float = 0.8) -> FloatArray:
     contest : Contest
     grid : ndarray of float64, shape (rows, cols, 2)
         In pixels of the prepared map; several crystals off is near enough.
-    width : float
-        Of the windows that phases are taken over, in pitches.
+    window : float
+        Standard deviation, in pitches, of the windows through which waves are seen.
 
     Returns
     -------
@@ -71,16 +71,18 @@ def waved(contest: Contest, grid: FloatArray, width: float = 0.8) -> FloatArray:
     """
     space, image = contest.image(smooth_grid(grid, ROUGH_SMOOTHING))
     places = np.empty((2, *grid.shape[:2]))
-    meet_offsets(*wave_offsets(image), places)
-    return followed(contest, space.to_pixels(places[0], places[1]), ROUGH_SMOOTHING, width)
+    meet_offsets(*wave_offsets(image, window), places)
+    return followed(contest, space.to_pixels(places[0], places[1]), ROUGH_SMOOTHING, PHASE_WIDTH)
 
 
-def wave_offsets(image: RectifiedMap) -> tuple[FloatArray, FloatArray]:
+def wave_offsets(image: RectifiedMap, window: float) -> tuple[FloatArray, FloatArray]:
     """Return how far the rows and the columns of a rectified map are off their even places.
 
     Parameters
     ----------
     image : RectifiedMap
+    window : float
+        Standard deviation, in pitches, of the windows through which waves are seen.
 
     Returns
     -------
@@ -88,15 +90,15 @@ def wave_offsets(image: RectifiedMap) -> tuple[FloatArray, FloatArray]:
         In pitches, at the places of `phases.line_offsets`. Whole lines that all have in common are left out.
     """
     contrast = image.contrast[::COARSE, ::COARSE].astype(np.float32)
-    down = _offsets(contrast)
-    right = _offsets(np.ascontiguousarray(contrast.T))
+    down = _offsets(contrast, window)
+    right = _offsets(np.ascontiguousarray(contrast.T), window)
     return down, np.ascontiguousarray(right.T)
 
 
-def _offsets(contrast: SingleArray) -> FloatArray:
+def _offsets(contrast: SingleArray, window: float) -> FloatArray:
     """Return how far the lines that run along the second axis are off, at the places of phases."""
     lines, across = ((n - 1) * COARSE // SAMPLES + 1 - 2 * MARGIN for n in contrast.shape)
-    energy = wave_energy(contrast, lines, across)
+    energy = wave_energy(contrast, lines, across, window)
     main, cross, weight = wave_vectors(energy)
     at0, at1 = window_places(lines), window_places(across)
     phase = summed(main * (at0[1] - at0[0]), cross * (at1[1] - at1[0]), weight)
@@ -120,17 +122,17 @@ def window_places(lines: int) -> FloatArray:
 
 
 @lru_cache(maxsize=64)
-def _waves(lines: int, main: bool) -> SingleArray:
+def _waves(lines: int, main: bool, width: float) -> SingleArray:
     """Return windows times waves: real parts, then imaginary ones, (2 * waves * windows, samples)."""
     off = sample_places(lines)[::COARSE] - window_places(lines)[:, None]
-    window = np.exp(-0.5 * (off / WINDOW) ** 2)
+    window = np.exp(-0.5 * (off / width) ** 2)
     window /= window.sum(axis=1, keepdims=True)
     turn = 2 * np.pi * (MAIN if main else CROSS)[:, None, None] * off
     parts = np.stack([window * np.cos(turn), -window * np.sin(turn)])
     return np.ascontiguousarray(parts.reshape(-1, off.shape[1]), dtype=np.float32)
 
 
-def wave_energy(contrast: SingleArray, lines: int, across: int) -> SingleArray:
+def wave_energy(contrast: SingleArray, lines: int, across: int, window: float) -> SingleArray:
     """Return the energy of every wave in every window.
 
     Parameters
@@ -139,12 +141,14 @@ def wave_energy(contrast: SingleArray, lines: int, across: int) -> SingleArray:
         Of a rectified map, every `COARSE` samples.
     lines, across : int
         Lines of the lattice along both axes.
+    window : float
+        Standard deviation of the windows in pitches.
 
     Returns
     -------
     ndarray of float32, shape (windows along v, windows along u, len(MAIN), len(CROSS))
     """
-    down, right = _waves(lines, True), _waves(across, False)
+    down, right = _waves(lines, True, window), _waves(across, False, window)
     both = (down @ contrast) @ right.T
     high, wide = len(window_places(lines)), len(window_places(across))
     parts = both.reshape(2, len(MAIN), high, 2, len(CROSS), wide)
@@ -186,7 +190,7 @@ def wave_vectors(energy: SingleArray) -> tuple[FloatArray, FloatArray, FloatArra
 
 
 def _quiet(energy: SingleArray, length: FloatArray) -> FloatArray:
-    """Return what no wave makes at each wave vector: spots of unlike brightness make long waves of all kinds."""
+    """Return the energy that no wave makes at each wave vector: unlike spots make long ones of all kinds."""
     lengths = np.arange(MAIN[0], length.max(), STEP)
     low = [np.percentile(energy[:, :, np.abs(length - at) < RING], QUIET) for at in lengths]
     fit = np.polynomial.Polynomial.fit(lengths**2, np.log(np.asarray(low) + 1e-30), 1)
@@ -286,7 +290,9 @@ def summed(down: FloatArray, right: FloatArray, weight: FloatArray) -> FloatArra
     start = np.concatenate([index[:-1].ravel(), index[:, :-1].ravel()])
     end = np.concatenate([index[1:].ravel(), index[:, 1:].ravel()])
     step = np.concatenate([_between(down).ravel(), _between(right.T).T.ravel()])
-    sure = np.concatenate([np.sqrt(weight[:-1] * weight[1:]).ravel(), np.sqrt(weight[:, :-1] * weight[:, 1:]).ravel()])
+    sure = np.concatenate(
+        [np.sqrt(weight[:-1] * weight[1:]).ravel(), np.sqrt(weight[:, :-1] * weight[:, 1:]).ravel()]
+    )
     number = np.arange(len(step))
     ones = np.ones(len(step))
     differences = sparse.csr_matrix(
