@@ -15,6 +15,7 @@ from napari_petlut.analysis.lattice.objective import TERMS, own_spots, terms
 from napari_petlut.analysis.lattice.prepare import PITCH_FACTOR, PreparedMap
 from napari_petlut.analysis.lattice.spots import find_significant_spots
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
+from napari_petlut.analysis.lattice.waves import waved
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
@@ -22,6 +23,8 @@ FITS = 3
 """Mixtures fitted for one size besides those from hints."""
 SCHEDULE = MixtureSchedule(iterations=12, stiffness_start=0.15, stiffness_end=0.02)
 """Many sizes are tried: each is fitted in few iterations, that leave a wrong size little time to bend."""
+WAVE_WINDOW = 2.75
+"""Standard deviation, in pitches, of the windows through which waves are seen."""
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
 and the spread counts are as good a start."""
@@ -73,7 +76,12 @@ CONFIDENCE = np.array([3.722, 0.4971, -8.8341, -7.6238, 0.7115, 0.5085])
 
 
 def quick_lattice(
-    ready: PreparedMap, geometry: BlockGeometry, hints: Sequence[FloatArray], spots: FloatArray
+    ready: PreparedMap,
+    geometry: BlockGeometry,
+    hints: Sequence[FloatArray],
+    spots: FloatArray,
+    *,
+    waves: bool = False,
 ) -> Hypothesis | None:
     """Return the best lattice of one size that two or three fits find; None where none can be fitted.
 
@@ -86,6 +94,8 @@ def quick_lattice(
         Lattices of this size to start from as well.
     spots : ndarray of float64, shape (n, 2)
         See `own_scale_spots`.
+    waves : bool
+        Whether lattices of larger arrays follow the waves of their lines: right more often, and slower.
     """
     contest = Contest(ready, geometry, FITS + len(hints), spots, halos=False, schedule=SCHEDULE)
     for grid in hints:
@@ -94,7 +104,11 @@ def quick_lattice(
         match = best_match(spots, geometry)
         if match is not None and (match.owner >= 0).mean() >= MOSTLY:
             contest.judge(match.grid, "spots joined to a grid")
-    contest.judge(contest.lock(spread_counts(ready, geometry, ready.pitch).grid), "counts spread evenly")
+    start = spread_counts(ready, geometry, ready.pitch).grid
+    if waves and len(geometry) > MATCHED:
+        contest.judge(waved(contest, start, WAVE_WINDOW), "lines put where their waves are")
+    else:
+        contest.judge(contest.lock(start), "counts spread evenly")
     if contest.pool:
         contest.judge(contest.lock(contest.best.grid), "put onto the ridges")
     return contest.best if contest.pool else None

@@ -94,12 +94,15 @@ class Comparison:
         Size of which the spots of a layer form a complete grid.
     shift : ndarray of float64, shape (2,)
         From pixels of the layers to pixels of the prepared map.
+    waves : bool
+        See `quick_lattice`.
     """
 
     ready: PreparedMap
     layers: Sequence[Layer]
     complete: BlockGeometry | None
     shift: FloatArray
+    waves: bool = False
     known: dict[Shape, tuple[FloatArray, Hypothesis] | None] = field(default_factory=dict)
 
     def plausibility(self, shape: Shape) -> float:
@@ -107,7 +110,7 @@ class Comparison:
         if shape not in self.known:
             geometry = BlockGeometry(*shape)
             spots = own_scale_spots(self.ready, geometry)
-            lattice = quick_lattice(self.ready, geometry, self._hints(shape), spots)
+            lattice = quick_lattice(self.ready, geometry, self._hints(shape), spots, waves=self.waves)
             self.known[shape] = (
                 None if lattice is None else (features(self.layers, self.complete, lattice, spots), lattice)
             )
@@ -152,8 +155,17 @@ def neighbours(shape: Shape) -> list[Shape]:
     return [s for s in around if min(s) >= 2 and max(s) <= LONGEST]
 
 
-def compare(counts: FloatArray, also: Sequence[Shape] = ()) -> Comparison | None:
-    """Compare the sizes that a map suggests, and those given; None where no grid of spots is seen."""
+def compare(counts: FloatArray, also: Sequence[Shape] = (), *, waves: bool = True) -> Comparison | None:
+    """Compare the sizes that a map suggests, and those given; None where no grid of spots is seen.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n0, n1)
+    also : sequence of (int, int)
+        Sizes to look at in any case.
+    waves : bool
+        See `quick_lattice`.
+    """
     rough = prepare_map(counts, FIRST_GUESS)
     layers = spot_layers(rough)
     if not layers:
@@ -164,7 +176,7 @@ def compare(counts: FloatArray, also: Sequence[Shape] = ()) -> Comparison | None
     starts = list(dict.fromkeys([*also, *whole, *(rounded(layer.suggested) for layer in weighty)]))
     starts = starts[: STARTS + len(also)]
     ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
-    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin)
+    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin, waves)
     # Small ones first: their gaps are hints for those with a line more.
     starts.sort()
     starts.sort(key=comparison.plausibility, reverse=True)
@@ -285,7 +297,7 @@ def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry, *, doubted: bool
     doubted : bool
         Whether the lattice of that size speaks against it, so that the next likely size is worth naming.
     """
-    comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape])
+    comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape], waves=False)
     ranked = [] if comparison is None else proposals(comparison, told)
     if not ranked:
         return []
