@@ -41,8 +41,8 @@ HINTS = 3
 """So many of the weightiest layers lend their grids as a start."""
 CLIMBS = 2
 """Of these starts so many are improved by a row or a column at a time."""
-MAX_STEPS = 4
-"""Most times that a start is improved."""
+MAX_STEPS, QUICK_STEPS = 4, 2
+"""Most times that a start is improved; fewer where a person told a size."""
 GOOD_SHARE = 0.6
 """Layers whose spots and grid fit each other at least this well are tried for a complete grid."""
 WORTH_SAYING = 0.02
@@ -139,7 +139,7 @@ class Comparison:
         found = self.known[shape]
         return float("nan") if found is None else found[1].score
 
-    def climb(self, here: Shape, most: int = MAX_STEPS) -> Shape:
+    def climb(self, here: Shape, most: int) -> Shape:
         """Walk by a row or a column at a time to a size that no neighbour betters."""
         for _ in range(most):
             best = max(neighbours(here), key=self.plausibility)
@@ -155,7 +155,7 @@ def neighbours(shape: Shape) -> list[Shape]:
     return [s for s in around if min(s) >= 2 and max(s) <= LONGEST]
 
 
-def compare(counts: FloatArray, also: Sequence[Shape] = (), *, waves: bool = True) -> Comparison | None:
+def compare(counts: FloatArray, also: Sequence[Shape] = (), *, quick: bool = False) -> Comparison | None:
     """Compare the sizes that a map suggests, and those given; None where no grid of spots is seen.
 
     Parameters
@@ -163,8 +163,8 @@ def compare(counts: FloatArray, also: Sequence[Shape] = (), *, waves: bool = Tru
     counts : ndarray of float64, shape (n0, n1)
     also : sequence of (int, int)
         Sizes to look at in any case.
-    waves : bool
-        See `quick_lattice`.
+    quick : bool
+        Whether fewer sizes are looked at, and their lattices without the waves of the lines.
     """
     rough = prepare_map(counts, FIRST_GUESS)
     layers = spot_layers(rough)
@@ -176,14 +176,14 @@ def compare(counts: FloatArray, also: Sequence[Shape] = (), *, waves: bool = Tru
     starts = list(dict.fromkeys([*also, *whole, *(rounded(layer.suggested) for layer in weighty)]))
     starts = starts[: STARTS + len(also)]
     ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
-    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin, waves)
+    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin, waves=not quick)
     # Small ones first: their gaps are hints for those with a line more.
     starts.sort()
     starts.sort(key=comparison.plausibility, reverse=True)
-    best = comparison.plausibility(comparison.climb(starts[0]))
-    for start in starts[1:CLIMBS]:
+    best = comparison.plausibility(comparison.climb(starts[0], QUICK_STEPS if quick else MAX_STEPS))
+    for start in starts[1 : 1 if quick else CLIMBS]:
         if comparison.plausibility(start) > best - RIVAL:
-            comparison.climb(start)
+            comparison.climb(start, MAX_STEPS)
     return comparison
 
 
@@ -297,7 +297,7 @@ def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry, *, doubted: bool
     doubted : bool
         Whether the lattice of that size speaks against it, so that the next likely size is worth naming.
     """
-    comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape], waves=False)
+    comparison = compare(np.asarray(counts, dtype=np.float64), also=[told.shape], quick=True)
     ranked = [] if comparison is None else proposals(comparison, told)
     if not ranked:
         return []
