@@ -56,8 +56,6 @@ TURN = Turn((False, True), True)
 DOUBTFUL = 0.003
 """Mean doubt of the crystals from which a block is searched further. It goes with the trees of the
 confidence, as does `CLEAR_MEAN`: trees that doubt more let more blocks be searched."""
-CALM = 0.0015
-"""Mean doubt of the crystals up to which no rounds of moves are done: what is left is mended locally."""
 TURN_FITS, TURN_DIFFERENCE = 60, 0.05
 """Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
 differ for it to be improved: where it does not, improving it leads to the same."""
@@ -100,8 +98,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         return contest.best
     progress(0.2)
     with_dead_line = dead_line_search(contest)
-    if mean_doubt(contest) > CALM:
-        improve(contest, _part_of(progress, 0.3, 0.6))
+    improve(contest, _part_of(progress, 0.3, 0.6))
     before = contest.best
     search_further(contest, match, fits, _part_of(progress, 0.6, 0.9))
     if contest.best is not before:
