@@ -34,8 +34,9 @@ from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 60_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
-32 x 32 end after about two seconds of one core. Counted and not timed, so that the same map always gives the
-same lattice. Joining spots to a grid and mending are not counted; they take longest in much larger arrays."""
+32 x 32 end after about two seconds of a fast core, four of a slow one. Counted and not timed, so that the
+same map always gives the same lattice. Joining spots to a grid is not counted; it takes longest in much
+larger arrays. Mending has a bound of its own."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the rough search needs."""
 WINDOWS = (2.75, 3.5, 2.0)
