@@ -19,6 +19,7 @@ from napari_petlut.analysis.lattice.waves import (
     MAIN,
     REACH,
     UNLIKE,
+    WINDOW,
     sum_costs,
     summed,
     wave_energy,
@@ -119,20 +120,20 @@ def test_a_rough_lattice_of_swirled_lines_becomes_right(amount):
     contest, truth = contest_of(params)
     start = swirled(truth, amount)
     assert (node_distance(start, truth) > SAME).mean() > 0.3
-    assert (node_distance(waved(contest, start, 2.75), truth) > SAME).mean() < 0.03
+    assert (node_distance(waved(contest, start, WINDOW), truth) > SAME).mean() < 0.03
 
 
 def test_evenly_spread_counts_become_a_lattice_that_is_about_right():
     contest, truth = contest_of(BlockSimulation(rows=20, cols=20, resolution=1.3, distortion=0.2, seed=12))
     start = even_counts(contest)
     before = (node_distance(start, truth) > SAME).mean()
-    after = (node_distance(waved(contest, start, 2.75), truth) > SAME).mean()
+    after = (node_distance(waved(contest, start, WINDOW), truth) > SAME).mean()
     assert before > 0.3
     assert after < 0.1
 
 
 def test_an_array_of_two_lines_has_waves_too():
     contest, truth = contest_of(BlockSimulation(rows=2, cols=5, resolution=2.5, seed=1))
-    found = waved(contest, truth, 2.75)
+    found = waved(contest, truth, WINDOW)
     assert np.isfinite(found).all()
     assert found.shape == truth.shape

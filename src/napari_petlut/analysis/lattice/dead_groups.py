@@ -17,11 +17,11 @@ from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import BoolArray, fill_holes, node_distance
 from napari_petlut.analysis.lattice.hypotheses import DEAD_CRYSTAL, Contest, Hypothesis
-from napari_petlut.analysis.lattice.mending import BESIDE, even_objective
+from napari_petlut.analysis.lattice.mending import even_objective
 from napari_petlut.analysis.lattice.merging import relative_weight
 from napari_petlut.analysis.lattice.moves import DARKNESS, dark_crystals, regions
 from napari_petlut.analysis.lattice.numbering import spans
-from napari_petlut.analysis.lattice.patches import Box, judge_patch, open_patch
+from napari_petlut.analysis.lattice.patches import BESIDE, Box, judge_patch, open_patch
 from napari_petlut.model import FloatArray
 
 FEWEST = 2

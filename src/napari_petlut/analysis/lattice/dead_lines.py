@@ -17,7 +17,7 @@ from napari_petlut.analysis.lattice.hypotheses import LOCK_WEIGHTS, Contest, Hyp
 from napari_petlut.analysis.lattice.merging import relative_weight
 from napari_petlut.analysis.lattice.numbering import MOSTLY, best_match
 from napari_petlut.analysis.lattice.objective import log_gaps
-from napari_petlut.analysis.lattice.waves import waved
+from napari_petlut.analysis.lattice.waves import WINDOW, waved
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
@@ -35,8 +35,6 @@ it: light from both sides makes up to 0.25, a place between merged lines is abou
 FEW = 150
 """Up to so many crystals spots are joined and lines traced for a lattice with a line less; in larger arrays
 waves are as good and faster, in small ones they have too few lines."""
-WAVE_WINDOW = 2.75
-"""Standard deviation of the windows of those waves, in pitches."""
 OUTSIDE = 0.8
 """Pitches from the outermost line to a dead one beyond it: edges crowd."""
 UNLIT_LINE = 0.3
@@ -111,7 +109,7 @@ def without_line(contest: Contest, axis: int) -> Hypothesis | None:
             rest.judge(match.grid, "spots joined to a grid with a line less")
         rest.grow(with_lines(contest.best.grid, axis, shape[axis]), "lines traced with a line less", 1)
     else:
-        grid = waved(rest, with_lines(contest.best.grid, axis, shape[axis]), WAVE_WINDOW)
+        grid = waved(rest, with_lines(contest.best.grid, axis, shape[axis]), WINDOW)
         rest.judge(grid, "lines put where their waves are with a line less")
     if not rest.pool:
         return None

@@ -15,7 +15,7 @@ from napari_petlut.analysis.lattice.objective import TERMS, own_spots, terms
 from napari_petlut.analysis.lattice.prepare import PITCH_FACTOR, PreparedMap
 from napari_petlut.analysis.lattice.spots import find_significant_spots
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit, MixtureSchedule
-from napari_petlut.analysis.lattice.waves import waved
+from napari_petlut.analysis.lattice.waves import WINDOW, waved
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
@@ -23,8 +23,6 @@ FITS = 3
 """Mixtures fitted for one size besides those from hints."""
 SCHEDULE = MixtureSchedule(iterations=12, stiffness_start=0.15, stiffness_end=0.02)
 """Many sizes are tried: each is fitted in few iterations, that leave a wrong size little time to bend."""
-WAVE_WINDOW = 2.75
-"""Standard deviation, in pitches, of the windows through which waves are seen."""
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
 and the spread counts are as good a start."""
@@ -106,7 +104,7 @@ def quick_lattice(
             contest.judge(match.grid, "spots joined to a grid")
     start = spread_counts(ready, geometry, ready.pitch).grid
     if waves and len(geometry) > MATCHED:
-        contest.judge(waved(contest, start, WAVE_WINDOW), "lines put where their waves are")
+        contest.judge(waved(contest, start, WINDOW), "lines put where their waves are")
     else:
         contest.judge(contest.lock(start), "counts spread evenly")
     if contest.pool:

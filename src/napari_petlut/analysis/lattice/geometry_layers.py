@@ -104,10 +104,26 @@ def _layer(ready: PreparedMap, pitch: float) -> Layer | None:
 
 
 def spread_counts(
-    ready: PreparedMap, geometry: BlockGeometry, pitch: float, spots: FloatArray | None = None
+    ready: PreparedMap,
+    geometry: BlockGeometry,
+    pitch: float,
+    spots: FloatArray | None = None,
+    cells: int = COUNT_CELLS,
 ) -> Spreading:
-    """Spread the counts of a map evenly; where spots are given, only they are placed."""
-    step = max(1, int(pitch / COUNT_CELLS))
+    """Spread the counts of a map evenly; where spots are given, only they are placed.
+
+    Parameters
+    ----------
+    ready : PreparedMap
+    geometry : BlockGeometry
+    pitch : float
+        Working pitch in pixels.
+    spots : ndarray of float64, shape (n, 2), optional
+        In pixels of the prepared map.
+    cells : int
+        Per pitch, into which the counts are binned.
+    """
+    step = max(1, int(pitch / cells))
     mass = bin_map(np.where(ready.support, ready.counts, 0.0), step)
     place = np.argwhere(mass > 0)
     centre, weight = (place + 0.5) * step - 0.5, mass[tuple(place.T)]

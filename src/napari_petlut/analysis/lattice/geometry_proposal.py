@@ -165,6 +165,10 @@ def compare(counts: FloatArray, also: Sequence[Shape] = (), *, quick: bool = Fal
         Sizes to look at in any case.
     quick : bool
         Whether fewer sizes are looked at, and their lattices without the waves of the lines.
+
+    Returns
+    -------
+    Comparison or None
     """
     rough = prepare_map(counts, FIRST_GUESS)
     layers = spot_layers(rough)

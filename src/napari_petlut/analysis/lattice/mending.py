@@ -14,7 +14,7 @@ from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.hypotheses import GAIN, Contest, Hypothesis
 from napari_petlut.analysis.lattice.moves import doubt_map, regions
 from napari_petlut.analysis.lattice.objective import TERMS, UNEVENNESS, WEIGHTS, terms
-from napari_petlut.analysis.lattice.patches import Box, judge_patch, open_patch
+from napari_petlut.analysis.lattice.patches import BESIDE, Box, judge_patch, open_patch
 from napari_petlut.model import FloatArray
 
 LEVELS = (0.45, 0.8)
@@ -23,8 +23,6 @@ PLACES = 10
 """Doubtful regions per level, worst first."""
 LARGEST = 0.4
 """Regions with more than this share of the crystals are no local matter."""
-BESIDE = 2
-"""Crystals around a change that are fitted again with it."""
 UNCHANGED = 0.25
 """Chains are not tried twice where no crystal has moved by about this, in working pitches."""
 FITS, LARGEST_EFFORT = 300, 75_000

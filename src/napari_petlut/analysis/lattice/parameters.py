@@ -21,7 +21,7 @@ class LatticeParameters:
     max_hypotheses : int
         How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
         One that stays doubtful is searched along the phases of its lines and from another side, with about so
-        many each; all together end after about two seconds of one core for up to 32 x 32 crystals.
+        many each; all together end after about two seconds of a fast core for up to 32 x 32 crystals.
     max_alternatives : int
         How many competing lattices are kept for a person to choose from.
 

@@ -11,6 +11,7 @@ import numpy as np
 from napari_petlut.analysis.lattice.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.dead_groups import put_back
 from napari_petlut.analysis.lattice.dead_lines import dead_line_moves, dead_lines, edge_line_moves
+from napari_petlut.analysis.lattice.geometry_layers import spread_counts
 from napari_petlut.analysis.lattice.grids import BoolArray, folded_cells, node_distance
 from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.mending import mend, revived
@@ -26,10 +27,9 @@ from napari_petlut.analysis.lattice.moves import (
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.patches import Sieve
 from napari_petlut.analysis.lattice.phases import follow_phases
-from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.analysis.lattice.transport import spread_spots
 from napari_petlut.analysis.lattice.turning import Turn, turned
-from napari_petlut.analysis.lattice.waves import waved
+from napari_petlut.analysis.lattice.waves import WINDOW, waved
 from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 60_000
@@ -39,7 +39,7 @@ same map always gives the same lattice. Joining spots to a grid is not counted; 
 larger arrays. Mending has a bound of its own."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the rough search needs."""
-WINDOWS = (2.75, 3.5, 2.0)
+WINDOWS = (WINDOW, 3.5, 2.0)
 """Standard deviations, in pitches, of the windows through which waves are seen, one after the other until the
 block is clear. Narrow ones see noise, wide ones miss swirls."""
 ROUNDS = 2
@@ -331,9 +331,4 @@ def rough_grids(contest: Contest) -> list[FloatArray]:
 
 def even_counts(contest: Contest) -> FloatArray:
     """Return the rough lattice that spreads the counts evenly."""
-    ready = contest.ready
-    step = max(1, int(ready.pitch / COUNT_CELLS))
-    mass = bin_map(np.where(ready.support, ready.counts, 0.0), step)
-    place = np.argwhere(mass > 0)
-    at = np.asarray((place + 0.5) * step - 0.5, np.float64)
-    return spread_spots(at, mass[tuple(place.T)], contest.geometry).grid
+    return spread_counts(contest.ready, contest.geometry, contest.ready.pitch, cells=COUNT_CELLS).grid

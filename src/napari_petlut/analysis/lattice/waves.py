@@ -32,6 +32,8 @@ CROSS = np.round(np.arange(-0.9, 0.95, STEP), 2)
 """How far they may be turned: the other component of their wave vectors."""
 STEEPEST = 0.8
 """Largest ratio of the two: near 1 a wave may as well be one of the other lines, or of the diagonals."""
+WINDOW = 2.75
+"""Standard deviation of the windows in pitches, where only one width is tried."""
 PHASE_WIDTH = 0.8
 """Width of the windows, in pitches, of the phases that are taken in the end."""
 PLACE_STEP = 1.5
@@ -52,6 +54,8 @@ STRONGEST, WEAKEST = 10.0, 0.05
 """Largest and smallest weight of a window's wave vector."""
 REACH = 5
 """Steps of the wave vector between neighbouring windows that are looked at."""
+FURTHEST_PEAK = 0.6
+"""Furthest that a wave vector is put from the one that was tried, in steps: a little more than halfway."""
 
 
 def waved(contest: Contest, grid: FloatArray, window: float) -> FloatArray:
@@ -212,7 +216,7 @@ def _peak(
     bend = low - 2 * here + high
     inside = bend < -1e-6
     peak = np.where(inside, 0.5 * (low - high) / np.where(inside, bend, 1.0), 0.5 * np.sign(high - low))
-    return np.asarray(np.clip(peak, -0.6, 0.6))
+    return np.asarray(np.clip(peak, -FURTHEST_PEAK, FURTHEST_PEAK))
 
 
 @njit(cache=True)
