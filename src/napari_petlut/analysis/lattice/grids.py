@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import sparse
+from scipy import linalg, sparse
 from scipy.sparse.linalg import spsolve
 
 from napari_petlut.model import FloatArray
@@ -20,6 +20,10 @@ ALONG = 0.05
 """Weight of second differences along the coordinate: the pitch pattern of a block is not smooth."""
 TWIST = 1.0
 """Weight of the mixed difference: neighbouring lines have the same pitch pattern."""
+SINGULAR = 1e-9
+"""Added to the diagonal where holes are filled, so that those that nothing holds stay finite."""
+FEW_HOLES = 200
+"""So many holes or fewer are filled by a dense solution: building a sparse one takes longer."""
 
 
 def second_difference(n: int) -> FloatArray:
@@ -59,20 +63,54 @@ def fill_holes(grid: FloatArray, hole: BoolArray) -> FloatArray:
     out = np.array(grid, dtype=np.float64).reshape(-1, 2)
     if not flat.any():
         return out.reshape(grid.shape)
+    at = np.flatnonzero(flat)
+    out[at] = 0.0
     for axis, form in enumerate(_stiffness(rows, cols)):
-        inner = form[flat][:, flat] + 1e-9 * sparse.eye(int(flat.sum()))
-        out[flat, axis] = spsolve(sparse.csc_matrix(inner), -(form[flat][:, ~flat] @ out[~flat, axis]))
+        pull = -(form @ out[:, axis])[at]
+        if len(at) <= FEW_HOLES:
+            inner = _submatrix(form.indptr, form.indices, form.data, at, rows * cols)
+            inner.flat[:: len(at) + 1] += SINGULAR
+            factor = linalg.cho_factor(inner, overwrite_a=True, check_finite=False)
+            out[at, axis] = linalg.cho_solve(factor, pull, check_finite=False)
+        else:
+            part = form[at][:, at] + SINGULAR * sparse.eye(len(at))
+            out[at, axis] = spsolve(sparse.csc_matrix(part), pull)
     return out.reshape(grid.shape)
 
 
+@njit(cache=True)
+def _submatrix(
+    first: npt.NDArray[np.int32],
+    column: npt.NDArray[np.int32],
+    value: FloatArray,
+    at: npt.NDArray[np.intp],
+    size: int,
+) -> FloatArray:
+    """Return the rows and columns `at` of a sparse matrix in rows, (k, k)."""
+    place = np.full(size, -1, np.int64)
+    place[at] = np.arange(len(at))
+    out = np.zeros((len(at), len(at)))
+    for k in range(len(at)):
+        for n in range(first[at[k]], first[at[k] + 1]):
+            if place[column[n]] >= 0:
+                out[k, place[column[n]]] = value[n]
+    return out
+
+
 def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the local step vectors along rows index and column index, each (rows, cols, 2)."""
-    rows, cols = grid.shape[:2]
-    zero = np.zeros_like(grid)
-    return (
-        np.gradient(grid, axis=0) if rows > 1 else zero,
-        np.gradient(grid, axis=1) if cols > 1 else zero,
-    )
+    """Return the local step vectors along rows index and column index, each (rows, cols, 2).
+
+    Half the way from the node before to the node after; at an edge the way to the only neighbour.
+    """
+    step, area = np.empty((*grid.shape[:2], 4)), np.empty(grid.shape[:2])
+    _steps_and_areas(grid, step, area)
+    return step[..., :2], step[..., 2:]
+
+
+@njit(cache=True)
+def median(values: FloatArray) -> float:
+    """Return the median of a small array; `numpy.median` takes longer to begin than to end."""
+    return float(np.median(values))
 
 
 def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
@@ -84,7 +122,7 @@ def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
     rows, cols = other.shape[:2]
     step, area = np.empty((rows, cols, 4)), np.empty((rows, cols))
     _steps_and_areas(other, step, area)
-    floor = 1e-6 + 1e-3 * float(np.median(area))
+    floor = 1e-6 + 1e-3 * median(area)
     out = np.empty(grid.shape[:-1])
     for one, distance in zip(grid.reshape(-1, rows, cols, 2), out.reshape(-1, rows, cols), strict=True):
         _offsets(one, other, step, floor, distance)
@@ -121,8 +159,9 @@ def _offsets(grid: FloatArray, other: FloatArray, step: FloatArray, floor: float
 
 def cell_areas(grid: FloatArray) -> FloatArray:
     """Return the area of each crystal's cell, spanned by its local steps, shape (rows, cols)."""
-    down, right = steps(grid)
-    return np.asarray(np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]))
+    step, area = np.empty((*grid.shape[:2], 4)), np.empty(grid.shape[:2])
+    _steps_and_areas(grid, step, area)
+    return area
 
 
 def folded_cells(grid: FloatArray) -> BoolArray:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch
+from napari_petlut.analysis.lattice.grids import BoolArray, local_pitch, median
 from napari_petlut.analysis.lattice.tied_mixture import MixtureFit
 from napari_petlut.model import FloatArray, IntArray
 
@@ -86,8 +86,7 @@ def nobodys_spots(grid: FloatArray, spots: FloatArray) -> tuple[IntArray, npt.ND
 
 def log_weight(fit: MixtureFit) -> FloatArray:
     """Return the log of the counts of each crystal, dark ones levelled."""
-    median = float(np.median(fit.weight))
-    return np.asarray(np.log(np.maximum(fit.weight, max(DIM * median, 1e-9))))
+    return np.asarray(np.log(np.maximum(fit.weight, max(DIM * median(fit.weight), 1e-9))))
 
 
 def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -95,7 +94,7 @@ def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     gap0, gap1 = np.diff(grid[..., 0], axis=0), np.diff(grid[..., 1], axis=1)
     out = []
     for gap in (gap0, gap1):
-        middle = float(np.median(gap)) if gap.size else 1.0
+        middle = median(gap) if gap.size else 1.0
         out.append(np.log(np.maximum(gap / max(middle, 1e-9), 0) + 0.1))
     return out[0], out[1]
 

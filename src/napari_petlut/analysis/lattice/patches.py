@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.grids import BoolArray, node_distance
+from napari_petlut.analysis.lattice.grids import BoolArray, median, node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.mixture_loops import run_mixture
 from napari_petlut.analysis.lattice.noise import half_deviance
@@ -45,17 +46,31 @@ class Patch:
         Their rows and columns.
     view : tuple of slice
         Part of the binned map that is looked at.
+    counts : ndarray of float64
+        Binned counts there.
     rest : ndarray of float64
         Counts in `view` that everything else is expected to throw there.
     still : ndarray of bool
         Crystals of the box that must stay: its outer ring, where others follow, and what a person placed.
+    level : float
+        Median counts of the crystals of the whole lattice.
+    share : float
+        Share of the map's counts that lies in `view`.
     """
 
     start: Hypothesis
     box: Box
     view: Box
+    counts: FloatArray
     rest: FloatArray
     still: BoolArray
+    level: float
+    share: float
+
+    @cached_property
+    def deviance(self) -> float:
+        """Half the deviance per count in `view` before anything is changed."""
+        return half_deviance(self.counts, self.start.fit.model[self.view])
 
 
 def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
@@ -76,7 +91,10 @@ def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
             edge[-1] = True
     if contest.pinned is not None:
         still |= contest.pinned[box]
-    return Patch(start, box, view, np.maximum(fit.model[view] - own, 1e-9), still)
+    counts = np.ascontiguousarray(scene.counts[view])
+    share = float(counts.sum()) / max(float(scene.counts.sum()), 1e-9)
+    rest = np.maximum(fit.model[view] - own, 1e-9)
+    return Patch(start, box, view, counts, rest, still, median(fit.weight), share)
 
 
 def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]) -> FloatArray:
@@ -117,53 +135,40 @@ def judge_patch(
     size = np.array(scene.counts.shape) - 1.0
     mean = np.ascontiguousarray(np.clip(scene.to_bins(grid), 0.0, size) - corner)
     cov, weight = base.covariance[box].copy(), base.weight[box].copy()
-    level = float(np.median(base.weight))
-    weight = np.where(weight < LIT * level, level, weight)
+    weight = np.where(weight < LIT * patch.level, patch.level, weight)
     unlit = np.zeros(weight.shape, bool) if dark is None else np.ascontiguousarray(dark[box])
-    counts = np.ascontiguousarray(scene.counts[patch.view])
-    stiffness = np.geomspace(
-        PATCH_SCHEDULE.stiffness_start, PATCH_SCHEDULE.stiffness_end, PATCH_SCHEDULE.iterations
-    )
     _, model = run_mixture(
-        counts,
+        patch.counts,
         patch.rest,
         mean,
         cov,
         weight,
-        stiffness,
+        PATCH_SCHEDULE.stiffnesses,
         base.limit,
         patch.still,
         unlit,
         (1.0, 1.0, 1.0),
-        level,
+        patch.level,
         False,
         0,
         PATCH_SCHEDULE.power,
     )
     if not np.isfinite(mean).all():
         return None
-    fit = _put_in(base, patch, scene.to_pixels(mean + corner), cov, weight, model, counts, scene.counts.sum())
+    fit = _put_in(patch, scene.to_pixels(mean + corner), cov, weight, model)
     return Hypothesis(fit, contest.score(fit, dark), origin, dark)
 
 
 def _put_in(
-    base: MixtureFit,
-    patch: Patch,
-    grid: FloatArray,
-    cov: FloatArray,
-    weight: FloatArray,
-    model: FloatArray,
-    counts: FloatArray,
-    total: float,
+    patch: Patch, grid: FloatArray, cov: FloatArray, weight: FloatArray, model: FloatArray
 ) -> MixtureFit:
     """Return the fit of the whole lattice with that of a patch put in."""
+    base = patch.start.fit
     grids, covariances, weights = base.grid.copy(), base.covariance.copy(), base.weight.copy()
     grids[patch.box], covariances[patch.box], weights[patch.box] = grid, cov, weight
     models = base.model.copy()
     models[patch.view] = model
-    before = half_deviance(counts, base.model[patch.view])
-    after = half_deviance(counts, model)
-    deviance = base.deviance + (after - before) * float(counts.sum()) / max(total, 1e-9)
+    deviance = base.deviance + (half_deviance(patch.counts, model) - patch.deviance) * patch.share
     return replace(base, grid=grids, covariance=covariances, weight=weights, model=models, deviance=deviance)
 
 

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numba import njit
-from scipy import ndimage
-from scipy.interpolate import BSpline
 
 from napari_petlut.analysis.lattice.blurring import blurred
+from napari_petlut.analysis.lattice.grids import median
 from napari_petlut.model import FloatArray
 
 SAMPLES = 8
@@ -28,25 +27,75 @@ CONTRAST_LIMITS = (-1.0, 1.5)
 """The contrast is cut to this range: one bright spot must not buy a wrong line."""
 
 
-def extend(grid: FloatArray, lines: int) -> FloatArray:
-    """Return the grid with `lines` more lines on each side, straight on at the pitch of the outermost two."""
-    for _ in range(lines):
-        grid = np.concatenate([2 * grid[:1] - grid[1:2], grid, 2 * grid[-1:] - grid[-2:-1]], axis=0)
-        grid = np.concatenate(
-            [2 * grid[:, :1] - grid[:, 1:2], grid, 2 * grid[:, -1:] - grid[:, -2:-1]], axis=1
-        )
-    return grid
+@lru_cache(maxsize=64)
+def extension(lines: int, more: int) -> FloatArray:
+    """Return what continues an axis straight on by `more` nodes on each side, (lines + 2 more, lines).
+
+    At the pitch of its outermost two nodes.
+    """
+    out = np.zeros((lines + 2 * more, lines))
+    out[more : more + lines] = np.eye(lines)
+    for k in range(1, more + 1):
+        out[more - k, :2] = 1.0 + k, -k
+        out[more + lines - 1 + k, -2:] = -k, 1.0 + k
+    return out
+
+
+@lru_cache(maxsize=64)
+def _coefficients(lines: int) -> FloatArray:
+    """Return what turns the nodes of one axis into the coefficients of a natural cubic spline through them.
+
+    One coefficient per node of the extended axis and one beyond at each end, (lines + 2 (MARGIN + 2), lines):
+    ``(c[i - 1] + 4 c[i] + c[i + 1]) / 6`` is the value at node i, and the curvature at both ends is 0.
+    """
+    nodes = lines + 2 * (MARGIN + 1)
+    system = (np.eye(nodes, k=-1) + 4 * np.eye(nodes) + np.eye(nodes, k=1)) / 6
+    system[[0, -1]] = np.eye(nodes)[[0, -1]]
+    inner = np.linalg.solve(system, extension(lines, MARGIN + 1))
+    return np.concatenate([2 * inner[:1] - inner[1:2], inner, 2 * inner[-1:] - inner[-2:-1]])
+
+
+@njit(cache=True)
+def _taps(place: float, lines: int, weight: FloatArray) -> int:
+    """Fill in the weights of the four coefficients that make a spline at a place; return the first one's."""
+    last = lines + 2 * MARGIN + 1
+    x = min(max(place + MARGIN + 1.0, 0.0), float(last))
+    first = min(int(x), last - 1)
+    s = x - first
+    weight[0] = (1 - s) ** 3 / 6
+    weight[1] = (3 * s**3 - 6 * s**2 + 4) / 6
+    weight[2] = (-3 * s**3 + 3 * s**2 + 3 * s + 1) / 6
+    weight[3] = s**3 / 6
+    return first
+
+
+@njit(cache=True)
+def _spline(coefficients: FloatArray, v: FloatArray, u: FloatArray, out: FloatArray) -> None:
+    """Fill `out` (n, 2) with a spline at index-space places, `MARGIN` + 1 beyond the nodes at most."""
+    down, across = np.empty(4), np.empty(4)
+    rows, cols = coefficients.shape[1] - 2 * (MARGIN + 2), coefficients.shape[2] - 2 * (MARGIN + 2)
+    for n in range(len(v)):
+        if np.isnan(v[n]) or np.isnan(u[n]):
+            out[n] = np.nan
+            continue
+        i, j = _taps(v[n], rows, down), _taps(u[n], cols, across)
+        for axis in range(2):
+            total = 0.0
+            for a in range(4):
+                for b in range(4):
+                    total += down[a] * across[b] * coefficients[axis, i + a, j + b]
+            out[n, axis] = total
 
 
 @lru_cache(maxsize=64)
 def _basis(lines: int) -> FloatArray:
-    """Cubic interpolation from the extended nodes of one axis to its samples, (samples, nodes)."""
-    nodes = lines + 2 * (MARGIN + 1)
-    degree = min(3, nodes - 1)
-    from scipy.interpolate import make_interp_spline
-
-    spline: BSpline = make_interp_spline(np.arange(nodes) - MARGIN - 1.0, np.eye(nodes), k=degree)
-    return np.asarray(spline(sample_places(lines)))
+    """Return what turns the nodes of one axis into the spline at its samples, (samples, lines)."""
+    places = sample_places(lines)
+    taps, weight = np.zeros((len(places), lines + 2 * (MARGIN + 2))), np.empty(4)
+    for n, place in enumerate(places.tolist()):
+        first = _taps(place, lines, weight)
+        taps[n, first : first + 4] = weight
+    return np.asarray(taps @ _coefficients(lines))
 
 
 def sample_places(lines: int) -> FloatArray:
@@ -81,20 +130,24 @@ class IndexSpace:
             Counts per pixel times the local size of a cell, so that sums are counts.
         """
         rows, cols = self.grid.shape[:2]
-        wide = extend(self.grid, MARGIN + 1)
         left, right = _basis(rows), _basis(cols)
-        bins = (wide + 0.5) / factor - 0.5
+        bins = (self.grid + 0.5) / factor - 0.5
         x0, x1 = (left @ bins[..., axis] @ right.T for axis in (0, 1))
         return counts_per_cell(counts, x0, x1)
 
     def to_pixels(self, v: FloatArray, u: FloatArray) -> FloatArray:
-        """Return the positions of index-space places, shape (..., 2), in pixels of the prepared map."""
-        wide = extend(self.grid, MARGIN + 1)
-        places = np.stack([v + MARGIN + 1.0, u + MARGIN + 1.0])
-        return np.stack(
-            [ndimage.map_coordinates(wide[..., axis], places, order=3, mode="nearest") for axis in (0, 1)],
-            axis=-1,
-        )
+        """Return the positions of index-space places, shape (..., 2), in pixels of the prepared map.
+
+        Places more than `MARGIN` + 1 beyond the outermost lines are put there.
+        """
+        out = np.empty((v.size, 2))
+        _spline(self._spline_coefficients, np.ravel(v), np.ravel(u), out)
+        return out.reshape(*v.shape, 2)
+
+    @cached_property
+    def _spline_coefficients(self) -> FloatArray:
+        left, right = (_coefficients(lines) for lines in self.grid.shape[:2])
+        return np.stack([left @ self.grid[..., axis] @ right.T for axis in (0, 1)])
 
 
 @njit(cache=True, error_model="numpy")
@@ -148,7 +201,7 @@ class RectifiedMap:
         level = blurred(counts, CONTRAST_RANGE * SAMPLES)
         # So smooth that a few samples per pitch have the same median.
         inner = slice(MARGIN * SAMPLES, -MARGIN * SAMPLES, SAMPLES // 2)
-        floor = CONTRAST_FLOOR * float(np.median(level[inner, inner])) + 1e-12
+        floor = CONTRAST_FLOOR * median(level[inner, inner]) + 1e-12
         return cls(counts, np.clip((fine - level) / (level + floor), *CONTRAST_LIMITS))
 
     @property

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_petlut.analysis.lattice.grids import steps
+from napari_petlut.analysis.lattice.blurring import blurred
+from napari_petlut.analysis.lattice.grids import median, steps
 from napari_petlut.analysis.lattice.mixture_loops import run_mixture
 from napari_petlut.analysis.lattice.noise import half_deviance, noise_deviance
 from napari_petlut.analysis.lattice.spot_loops import SPREAD_MIN
@@ -35,7 +37,8 @@ SPREAD_START = 0.33
 """First guess of a spot's standard deviation, in local pitches."""
 SPREAD_MAX = 0.55
 """Largest standard deviation of a spot, in median pitches."""
-
+STEP_BLUR = 0.7
+"""Width of the blur, in crystals, over which the steps of a lattice are levelled for that first guess."""
 
 HALFWAY = 8
 """Iterations after which a fit shows where it is going."""
@@ -61,6 +64,17 @@ class MixtureSchedule:
     stiffness_start: float = 0.05
     stiffness_end: float = 0.01
     power: float = 1.0
+
+    @property
+    def stiffnesses(self) -> FloatArray:
+        """The stiffness in each iteration."""
+        return np.array(_falling(self.stiffness_start, self.stiffness_end, self.iterations))
+
+
+@lru_cache(maxsize=32)
+def _falling(start: float, end: float, number: int) -> tuple[float, ...]:
+    """Return numbers that fall geometrically."""
+    return tuple(np.geomspace(start, end, number).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +104,11 @@ class MixtureMap:
         """Bin a prepared map to about `bins_per_pitch`."""
         factor = max(1, round(pitch / bins_per_pitch))
         small = bin_map(counts, factor)
-        blurred = ndimage.gaussian_filter(small, BACKGROUND_BLUR * pitch / factor, truncate=3.0)
-        inside = blurred > 0.2 * blurred.max()
-        level = float(np.median(blurred[inside])) if inside.any() else 0.0
+        wide = ndimage.gaussian_filter(small, BACKGROUND_BLUR * pitch / factor, truncate=3.0)
+        inside = wide > 0.2 * wide.max()
+        level = float(np.median(wide[inside])) if inside.any() else 0.0
         mean = ndimage.gaussian_filter(small, NOISE_BLUR * pitch / factor)
-        background = blurred + BACKGROUND_FLOOR * level + 1e-12
+        background = wide + BACKGROUND_FLOOR * level + 1e-12
         return cls(small, background, factor, pitch / factor, noise_deviance(small, mean))
 
     def to_bins(self, pixels: FloatArray) -> FloatArray:
@@ -177,15 +191,13 @@ def fit_mixture(
     rows, cols = grid.shape[:2]
     mean = np.ascontiguousarray(scene.to_bins(grid))
     down, right = steps(mean)
-    length0 = ndimage.gaussian_filter(np.linalg.norm(down, axis=-1), 0.7, mode="nearest")
-    length1 = ndimage.gaussian_filter(np.linalg.norm(right, axis=-1), 0.7, mode="nearest")
-    middle0 = float(np.median(length0)) or scene.pitch
-    middle1 = float(np.median(length1)) or scene.pitch
+    length0, length1 = (blurred(np.hypot(step[..., 0], step[..., 1]), STEP_BLUR) for step in (down, right))
+    middle0, middle1 = median(length0) or scene.pitch, median(length1) or scene.pitch
     cov = np.zeros((rows, cols, 3))
     cov[..., 0] = np.maximum((SPREAD_START * np.minimum(length0, 1.2 * middle0)) ** 2, 1.6 * SPREAD_MIN)
     cov[..., 2] = np.maximum((SPREAD_START * np.minimum(length1, 1.2 * middle1)) ** 2, 1.6 * SPREAD_MIN)
     limit = np.maximum((SPREAD_MAX * np.array([middle0, middle1])) ** 2, 2 * SPREAD_MIN)
-    stiffness = np.geomspace(schedule.stiffness_start, schedule.stiffness_end, schedule.iterations)
+    stiffness = schedule.stiffnesses
     nowhere = np.zeros((rows, cols), bool)
     fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
     unlit = nowhere if dark is None else np.ascontiguousarray(dark)

@@ -114,13 +114,19 @@ def line_image(view: RectifiedMap, strip: float) -> LineImage:
         As in `TracingWeights`.
     """
     samples, along = view.counts.shape
-    ridge = view.contrast @ _blur_at_nodes(along, strip * SAMPLES)
-    width = RIDGE_WIDTH * SAMPLES
-    ridge = ridge - RIDGE_GAIN * width**2 * ndimage.gaussian_filter1d(ridge, width, axis=0, order=2)
-    mass = (view.counts @ _blur_at_nodes(along, max(strip, STRIP) * SAMPLES)).cumsum(axis=0)
+    ridge = (_blur_at_nodes(along, strip * SAMPLES).T @ view.contrast.T) @ _ridges(samples).T
+    mass = (_blur_at_nodes(along, max(strip, STRIP) * SAMPLES).T @ view.counts.T).cumsum(axis=1)
     lines = (samples - 1) // SAMPLES + 1 - 2 * MARGIN
-    mass = mass / np.maximum(mass[-1], 1e-9) * lines
-    return LineImage(np.ascontiguousarray(ridge.T), np.ascontiguousarray(mass.T))
+    mass *= lines / np.maximum(mass[:, -1:], 1e-9)
+    return LineImage(ridge, mass)
+
+
+@lru_cache(maxsize=64)
+def _ridges(samples: int) -> FloatArray:
+    """Return what takes a share of its curvature across the lines off a profile, (samples, samples)."""
+    width = RIDGE_WIDTH * SAMPLES
+    curvature = ndimage.gaussian_filter1d(np.eye(samples), width, axis=0, order=2)
+    return np.asarray(np.eye(samples) - RIDGE_GAIN * width**2 * curvature)
 
 
 @lru_cache(maxsize=64)
