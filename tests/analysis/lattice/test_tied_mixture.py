@@ -76,14 +76,16 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
         np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
 
 
-def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say():
+@pytest.mark.parametrize("core", [4.0, loops.CORE_SQUARED])
+def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say(core):
     mean, cov = np.array([[30.0, 30.0]]), np.array([[40.0, 10.0, 30.0]])
     window, box = np.zeros((1, 3600), np.float32), np.zeros((1, 4), np.int64)
     out, found = np.zeros((61, 61), np.float32), np.zeros((1, 6))
-    loops.expected_counts(mean, cov, np.array([1.0]), window, box, out, loops.CORE_SQUARED)
+    loops.expected_counts(mean, cov, np.array([1.0]), window, box, out, core)
     loops.moments(mean, window, box, np.ones_like(out), found)
-    assert found[0, 0] == pytest.approx(loops.CORE_SHARE, abs=0.01)
-    np.testing.assert_allclose(found[0, 3:] / found[0, 0], loops.CORE_VARIANCE * cov[0], rtol=0.02)
+    share, variance = loops.core_moments(core)
+    assert found[0, 0] == pytest.approx(share, abs=0.01)
+    np.testing.assert_allclose(found[0, 3:] / found[0, 0], variance * cov[0], rtol=0.02)
 
 
 def test_halos_are_gaussians_as_wide_as_the_lattice_and_hold_the_counts_they_are_given():

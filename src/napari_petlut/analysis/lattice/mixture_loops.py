@@ -7,11 +7,10 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_petlut.analysis.lattice.spot_loops import (
-    CORE_SHARE,
     CORE_SQUARED,
-    CORE_VARIANCE,
     END_SQUARED,
     HALO_MAX,
+    core_moments,
     expected_counts,
     explain,
     lay_halos,
@@ -22,7 +21,7 @@ from napari_petlut.analysis.lattice.spot_loops import (
 from napari_petlut.analysis.lattice.tying_loops import tie_centres, update_spread
 from napari_petlut.model import FloatArray
 
-LOOPS = "41482e528d39869c"
+LOOPS = "927d098139d1f739"
 """Begins the SHA-256 of the two files whose loops are compiled into `run_mixture`: Numba builds it anew only
 where this file changes, so that it has to change with them."""
 HALO_STEPS = (0, 4, 12)
@@ -41,6 +40,7 @@ def take_shares(
     dark: npt.NDArray[np.bool_],
     typical: float,
     power: float,
+    core: float,
     wanted: FloatArray,
     own: FloatArray,
     evidence: FloatArray,
@@ -49,9 +49,10 @@ def take_shares(
     """Fill in where each crystal wants to be, its own covariance, its evidence and its counts.
 
     `stats` (rows * cols, 6) are the moments of its share of the counts. Dark ones stay as they are, without
-    counts. `typical` and `power` as in `run_mixture`.
+    counts. `typical`, `power` and `core` as in `run_mixture`.
     """
     rows, cols = weight.shape
+    core_share, core_variance = core_moments(core)
     for i in range(rows):
         for j in range(cols):
             if dark[i, j]:
@@ -63,12 +64,12 @@ def take_shares(
             s = max(share[0], 1e-6)
             d0, d1 = share[1] / s, share[2] / s
             wanted[i, j, 0], wanted[i, j, 1] = mean[i, j, 0] + d0, mean[i, j, 1] + d1
-            own[i, j, 0] = (share[3] / s - d0 * d0) / CORE_VARIANCE
-            own[i, j, 1] = (share[4] / s - d0 * d1) / CORE_VARIANCE
-            own[i, j, 2] = (share[5] / s - d1 * d1) / CORE_VARIANCE
+            own[i, j, 0] = (share[3] / s - d0 * d0) / core_variance
+            own[i, j, 1] = (share[4] / s - d0 * d1) / core_variance
+            own[i, j, 2] = (share[5] / s - d1 * d1) / core_variance
             lit = min(1.0, s / max(typical, 1e-6))
             evidence[i, j] = max(MIN_EVIDENCE, lit if power == 1.0 else lit**power)
-            weight[i, j] = s / CORE_SHARE
+            weight[i, j] = s / core_share
 
 
 @njit(cache=True, error_model="numpy")
@@ -87,13 +88,15 @@ def run_mixture(
     halos: bool,
     done: int,
     power: float,
+    core: float,
 ) -> tuple[float, FloatArray]:
     """Iterate; `mean`, `cov` and `weight` (rows, cols, ...) are changed in place.
 
     `scale` is the first guess of the scale of the background, its smallest and its largest value; `typical`
     the counts of a fully lit crystal, 0 for the median of those that are fitted. With `halos` those make most
     of the background, otherwise `flat` is all there is behind the spots. `done` iterations were done before.
-    `power` says how much less crystals with few counts decide their own place, see `MixtureSchedule`.
+    `power` says how much less crystals with few counts decide their own place, and `core` where their spots
+    end while they are fitted, see `MixtureSchedule`.
     """
     rows, cols = mean.shape[:2]
     n = rows * cols
@@ -126,7 +129,7 @@ def run_mixture(
             window,
             box,
             model,
-            END_SQUARED if step == last else CORE_SQUARED,
+            END_SQUARED if step == last else core,
         )
         share = explain(seen, shape, background, model, ratio)
         if step == last:
@@ -134,7 +137,7 @@ def run_mixture(
         moments(place, window, box, ratio, stats)
         background = min(scale[2], max(scale[1], share / all_shape))
         median = typical if typical > 0 else np.median(stats[:, 0])
-        take_shares(stats, mean, cov, dark, median, power, wanted, own, evidence, weight)
+        take_shares(stats, mean, cov, dark, median, power, core, wanted, own, evidence, weight)
         tie_centres(wanted, mean, evidence, stiffness[step], tied)
         for i in range(rows):
             for j in range(cols):

@@ -152,6 +152,7 @@ def judge_patch(
         False,
         0,
         PATCH_SCHEDULE.power,
+        PATCH_SCHEDULE.core,
     )
     if not np.isfinite(mean).all():
         return None

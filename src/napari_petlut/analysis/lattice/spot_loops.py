@@ -24,9 +24,6 @@ END_SQUARED = 12.0
 """Squared Mahalanobis distance at which a spot ends."""
 CORE_SQUARED = 6.0
 """The same while a mixture is fitted: tails are less sure to be a crystal's own, and cost time."""
-CORE_SHARE = 1 - np.exp(-CORE_SQUARED / 2)
-CORE_VARIANCE = 1 - CORE_SQUARED / 2 * np.exp(-CORE_SQUARED / 2) / CORE_SHARE
-"""Share of a Gaussian's counts and of its variance that the core holds."""
 HALO_SPREAD = 0.3
 """Variance of a crystal's halo of scattered events, in squared steps to its neighbours along both axes:
 about that of an event shared with a neighbour. Simulated and measured maps are both explained best at 0.2
@@ -35,6 +32,16 @@ HALO_MAX = 4.0
 """Largest variance of a halo against the largest one of a spot."""
 FLAT = 0.05
 """Share of the background that does not come from halos."""
+
+
+@njit(cache=True)
+def core_moments(core: float) -> tuple[float, float]:
+    """Return the share of a Gaussian's counts within a squared Mahalanobis distance, and their variance.
+
+    In two dimensions that distance is exponentially distributed, with mean 2.
+    """
+    share = 1 - np.exp(-core / 2)
+    return share, 1 - core / 2 * np.exp(-core / 2) / share
 
 
 @njit(cache=True)

@@ -21,7 +21,7 @@ from napari_petlut.analysis.lattice.blurring import blurred
 from napari_petlut.analysis.lattice.grids import median, steps
 from napari_petlut.analysis.lattice.mixture_loops import run_mixture
 from napari_petlut.analysis.lattice.noise import half_deviance, noise_deviance
-from napari_petlut.analysis.lattice.spot_loops import SPREAD_MIN
+from napari_petlut.analysis.lattice.spot_loops import CORE_SQUARED, SPREAD_MIN
 from napari_petlut.analysis.lattice.spots import bin_map
 from napari_petlut.model import FloatArray
 
@@ -58,12 +58,15 @@ class MixtureSchedule:
     power : float
         Weight of a crystal's own data in its place: its counts against the median to this power. Likelihood
         says 1; what the tails of bright neighbours are not quite like pulls faint crystals off their place.
+    core : float
+        Squared Mahalanobis distance at which spots end while they are fitted.
     """
 
     iterations: int = 20
     stiffness_start: float = 0.05
     stiffness_end: float = 0.01
     power: float = 1.0
+    core: float = CORE_SQUARED
 
     @property
     def stiffnesses(self) -> FloatArray:
@@ -222,6 +225,7 @@ def fit_mixture(
             halos,
             done,
             schedule.power,
+            schedule.core,
         )
         done += len(part)
         deviance = half_deviance(scene.counts, model)
