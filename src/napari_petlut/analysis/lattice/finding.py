@@ -33,7 +33,9 @@ from napari_petlut.model import FloatArray, Lattice
 
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
-FINAL_SCHEDULE = MixtureSchedule(iterations=40, stiffness_start=0.01, stiffness_end=0.002, power=2.0, core=4.0)
+FINAL_SCHEDULE = MixtureSchedule(
+    iterations=40, stiffness_start=0.01, stiffness_end=0.002, power=2.0, core=4.0
+)
 """The last fit starts about where the ranking ended and lets the lines go further; what is merged takes many
 iterations to come to rest. It looks at less of the spots' tails, which are no Gaussian's: where spots barely
 resolve, crystals come nearer to their true places."""

@@ -310,16 +310,6 @@ class Contest:
             if best is not None:
                 self.judge(space.to_pixels(*intersect(best[1], col)), origin)
 
-    def distinct(self, most: int) -> list[Hypothesis]:
-        """Return the best hypotheses that differ from each other, best first."""
-        out: list[Hypothesis] = []
-        for h in sorted(self.pool, key=lambda h: h.score):
-            if all(node_distance(h.grid, k.grid).max() > SAME for k in out):
-                out.append(h)
-            if len(out) == most:
-                break
-        return out
-
 
 def seeds(length: int, number: int = 5) -> list[int]:
     """Return positions along the lines to start from, the outer tenths left out."""

@@ -26,44 +26,31 @@ from napari_petlut.analysis.lattice.moves import (
 )
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.patches import Sieve
-from napari_petlut.analysis.lattice.phases import follow_phases
-from napari_petlut.analysis.lattice.transport import spread_spots
-from napari_petlut.analysis.lattice.turning import Turn, turned
 from napari_petlut.analysis.lattice.waves import WINDOW, waved
 from napari_petlut.model import FloatArray
 
-LARGEST_EFFORT = 60_000
+LARGEST_EFFORT = 45_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
 32 x 32 end after about two seconds of a fast core, four of a slow one. Counted and not timed, so that the
 same map always gives the same lattice. Joining spots to a grid is not counted; it takes longest in much
 larger arrays. Mending has a bound of its own."""
 LEAST_EFFORT = 20
-"""Lattices that are fitted however large the array is: what the rough search needs."""
+"""Lattices that are fitted however large the array is: what the waves need."""
 WINDOWS = (WINDOW, 3.5, 2.0)
 """Standard deviations, in pitches, of the windows through which waves are seen, one after the other until the
 block is clear. Narrow ones see noise, wide ones miss swirls."""
 ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
-TRACES = 3
-"""Ways to trace the lines of a rough lattice that are tried."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
 WEAKEST = 0.35
 """Weakest spot of a complete grid against the median one; weaker ones may be no spots at all."""
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
-TURN = Turn((False, True), True)
-"""A quarter turn. With the phases followed before, a half turn as well finds nothing more."""
 DOUBTFUL = 0.003
-"""Mean doubt of the crystals from which a block is searched further. It goes with the trees of the
-confidence, as does `CLEAR_MEAN`: trees that doubt more let more blocks be searched."""
-TURN_FITS, TURN_DIFFERENCE = 60, 0.05
-"""Most mixtures of a search of the turned map, and the share of crystals by which its first lattice must
-differ for it to be improved: where it does not, improving it leads to the same."""
-TURNED_KEPT, TURNED_BEHIND = 4, 0.15
-"""Distinct lattices of the turned map that compete, and how much worse they may be there."""
-SHIFTS = 4
-"""Ways to shift all lines by one."""
+"""Mean doubt of the crystals from which waves are seen through every window and lines are tried as dead. It
+goes with the trees of the confidence, as does `CLEAR_MEAN`: trees that doubt more let more blocks be
+searched."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
 """Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
 CLEAR_MEAN, CLEAR_WORST = 0.006, 0.8
@@ -83,7 +70,6 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     Cancelled
         If the contest is cancelled.
     """
-    fits = contest.budget
     contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
     if contest.expected is not None:
         contest.judge(contest.expected, "the prior lattice")
@@ -98,13 +84,8 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     if wave_search(contest):
         return contest.best
     progress(0.2)
-    with_dead_line = dead_line_search(contest)
-    improve(contest, _part_of(progress, 0.3, 0.6))
-    before = contest.best
-    search_further(contest, match, fits, _part_of(progress, 0.6, 0.9))
-    if contest.best is not before:
-        contest.budget = max(contest.budget, SHIFTS)
-        _shift(contest)
+    with_dead_line = dead_line_search(contest) if mean_doubt(contest) >= DOUBTFUL else []
+    improve(contest, _part_of(progress, 0.3, 0.9))
     contest.pool += with_dead_line
     shift_for_dead_line(contest)
     if contest.best.dark is not None and dead_lines(contest.best.dark):
@@ -126,8 +107,13 @@ def mend_best(contest: Contest) -> None:
 
 
 def wave_search(contest: Contest) -> bool:
-    """Take the evenly spread counts to where the waves of the lines say; return whether that settles it."""
+    """Take the evenly spread counts to where the waves of the lines say; return whether that settles it.
+
+    Where a second window shows nothing else than the first and the block is not doubtful, the third is not
+    looked through.
+    """
     start = even_counts(contest)
+    seen: Hypothesis | None = None
     for window in WINDOWS:
         before = contest.best if contest.pool else None
         new = contest.judge(waved(contest, start, window), "lines put where their waves are")
@@ -137,16 +123,13 @@ def wave_search(contest: Contest) -> bool:
             _shift(contest)
             if settled(contest):
                 return True
+        nothing_else = new is None or (seen is not None and node_distance(new.grid, seen.grid).max() < SAME)
+        if before is not None and nothing_else and mean_doubt(contest) < DOUBTFUL:
+            break
+        seen = new
+    if not contest.pool:
+        contest.judge(start, "counts spread evenly", to_the_end=True)
     return False
-
-
-def rough_search(contest: Contest) -> Hypothesis:
-    """Trace lines through the rough lattices and put the best onto the ridges; return the best."""
-    for grid in rough_grids(contest):
-        contest.grow(grid, "lines traced", TRACES)
-    for h in contest.distinct(3):
-        contest.judge(contest.lock(h.grid), h.origin)
-    return contest.best
 
 
 def settled(contest: Contest) -> bool:
@@ -183,68 +166,6 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     for grid, origin, dark in dead_line_moves(contest):
         track.judge(grid, origin, dark)
     return track.pool
-
-
-def search_further(
-    contest: Contest,
-    match: GridMatch | None,
-    fits: int,
-    progress: Callable[[float], None],
-) -> None:
-    """Search a doubtful block by the phases of its lines, and from another side.
-
-    Parameters
-    ----------
-    contest : Contest
-    match : GridMatch, optional
-        The grid of spots.
-    fits : int
-        Most mixtures of each of the searches.
-    progress : callable
-        Called with the fraction done, 0 to 1.
-    """
-    contest.budget = max(contest.budget, fits)
-    if contest.spent or mean_doubt(contest) < DOUBTFUL:
-        return
-    before = contest.best
-    rough_search(contest)
-    _shift(contest)
-    _try(contest, swirl_moves(contest.best), lock=True)
-    follow_phases(contest)
-    progress(0.4)
-    if contest.best is not before:
-        contest.budget = max(contest.budget, min(fits, TURN_FITS))
-        improve(contest, _part_of(progress, 0.4, 0.7))
-    turned_search(contest, match, min(fits, TURN_FITS))
-    progress(1.0)
-
-
-def turned_search(contest: Contest, match: GridMatch | None, fits: int) -> None:
-    """Search the turned map anew, and let what is found compete.
-
-    Moves lead to a lattice that none of them makes better, which need not be the best one; begun from
-    another side of the block they often lead elsewhere. This search also starts from the grid of spots:
-    where lines bend strongly, spots that are followed from one to the next may be right where traced lines
-    are not.
-    """
-    if contest.spent:
-        return
-    shape = contest.ready.counts.shape
-    track = turned(contest, TURN, fits)
-    if match is not None and (match.owner >= 0).mean() >= MOSTLY:
-        track.judge(track.lock(TURN.grid(match.grid, shape)), "spots joined to a grid, put onto the ridges")
-    rough_search(track)
-    _shift(track)
-    _try(track, swirl_moves(track.best), lock=True)
-    first = TURN.grid_back(track.best.grid, shape)
-    if (node_distance(first, contest.best.grid) > SAME).mean() > TURN_DIFFERENCE:
-        improve(track, lambda _: None)
-    for h in track.distinct(TURNED_KEPT):
-        if h.score < contest.best.score + TURNED_BEHIND:
-            contest.budget = max(contest.budget, 1)
-            contest.judge(TURN.grid_back(h.grid, shape), h.origin, to_the_end=True)
-    contest.budget = max(contest.budget, FUSIONS)
-    _try(contest, islice(fusion_moves(contest.pool, contest.best), FUSIONS), lock=True)
 
 
 def mean_doubt(contest: Contest) -> float:
@@ -319,14 +240,6 @@ def complete(match: GridMatch, contest: Contest) -> bool:
         if used.min() < WEAKEST * np.median(used):
             return False
     return bool(match.outside == 0 and stray <= STRAY * n and not folded_cells(match.grid).any())
-
-
-def rough_grids(contest: Contest) -> list[FloatArray]:
-    """Return the first rough lattices: counts spread evenly, spots spread evenly."""
-    out = [even_counts(contest)]
-    if len(contest.spots) >= 4:
-        out.append(spread_spots(contest.spots, np.ones(len(contest.spots)), contest.geometry).grid)
-    return out
 
 
 def even_counts(contest: Contest) -> FloatArray:
