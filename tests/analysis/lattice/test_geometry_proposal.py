@@ -19,7 +19,7 @@ from napari_petlut.analysis.lattice.geometry_evidence import (
     widest_gap,
 )
 from napari_petlut.analysis.lattice.geometry_layers import Layer, spot_layers
-from napari_petlut.analysis.lattice.geometry_proposal import FIRST_GUESS, finer_grid, second_thoughts
+from napari_petlut.analysis.lattice.geometry_proposal import FIRST_GUESS, finer_doubts, second_thoughts
 from napari_petlut.analysis.lattice.prepare import prepare_map
 from napari_petlut.analysis.lattice.spots import find_significant_spots
 from napari_petlut.errors import GeometryError
@@ -106,8 +106,24 @@ def test_a_wrong_size_is_contradicted_and_a_right_one_is_not():
 
 def test_far_smaller_spots_than_asked_for_are_seen():
     flood = clear_map(even_grid(8, 8, (22.0, 24.0)))
-    assert finer_grid(flood, BlockGeometry(4, 4)) == BlockGeometry(8, 8)
-    assert finer_grid(flood, BlockGeometry(8, 8)) is None
+    assert finer_doubts(flood, BlockGeometry(4, 4)) == ["the map looks like 8 x 8 rather than 4 x 4"]
+    assert finer_doubts(flood, BlockGeometry(8, 8)) == []
+
+
+@pytest.mark.parametrize("told", [(2, 2), (3, 3), (4, 4)])
+def test_no_crystal_is_sure_where_far_more_are_seen_than_asked_for(told):
+    flood = simulated(rows=16, cols=15, counts_per_crystal=20_000, resolution=1.7, seed=7)
+    lattice = find_lattice(flood, BlockGeometry(*told))
+    assert any("rather than" in doubt and "15" in doubt for doubt in lattice.doubts)
+    assert lattice.confidence.max() < 0.1
+    assert all("rather than" in reason for reason in lattice.reasons)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 4), (5, 5)])
+@pytest.mark.parametrize("resolution", [1.2, 3.0])
+def test_few_large_crystals_are_not_taken_for_more(shape, resolution):
+    flood = simulated(rows=shape[0], cols=shape[1], counts_per_crystal=20_000, resolution=resolution, seed=3)
+    assert finer_doubts(flood, BlockGeometry(*shape)) == []
 
 
 def test_spots_that_noise_makes_are_not_significant():

@@ -12,7 +12,7 @@ from napari_petlut.analysis.lattice.confidence import confidence, crystal_featur
 from napari_petlut.analysis.lattice.contradiction import WHOLE_BLOCK
 from napari_petlut.analysis.lattice.darkness import dead_probability
 from napari_petlut.analysis.lattice.dead_lines import dead_lines
-from napari_petlut.analysis.lattice.geometry_proposal import finer_grid, second_thoughts
+from napari_petlut.analysis.lattice.geometry_proposal import finer_doubts, second_thoughts
 from napari_petlut.analysis.lattice.grids import BoolArray, node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import ALONE, merged_partners
@@ -40,6 +40,9 @@ the noise: about three times its standard deviation, as pure noise has."""
 NOISE_CONFIDENCE = 0.9
 """Most confidence of a crystal there: with about 200 counts per crystal most are right all the same, and all
 are to be looked at."""
+MISTAKEN_CONFIDENCE = 0.05
+"""Most confidence of a crystal where a map shows about twice as many spots as rows and columns allow, or
+more: none has its right number then."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
 SURELY_DEAD = 0.5
@@ -78,18 +81,22 @@ def conclude(
     sure = ruled(lowered(confidence(features), rivals, best), noisy, shared, likely)
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
-    notes += geometry_doubts(contest, best, sure, len(extra))
+    doubts, mistaken = geometry_doubts(contest, best, sure, len(extra))
+    notes += doubts
+    if mistaken:
+        sure = np.minimum(sure, MISTAKEN_CONFIDENCE)
     if contest.effort.left <= 0 and float((1 - sure).mean()) > DOUBTFUL:
         notes.append(STOPPED)
     shown = verdict.alternatives(rivals, best.grid, origin)
     notes += open_questions(shown, rivals, best)
     status = verdict.statuses(features, sure, dead, params)
+    reasons = verdict.reasons(features, status, partner)
     return Lattice(
         geometry=contest.geometry,
         positions=(grid + origin).reshape(-1, 2),
         status=status.ravel(),
         confidence=sure.ravel(),
-        reasons=verdict.reasons(features, status, partner),
+        reasons=tuple(doubts[0] for _ in reasons) if mistaken else reasons,
         doubts=tuple(notes),
         extra=extra + origin,
         alternatives=shown,
@@ -180,8 +187,10 @@ def open_questions(shown: Sequence[LatticeAlternative], rivals: Rivals, best: Hy
     return notes
 
 
-def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra: int) -> list[str]:
-    """Return what speaks against the number of rows and columns, and what would fit better."""
+def geometry_doubts(
+    contest: Contest, best: Hypothesis, sure: FloatArray, extra: int
+) -> tuple[list[str], bool]:
+    """Return what speaks against the number of rows and columns, and whether they are surely mistaken."""
     notes = []
     double = verdict.double_lines(best.fit.weight)
     for axis, line, ratio in double:
@@ -196,14 +205,13 @@ def geometry_doubts(contest: Contest, best: Hypothesis, sure: FloatArray, extra:
         name = ("row", "column")[axis]
         notes.append(f"{name} {line} gives no light at all: dead, or one {name} too many?")
     if contest.expected is not None or contest.pinned is not None:
-        return notes
+        return notes, False
     counts = contest.ready.counts
-    if not notes and len(contest.geometry) <= SMALL:
-        # Spots far smaller than the cells that were asked for are smoothed away before they can be counted.
-        finer = finer_grid(counts, contest.geometry)
-        if finer is not None:
-            return [f"the map looks like {finer} rather than {contest.geometry}"]
+    if len(contest.geometry) <= SMALL:
+        finer = finer_doubts(counts, contest.geometry)
+        if finer:
+            return finer + notes, True
     doubtful = spare or float((1 - sure).mean()) > GEOMETRY_DOUBT
     if double or dead or (doubtful and len(contest.geometry) <= LARGE):
         notes += second_thoughts(counts, contest.geometry, doubted=bool(double) or spare)
-    return notes
+    return notes, False

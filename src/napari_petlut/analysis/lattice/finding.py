@@ -61,9 +61,9 @@ def find_lattice(
     """Find and number every crystal of a flood map.
 
     Spots are found and joined to a grid; where that is complete, it is fitted and done. Otherwise lattices
-    compete: spots and counts are spread evenly by optimal transport, lines are traced through the rectified
-    map, every lattice is fitted as a mixture of tied Gaussians, shifted, traced anew and repaired, and the
-    one that explains the map best wins. What it wins against says how sure it is.
+    compete: counts are spread evenly by optimal transport, lines are put where the waves of the map say,
+    every lattice is fitted as a mixture of tied Gaussians, shifted, traced anew and repaired, and the one
+    that explains the map best wins. What it wins against says how sure it is.
 
     Parameters
     ----------

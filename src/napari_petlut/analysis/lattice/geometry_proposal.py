@@ -315,9 +315,15 @@ def second_thoughts(counts: npt.ArrayLike, told: BlockGeometry, *, doubted: bool
     return [f"are rows and columns right? {told} is not the likeliest{_others(likely)}"]
 
 
-def finer_grid(counts: npt.ArrayLike, told: BlockGeometry) -> BlockGeometry | None:
-    """Return the size of a complete grid of far smaller spots than were asked for; None without one."""
+def finer_doubts(counts: npt.ArrayLike, told: BlockGeometry) -> list[str]:
+    """Return what far smaller spots than were asked for say against the number of rows and columns.
+
+    The search for few large crystals smooths them away before they can be counted.
+    """
     scales = [s for s in CRYSTALS_PER_SIDE if s > FAR_FINER * np.sqrt(len(told))]
     layers = spot_layers(prepare_map(np.asarray(counts, dtype=np.float64), FIRST_GUESS), scales)
     found = complete_grid(layers)
-    return found if found is not None and len(found) > FAR_FINER * len(told) else None
+    if found is not None and len(found) > FAR_FINER * len(told):
+        return [f"the map looks like {found} rather than {told}"]
+    many = [layer for layer in layers[:1] if len(layer.spots) > FAR_FINER**2 * len(told)]
+    return second_thoughts(counts, told, doubted=True) if many and many[0].share >= GOOD_SHARE else []

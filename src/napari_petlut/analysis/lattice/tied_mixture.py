@@ -191,15 +191,8 @@ def fit_mixture(
     -------
     MixtureFit
     """
-    rows, cols = grid.shape[:2]
-    mean = np.ascontiguousarray(scene.to_bins(grid))
-    down, right = steps(mean)
-    length0, length1 = (blurred(np.hypot(step[..., 0], step[..., 1]), STEP_BLUR) for step in (down, right))
-    middle0, middle1 = median(length0) or scene.pitch, median(length1) or scene.pitch
-    cov = np.zeros((rows, cols, 3))
-    cov[..., 0] = np.maximum((SPREAD_START * np.minimum(length0, 1.2 * middle0)) ** 2, 1.6 * SPREAD_MIN)
-    cov[..., 2] = np.maximum((SPREAD_START * np.minimum(length1, 1.2 * middle1)) ** 2, 1.6 * SPREAD_MIN)
-    limit = np.maximum((SPREAD_MAX * np.array([middle0, middle1])) ** 2, 2 * SPREAD_MIN)
+    mean, cov, limit = _first_guess(grid, scene)
+    rows, cols = mean.shape[:2]
     stiffness = schedule.stiffnesses
     nowhere = np.zeros((rows, cols), bool)
     fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
@@ -245,3 +238,17 @@ def fit_mixture(
         halfway(go_on(stiffness[:HALFWAY]))
         stiffness = stiffness[HALFWAY:]
     return go_on(stiffness)
+
+
+def _first_guess(grid: FloatArray, scene: MixtureMap) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the centres in bins, covariances, and the largest variances from which a fit starts."""
+    rows, cols = grid.shape[:2]
+    mean = np.ascontiguousarray(scene.to_bins(grid))
+    down, right = steps(mean)
+    length0, length1 = (blurred(np.hypot(step[..., 0], step[..., 1]), STEP_BLUR) for step in (down, right))
+    middle0, middle1 = median(length0) or scene.pitch, median(length1) or scene.pitch
+    cov = np.zeros((rows, cols, 3))
+    cov[..., 0] = np.maximum((SPREAD_START * np.minimum(length0, 1.2 * middle0)) ** 2, 1.6 * SPREAD_MIN)
+    cov[..., 2] = np.maximum((SPREAD_START * np.minimum(length1, 1.2 * middle1)) ** 2, 1.6 * SPREAD_MIN)
+    limit = np.maximum((SPREAD_MAX * np.array([middle0, middle1])) ** 2, 2 * SPREAD_MIN)
+    return mean, cov, limit

@@ -1,8 +1,8 @@
 """A first lattice by optimal transport: the spots of the block are spread evenly over a square.
 
-Sinkhorn's algorithm with separable Gaussian kernels (Cuturi 2013; Solomon et al. 2015) carries the density of
-spots to a uniform density. The mass is the blurred density of spots, not the counts: a sensitivity gradient
-would shift an equal-count map by about a pitch.
+Sinkhorn's algorithm with separable Gaussian kernels (Cuturi 2013; Solomon et al. 2015) carries a density to a
+uniform one. The spots' density is even whatever their counts: a sensitivity gradient shifts a lattice that
+spreads the counts by about a pitch. Where many spots are not seen, the counts are nearer to the truth.
 """
 
 from __future__ import annotations
