@@ -1,18 +1,23 @@
 """The phases of lines: offsets are measured, unwrapped, and lattices follow them."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 
 from contests import contest_of
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import SAME
+from napari_petlut.analysis.lattice.moves import swirled
 from napari_petlut.analysis.lattice.phases import (
     MEETINGS,
     OUTSIDE,
     PER_PITCH,
+    follow_phases,
     followed,
     line_offsets,
     meet_offsets,
+    unlike,
 )
 from napari_petlut.analysis.lattice.rectified import RectifiedMap, sample_places
 from napari_petlut.simulation import BlockSimulation
@@ -56,3 +61,33 @@ def test_a_lattice_with_a_region_one_line_off_follows_the_phases_back():
         key=lambda grid: (node_distance(grid, truth) > SAME).sum(),
     )
     assert (node_distance(back, truth) > SAME).mean() < 0.02
+
+
+def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
+    params = BlockSimulation(rows=16, cols=16, resolution=1.5, counts_per_crystal=500, distortion=0.1, seed=7)
+    contest, truth = contest_of(params, 300)
+    contest.judge(swirled(truth, 1.5), "swirled")
+    off = (node_distance(contest.best.grid, truth) > SAME).mean()
+    follow_phases(contest)
+    assert off > 0.2
+    assert (node_distance(contest.best.grid, truth) > SAME).mean() < 0.01
+
+
+def test_following_keeps_to_its_budget_and_loses_nothing():
+    contest, truth = contest_of(BlockSimulation(rows=6, cols=6, resolution=1.5, seed=4), 9)
+    first = contest.judge(truth, "the truth")
+    follow_phases(contest)
+    assert contest.budget == 0
+    assert first is contest.pool[0]
+    assert contest.best.score <= first.score
+
+
+def test_lattices_that_are_like_others_are_not_followed_again():
+    contest, truth = contest_of(BlockSimulation(rows=6, cols=6, seed=4), 3)
+    best = contest.judge(truth, "the truth", to_the_end=True)
+    assert best is not None
+    other = replace(best, fit=replace(best.fit, grid=best.grid + 40.0), score=best.score + 0.1)
+    far = replace(other, score=best.score + 1.0)
+    twin = replace(best, score=best.score + 0.05)
+    assert unlike([other, twin, best, far], [], best.score + 0.5, 2) == [best, other]
+    assert unlike([other, twin, best], [best], best.score + 0.5, 2) == [other]

@@ -41,7 +41,7 @@ HINTS = 3
 """So many of the weightiest layers lend their grids as a start."""
 CLIMBS = 2
 """Of these starts so many are improved by a row or a column at a time."""
-MAX_STEPS, QUICK_STEPS = 4, 2
+MAX_STEPS, QUICK_STEPS = 4, 1
 """Most times that a start is improved; fewer where a person told a size."""
 GOOD_SHARE = 0.6
 """Layers whose spots and grid fit each other at least this well are tried for a complete grid."""

@@ -31,7 +31,7 @@ class LatticeParameters:
         If a number is outside its range.
     """
 
-    suspect_below: float = 0.99
+    suspect_below: float = 0.992
     missing_above: float = 0.15
     max_hypotheses: int = 120
     max_alternatives: int = 3

@@ -10,6 +10,7 @@ geometric phase analysis (M. J. Hytch, E. Snoeck, R. Kilaas, Ultramicroscopy 74 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -17,19 +18,95 @@ import numpy.typing as npt
 from numba import njit
 from skimage.restoration import unwrap_phase
 
-from napari_petlut.analysis.lattice.grids import smooth_grid
-from napari_petlut.analysis.lattice.hypotheses import Contest
+from napari_petlut.analysis.lattice.grids import node_distance, smooth_grid
+from napari_petlut.analysis.lattice.hypotheses import GAIN, LOCK_WEIGHTS, SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.rectified import MARGIN, SAMPLES, RectifiedMap, sample_places
 from napari_petlut.model import FloatArray
 
+SMOOTHINGS = (2.0, 20.0)
+"""How much a lattice is straightened before its phases are taken: lines that jump to their neighbours leave
+bends, and the stiffer it is made, the larger the bends that are taken out."""
+WIDTHS = (0.6, 0.8, 1.0)
+"""Widths of the windows in pitches: narrow ones follow strong bends, wide ones see more crystals."""
 PER_PITCH = 2
 """Places per pitch at which the phase is taken."""
 OUTSIDE = 0.5
 """How far beyond the outer lines phases are taken, in pitches."""
 TIMES = 2
 """Times that the map is rectified along what was found and its phases are taken again."""
+ROUNDS, STARTS = 3, 1
+"""Most rounds, and lattices whose phases are followed in each."""
+PATIENCE = 1
+"""Rounds without a gain after which it ends."""
+BEHIND = 0.3
+"""How far behind the best a lattice may be to be followed: lines that are one off are put right one after the
+other, and the map is not explained better after each."""
+NEARLY = 0.15
+"""Lattices that are behind the best by less than this are fitted once more: where spots overlap, those that
+start further away have not come to rest."""
+UNLIKE = 0.003
+"""Share of the crystals that differ from lattices that were followed before."""
 MEETINGS = 8
 """Steps towards the place that is as far from its even place as the offset there says."""
+
+
+def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[tuple[FloatArray, str]]:
+    """Yield a lattice with its lines moved to where the phases of the map put them.
+
+    Parameters
+    ----------
+    contest : Contest
+    grid : ndarray of float64, shape (rows, cols, 2)
+        In pixels of the prepared map.
+    """
+    for smoothing in SMOOTHINGS:
+        for width in WIDTHS:
+            yield followed(contest, grid, smoothing, width), "lines put where their phases are"
+
+
+def follow_phases(contest: Contest) -> None:
+    """Move the lines of the best lattices to where their phases are, until that helps no more.
+
+    Parameters
+    ----------
+    contest : Contest
+    """
+    done: list[Hypothesis] = []
+    patience = PATIENCE
+    for _ in range(ROUNDS):
+        before = contest.best.score
+        starts = unlike(contest.pool, done, before + BEHIND)
+        if not starts or patience == 0 or contest.spent:
+            return
+        done += starts
+        for start in starts:
+            _follow(contest, start)
+        patience = PATIENCE if contest.best.score < before - GAIN else patience - 1
+
+
+def _follow(contest: Contest, start: Hypothesis) -> None:
+    """Judge what the phases make of a lattice, every other one put onto the ridges."""
+    for number, (grid, origin) in enumerate(phase_moves(contest, start.grid)):
+        if contest.spent:
+            return
+        if number % 2:
+            grid = contest.lock(grid, LOCK_WEIGHTS[1:])
+        new = contest.judge(grid, origin)
+        if new is not None and new.score < contest.best.score + NEARLY:
+            contest.judge(new.grid, origin, to_the_end=True)
+
+
+def unlike(
+    pool: list[Hypothesis], others: list[Hypothesis], limit: float, most: int = STARTS
+) -> list[Hypothesis]:
+    """Return the best lattices up to a score, `most` of them, that are unlike others and each other."""
+    out: list[Hypothesis] = []
+    for h in sorted(pool, key=lambda h: h.score):
+        if h.score > limit or len(out) == most:
+            break
+        if all((node_distance(h.grid, k.grid) > SAME).mean() > UNLIKE for k in others + out):
+            out.append(h)
+    return out
 
 
 def followed(contest: Contest, grid: FloatArray, smoothing: float, width: float) -> FloatArray:

@@ -26,10 +26,11 @@ from napari_petlut.analysis.lattice.moves import (
 )
 from napari_petlut.analysis.lattice.numbering import MOSTLY, GridMatch, best_match
 from napari_petlut.analysis.lattice.patches import Sieve
+from napari_petlut.analysis.lattice.phases import follow_phases
 from napari_petlut.analysis.lattice.waves import WINDOW, waved
 from napari_petlut.model import FloatArray
 
-LARGEST_EFFORT = 45_000
+LARGEST_EFFORT = 60_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
 32 x 32 end after about two seconds of a fast core, four of a slow one. Counted and not timed, so that the
 same map always gives the same lattice. Joining spots to a grid is not counted; it takes longest in much
@@ -48,9 +49,11 @@ WEAKEST = 0.35
 STRAY = 0.02
 """Spots without a crystal that a complete grid may leave, as a share of the crystals."""
 DOUBTFUL = 0.003
-"""Mean doubt of the crystals from which waves are seen through every window and lines are tried as dead. It
-goes with the trees of the confidence, as does `CLEAR_MEAN`: trees that doubt more let more blocks be
-searched."""
+"""Mean doubt of the crystals from which waves are seen through every window, lines are tried as dead and
+phases are followed. It goes with the trees of the confidence, as does `CLEAR_MEAN`: trees that doubt more let
+more blocks be searched."""
+AGAIN_FITS = 60
+"""Most mixtures of the moves from a lattice that only the phases have found."""
 DEAD_LINE_FITS, ROUND_FITS = 8, 25
 """Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
 CLEAR_MEAN, CLEAR_WORST = 0.006, 0.8
@@ -70,6 +73,7 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
     Cancelled
         If the contest is cancelled.
     """
+    fits = contest.budget
     contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
     if contest.expected is not None:
         contest.judge(contest.expected, "the prior lattice")
@@ -85,7 +89,8 @@ def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
         return contest.best
     progress(0.2)
     with_dead_line = dead_line_search(contest) if mean_doubt(contest) >= DOUBTFUL else []
-    improve(contest, _part_of(progress, 0.3, 0.9))
+    improve(contest, _part_of(progress, 0.3, 0.6))
+    search_further(contest, fits, _part_of(progress, 0.6, 0.9))
     contest.pool += with_dead_line
     shift_for_dead_line(contest)
     if contest.best.dark is not None and dead_lines(contest.best.dark):
@@ -114,8 +119,8 @@ def wave_search(contest: Contest) -> bool:
     """
     start = even_counts(contest)
     seen: Hypothesis | None = None
+    before: Hypothesis | None = None
     for window in WINDOWS:
-        before = contest.best if contest.pool else None
         new = contest.judge(waved(contest, start, window), "lines put where their waves are")
         if new is not None:
             contest.judge(contest.lock(new.grid, LOCK_WEIGHTS[1:]), new.origin)
@@ -126,7 +131,7 @@ def wave_search(contest: Contest) -> bool:
         nothing_else = new is None or (seen is not None and node_distance(new.grid, seen.grid).max() < SAME)
         if before is not None and nothing_else and mean_doubt(contest) < DOUBTFUL:
             break
-        seen = new
+        seen, before = new, contest.best if contest.pool else None
     if not contest.pool:
         contest.judge(start, "counts spread evenly", to_the_end=True)
     return False
@@ -166,6 +171,30 @@ def dead_line_search(contest: Contest) -> list[Hypothesis]:
     for grid, origin, dark in dead_line_moves(contest):
         track.judge(grid, origin, dark)
     return track.pool
+
+
+def search_further(contest: Contest, fits: int, progress: Callable[[float], None]) -> None:
+    """Follow the phases of the lines of a doubtful block.
+
+    Parameters
+    ----------
+    contest : Contest
+    fits : int
+        Most mixtures that are fitted for it.
+    progress : callable
+        Called with the fraction done, 0 to 1.
+    """
+    contest.budget = max(contest.budget, fits)
+    if contest.spent or mean_doubt(contest) < DOUBTFUL:
+        return
+    before = contest.best
+    _try(contest, swirl_moves(contest.best), lock=True)
+    follow_phases(contest)
+    progress(0.4)
+    if contest.best is not before:
+        _shift(contest)
+        contest.budget = max(contest.budget, min(fits, AGAIN_FITS))
+        improve(contest, _part_of(progress, 0.4, 1.0))
 
 
 def mean_doubt(contest: Contest) -> float:
