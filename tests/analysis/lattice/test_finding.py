@@ -99,6 +99,26 @@ def test_a_crystal_with_hardly_any_light_is_put_where_its_neighbours_lines_pass(
     assert node_distance(grid, lit)[5, 6] < 0.3
 
 
+@pytest.mark.parametrize(("resolution", "moved"), [(0.95, True), (1.5, False)])
+def test_where_spots_barely_resolve_steady_crystals_go_where_the_inner_parts_of_the_spots_put_them(
+    monkeypatch, resolution, moved
+):
+    contest, truth = contest_of(BlockSimulation(rows=6, cols=6, seed=4), 5)
+    best = contest.judge(truth, "the truth", to_the_end=True)
+    down = truth[1:2, :1] - truth[:1, :1]
+    inner = best.grid + 0.03 * down
+    inner[2, 3] = best.grid[2, 3] + 0.2 * down[0, 0]
+
+    def fit(grid, scene, schedule, *_):
+        return replace(best.fit, grid=inner if schedule is finding.INNER_SCHEDULE else best.grid)
+
+    monkeypatch.setattr(finding, "fit_mixture", fit)
+    monkeypatch.setattr(finding, "resolutions", lambda _: (np.full((6, 6), resolution), None))
+    wanted = inner.copy() if moved else best.grid.copy()
+    wanted[2, 3] = best.grid[2, 3]
+    np.testing.assert_allclose(refined(contest, best), wanted)
+
+
 def test_a_fixed_crystal_stays_and_decides_the_numbering():
     lattice = found(TYPICAL)
     wrong = shifted_grid(lattice.grid, 1, 1).reshape(-1, 2)

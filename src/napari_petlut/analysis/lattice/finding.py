@@ -11,9 +11,10 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from napari_petlut.analysis.lattice.conclusion import conclude
+from napari_petlut.analysis.lattice.confidence import resolutions
 from napari_petlut.analysis.lattice.editing import checked_fixed, place_fixed
 from napari_petlut.analysis.lattice.geometry_proposal import propose_geometry
-from napari_petlut.analysis.lattice.grids import fill_holes, node_distance
+from napari_petlut.analysis.lattice.grids import fill_holes, median, node_distance
 from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
 from napari_petlut.analysis.lattice.merging import relative_weight
 from napari_petlut.analysis.lattice.numbering import spans
@@ -33,12 +34,18 @@ from napari_petlut.model import FloatArray, Lattice
 
 FINAL_BINS = 9.0
 """Bins per pitch of the last fit, which places the crystals between pixels."""
-FINAL_SCHEDULE = MixtureSchedule(
-    iterations=40, stiffness_start=0.01, stiffness_end=0.002, power=2.0, core=4.0
-)
+FINAL_SCHEDULE = MixtureSchedule(iterations=40, stiffness_start=0.01, stiffness_end=0.002, power=2.0)
 """The last fit starts about where the ranking ended and lets the lines go further; what is merged takes many
-iterations to come to rest. It looks at less of the spots' tails, which are no Gaussian's: where spots barely
-resolve, crystals come nearer to their true places."""
+iterations to come to rest."""
+INNER_SCHEDULE = replace(FINAL_SCHEDULE, core=4.0)
+"""The same with less of the spots' tails, which are no Gaussian's: where spots barely resolve, crystals come
+nearer to their true places."""
+BARELY_RESOLVED = 1.05
+"""Median over crystals of the distance to the nearest neighbour over the width of the spots (FWHM) below
+which that is worth a second fit."""
+STEADY = 0.05
+"""A crystal that both fits put to within this, in local pitches, goes where the second one puts it. Others
+are faint or merged: little holds them in place, and their tails are part of it."""
 LARGEST_REFINEMENT = 0.3
 """A crystal that the last fit moves further than this, in local pitches, stays where it was: it has left its
 spot for another one."""
@@ -208,8 +215,13 @@ def refined(contest: Contest, best: Hypothesis) -> FloatArray:
     """
     scene = MixtureMap.from_counts(contest.ready.counts, contest.ready.pitch, FINAL_BINS)
     fit = fit_mixture(best.grid, scene, FINAL_SCHEDULE, contest.pinned, best.dark)
-    away = node_distance(fit.grid, best.grid) > LARGEST_REFINEMENT
-    grid = np.where(away[..., None], best.grid, fit.grid)
+    grid = fit.grid
+    if median(resolutions(fit)[0]) < BARELY_RESOLVED:
+        inner = fit_mixture(best.grid, scene, INNER_SCHEDULE, contest.pinned, best.dark)
+        steady = node_distance(inner.grid, grid) < STEADY
+        grid = np.where(steady[..., None], inner.grid, grid)
+    away = node_distance(grid, best.grid) > LARGEST_REFINEMENT
+    grid = np.where(away[..., None], best.grid, grid)
     faint = relative_weight(fit.weight) < FAINT
     if best.dark is not None:
         faint &= ~best.dark
