@@ -42,13 +42,18 @@ def test_noise_and_shared_spots_leave_no_more_confidence_than_they_allow():
     np.testing.assert_allclose(ruled(sure, True, shared, likely), [[NOISE_CONFIDENCE, 0.7, 0.6, 0.2]])
 
 
+def test_a_crystal_that_may_be_dead_is_not_surer_than_that_it_is_alive():
+    sure, lost = np.array([[0.999, 0.999, 0.5, 0.999]]), np.array([[0.04, 0.1, 0.1, 0.9]])
+    dead = np.array([[False, False, False, True]])
+    np.testing.assert_allclose(conclusion.if_alive(sure, lost, dead), [[0.999, 0.9, 0.5, 0.999]])
+
+
 def test_no_crystal_is_dead_and_merged(monkeypatch):
     dead = np.array([[SURELY_DEAD + 0.1, SURELY_DEAD - 0.1, 0.05, 0.3]])
     merged = np.array([[1, 0, 3, ALONE]])
-    monkeypatch.setattr(conclusion, "dead_probability", lambda *_: dead)
     monkeypatch.setattr(conclusion, "merged_partners", lambda *_: (merged, np.full(dead.shape, 0.6)))
     monkeypatch.setattr(conclusion, "own_spots", lambda *_: (None, None))
     best = SimpleNamespace(fit=SimpleNamespace(weight=None), grid=None)
-    missing, partner, _ = conclusion.lightless(SimpleNamespace(spots=None), best, 0.15)
+    missing, partner, _ = conclusion.lightless(SimpleNamespace(spots=None), best, dead, 0.15)
     np.testing.assert_array_equal(missing, [[True, False, False, True]])
     np.testing.assert_array_equal(partner, [[ALONE, 0, 3, ALONE]])

@@ -45,6 +45,9 @@ MISTAKEN_CONFIDENCE = 0.05
 more: none has its right number then."""
 SMALL = 25
 """In blocks with at most so many crystals much smaller spots are looked for too."""
+MAYBE_DEAD = 0.05
+"""Probability of being dead from which a crystal that is not called so is not surer than the rest of it: its
+place may be right, but there may be nothing to place. Hardly any live crystal is above it."""
 SURELY_DEAD = 0.5
 """Probability from which a dead crystal is not taken for one that is merged with a neighbour: hardly any
 merged one is as likely dead."""
@@ -74,11 +77,13 @@ def conclude(
     features = crystal_features(contest, best)
     rivals = verdict.competitors(contest, best, params.max_alternatives)
     noisy = only_noise(strength, len(contest.geometry))
-    dead, partner, likely = lightless(contest, best, params.missing_above)
+    lost = dead_probability(contest, best)
+    dead, partner, likely = lightless(contest, best, lost, params.missing_above)
     shared = partner != ALONE
     grid = grid.copy()
     grid[shared] = grid.reshape(-1, 2)[partner[shared]]
     sure = ruled(lowered(confidence(features), rivals, best), noisy, shared, likely)
+    sure = if_alive(sure, lost, dead)
     extra = verdict.unused_spots(grid, contest.spots, strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     doubts, mistaken = geometry_doubts(contest, best, sure, len(extra))
@@ -104,11 +109,20 @@ def conclude(
 
 
 def lightless(
-    contest: Contest, best: Hypothesis, missing_above: float
+    contest: Contest, best: Hypothesis, lost: FloatArray, missing_above: float
 ) -> tuple[BoolArray, IntArray, FloatArray]:
     """Return which crystals are dead, whose spots the merged ones share, and how likely each shares one.
 
     A dead crystal beside a bright one looks like a merged one and the other way round; no crystal is both.
+
+    Parameters
+    ----------
+    contest : Contest
+    best : Hypothesis
+    lost : ndarray of float64, shape (rows, cols)
+        How likely each crystal is dead, 0 to 1.
+    missing_above : float
+        How likely makes it dead.
 
     Returns
     -------
@@ -118,11 +132,10 @@ def lightless(
     likely : ndarray of float64, shape (rows, cols)
         0 to 1; also of crystals that are taken for dead.
     """
-    dead = dead_probability(contest, best)
     own = own_spots(best.grid, contest.spots)[1]
     partner, likely = merged_partners(best.fit.weight, best.grid, own)
-    partner = np.where(dead > max(SURELY_DEAD, missing_above), ALONE, partner)
-    return (dead > missing_above) & (partner == ALONE), partner, likely
+    partner = np.where(lost > max(SURELY_DEAD, missing_above), ALONE, partner)
+    return (lost > missing_above) & (partner == ALONE), partner, likely
 
 
 def unexplained(contest: Contest, best: Hypothesis) -> BoolArray:
@@ -171,6 +184,20 @@ def ruled(sure: FloatArray, noisy: bool, shared: BoolArray, likely: FloatArray) 
         sure = np.minimum(sure, NOISE_CONFIDENCE)
     sharing = np.where(shared, likely, 1 - likely)
     return np.where(likely > SHARING_DOUBT, np.minimum(sure, sharing), sure)
+
+
+def if_alive(sure: FloatArray, lost: FloatArray, dead: BoolArray) -> FloatArray:
+    """Return the confidence, no higher than that a crystal which is not called dead gives light at all.
+
+    Parameters
+    ----------
+    sure : ndarray of float64, shape (rows, cols)
+    lost : ndarray of float64, shape (rows, cols)
+        How likely each crystal is dead.
+    dead : ndarray of bool, shape (rows, cols)
+        Which ones are called so: there the confidence is that of the place.
+    """
+    return np.where((lost > MAYBE_DEAD) & ~dead, np.minimum(sure, 1 - lost), sure)
 
 
 def open_questions(shown: Sequence[LatticeAlternative], rivals: Rivals, best: Hypothesis) -> list[str]:
