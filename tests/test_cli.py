@@ -325,6 +325,15 @@ def test_options_that_a_map_cannot_obey_are_told(folder, tmp_path):
     assert "a map is taken as it is: bins, dither had no effect" in said
 
 
+@pytest.fixture
+def heard_interrupts():
+    """Let Ctrl+C be heard: what is started in the background of a script ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemError, ImportError])
 def test_ctrl_c_stops_quietly_whatever_compiled_code_makes_of_it(monkeypatch, folder, tmp_path, raised):
     def interrupted(*_args, **_options):
