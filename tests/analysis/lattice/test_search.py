@@ -9,7 +9,7 @@ from contests import contest_of
 from napari_petlut.analysis.lattice import search as rooms
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.hypotheses import Effort
-from napari_petlut.analysis.lattice.search import wave_search
+from napari_petlut.analysis.lattice.search import search_further, wave_search
 from napari_petlut.simulation import BlockSimulation
 
 CLEAR = BlockSimulation(rows=7, cols=7, resolution=3.0, seed=2)
@@ -45,6 +45,17 @@ def windows_of(monkeypatch):
 
     monkeypatch.setattr(rooms, "waved", noted)
     return widths
+
+
+@pytest.mark.parametrize(("doubt", "more"), [(0.0, False), (1.0, True)])
+def test_only_a_doubtful_block_is_searched_further(monkeypatch, doubt, more):
+    contest, truth = contest_of(SMALL)
+    contest.judge(truth, "the truth")
+    monkeypatch.setattr(rooms, "mean_doubt", lambda _: doubt)
+    followed: list[bool] = []
+    monkeypatch.setattr(rooms, "follow_phases", lambda _: followed.append(True))
+    search_further(contest, 40, lambda _: None)
+    assert bool(followed) is more
 
 
 def test_all_searches_of_a_map_share_its_effort_and_keep_what_they_found():
