@@ -23,8 +23,8 @@ from napari_petlut.analysis.lattice.squaring import (
     to_squared,
 )
 from napari_petlut.model import FloatArray, Lattice
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
+from napari_petlut.workflow.scoring import score_lattice
 
 FIRST_SEED = 700_000
 """Seeds from here on are for fitting; sweeps start at 0, the final judgement at 1,000,000."""

@@ -19,8 +19,8 @@ from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import PetlutError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus
-from napari_petlut.scoring import LatticeScore, score_lattice, symmetric_ids
 from napari_petlut.simulation import Level, RandomBlock, SimulatedBlock, random_block, simulate_block
+from napari_petlut.workflow.scoring import LatticeScore, score_lattice, symmetric_ids
 
 FIRST_RESERVED_SEED = 1_000_000
 """Seeds from here on are for the final judgement; nothing is developed or tuned on them."""

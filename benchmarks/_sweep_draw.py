@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from _sweep_blocks import Result, Task, solve
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import simulate_block
+from napari_petlut.workflow.scoring import score_lattice
 
 
 def draw_failures(results: Iterable[Result], folder: Path, *, most: int = 40) -> list[Path]:

@@ -17,9 +17,9 @@ from sklearn.cluster import KMeans
 from _common import Report, main, measure
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
-from napari_petlut.pipeline import calibrate
-from napari_petlut.scoring import score_lattice, symmetric_ids, true_spacing
 from napari_petlut.simulation import PRESETS, BlockSimulation, SimulatedBlock, simulate_block
+from napari_petlut.workflow.pipeline import calibrate
+from napari_petlut.workflow.scoring import score_lattice, symmetric_ids, true_spacing
 
 FIRST_SEED = 70_000
 """Of the blocks compared; no other sweep or test uses these seeds."""

@@ -19,8 +19,8 @@ from napari_petlut.analysis.segmentation import nearest_peak_cells
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.workbench import workbench_of
 
 
 def block_in(viewer: Any, rows: int, size: int) -> BlockController:

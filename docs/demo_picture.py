@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from napari_petlut.demo import run_demo
+from napari_petlut.cli.demo import run_demo
 
 WIDTH = 1400
 PICTURE = Path(__file__).parent / "images" / "demo.png"

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from napari_petlut import BlockGeometry, calibrate, measure_energy, measure_quality
-from napari_petlut.demo import simulation_parameters, write_simulation
+from napari_petlut.cli.demo import simulation_parameters, write_simulation
 from napari_petlut.report import report_contents
 from napari_petlut.report.paper import draw_pages
 

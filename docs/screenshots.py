@@ -28,12 +28,12 @@ from qtpy.QtWidgets import QApplication  # noqa: E402
 from superqt import QCollapsible  # noqa: E402
 
 from napari_petlut.plugin import layers as ly  # noqa: E402
-from napari_petlut.plugin.navigation import fly_to  # noqa: E402
-from napari_petlut.plugin.workbench import workbench_of  # noqa: E402
+from napari_petlut.plugin.editing.navigation import fly_to  # noqa: E402
+from napari_petlut.plugin.work.workbench import workbench_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from napari_petlut.plugin.block import BlockController
     from napari_petlut.plugin.widgets import Panel
+    from napari_petlut.plugin.work.block import BlockController
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = 1366, 768
@@ -190,7 +190,7 @@ def export() -> None:
 
 def quality() -> None:
     """Show the verdict, the figures of every crystal, and one of them over the cells."""
-    from napari_petlut.plugin import steps
+    from napari_petlut.plugin.work import steps
 
     with scene("events", panel="Energy and quality") as window:
         steps.run_all_job(window.block).run()
@@ -210,7 +210,7 @@ def compare() -> None:
         from dataclasses import replace
 
         from napari_petlut.analysis.segmentation import SegmentationParameters
-        from napari_petlut.plugin import steps
+        from napari_petlut.plugin.work import steps
 
         block = window.block
         steps.run_all_job(block).run()

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from napari_petlut import applying
-from napari_petlut.applying import apply_to_events, as_dict, windows_in_kev, write_counts
 from napari_petlut.errors import Cancelled, FormatError, GeometryError, ParameterError
 from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import BitField, CrystalLUT, EnergyLUT, EnergyWindow, EventFormat
+from napari_petlut.workflow import applying
+from napari_petlut.workflow.applying import apply_to_events, as_dict, windows_in_kev, write_counts
 
 FMT = EventFormat()
 LUT = CrystalLUT(np.array([[0, 1], [2, -1]]), BlockGeometry(1, 3))

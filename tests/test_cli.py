@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_petlut.cli import app
+from napari_petlut.cli.main import app
 from napari_petlut.simulation import BlockSimulation, simulate_block
 
 run = CliRunner()
@@ -97,7 +97,7 @@ def test_rows_and_columns_may_be_left_out(folder, calibrated, tmp_path):
 
 
 def test_crystals_get_their_own_windows_and_the_record_repeats_them(folder, calibrated, tmp_path):
-    from napari_petlut.pipeline import recalibrate
+    from napari_petlut.workflow.pipeline import recalibrate
 
     call = ("--rows", 5, "--cols", 6, "--out", tmp_path, "--no-picture", "--crystal-windows")
     said = json.loads(petlut("calibrate", folder / "b_raw.dat", *call, "--json").stdout)
@@ -241,7 +241,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, said)
 def test_an_encoding_of_other_pixels_is_refused_before_the_work(
     folder, tmp_path, monkeypatch, source, encoding
 ):
-    monkeypatch.setattr("napari_petlut.pipeline.calibrate", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(
+        "napari_petlut.workflow.pipeline.calibrate", lambda *_, **__: pytest.fail("work was begun")
+    )
     call = ("calibrate", folder / source, "--rows", 5, "--cols", 6, "--encoding", encoding)
     said = petlut(*call, "--out", tmp_path / "new", code=1).stderr
     assert "256 x 256 pixels, found 512 x 512" in said
@@ -259,7 +261,7 @@ def test_strict_ends_with_3_when_something_needs_a_look(tmp_path):
 
 
 def test_demo_scores_itself_and_repeats(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_petlut.demo.DEMO_EVENTS", 1_500_000)
+    monkeypatch.setattr("napari_petlut.cli.demo.DEMO_EVENTS", 1_500_000)
     said = json.loads(petlut("demo", "--out", tmp_path / "d", "--no-window", "--json").stdout)
     assert set(said["found"]) == {"block_raw.dat", "block_map.dat"}
     assert said["found"]["block_raw.dat"]["live crystals"] == 256
@@ -272,7 +274,8 @@ def test_the_core_imports_no_napari():
     import sys
 
     code = (
-        "import sys, napari_petlut.cli, napari_petlut.pipeline, napari_petlut.report, napari_petlut.demo;"
+        "import sys, napari_petlut.cli.main, napari_petlut.workflow.pipeline;"
+        "import napari_petlut.report, napari_petlut.cli.demo;"
         "bad = {'napari', 'qtpy', 'magicgui'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -288,7 +291,7 @@ def test_a_cell_cut_short_is_seen_from_either_side(folder, calibrated, tmp_path)
 
 def test_a_place_that_cannot_be_written_is_known_before_the_work(folder, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("napari_petlut.pipeline.calibrate", None)  # not reached
+    monkeypatch.setattr("napari_petlut.workflow.pipeline.calibrate", None)  # not reached
     call = ("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert "a file in its place" in petlut(*call, place, code=1).stderr
@@ -342,7 +345,7 @@ def test_ctrl_c_stops_quietly_whatever_compiled_code_makes_of_it(monkeypatch, fo
         except KeyboardInterrupt as error:
             raise raised("returned a result with an exception set") from error
 
-    monkeypatch.setattr("napari_petlut.pipeline.find_lattice", interrupted)
+    monkeypatch.setattr("napari_petlut.workflow.pipeline.find_lattice", interrupted)
     call = ("calibrate", folder / "b_map.dat", "--rows", 5, "--cols", 6, "--out", tmp_path / "new")
     assert petlut(*call, code=130).stderr.strip() == "stopped"
     assert not (tmp_path / "new").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_petlut.cli import app
+from napari_petlut.cli.main import app
 from napari_petlut.formats.energy_lut import read_energy_lut
 from napari_petlut.formats.maps import read_map
 

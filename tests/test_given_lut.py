@@ -5,9 +5,9 @@ from napari_petlut.errors import GeometryError
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.given_lut import calibration_of_lut, centres_of_cells
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.report import report_contents
+from napari_petlut.workflow.given_lut import calibration_of_lut, centres_of_cells
 
 GEOMETRY = BlockGeometry(2, 2)
 

@@ -3,16 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from napari_petlut.calibration import CalibrationParameters, output_paths
 from napari_petlut.errors import Cancelled, FormatError, GeometryError, ParameterError
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.maps import write_array, write_map
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, PeakStatus
-from napari_petlut.pipeline import calibrate, recalibrate
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.workflow.calibration import CalibrationParameters, output_paths
+from napari_petlut.workflow.pipeline import calibrate, recalibrate
+from napari_petlut.workflow.scoring import score_lattice
 
 BLOCK = BlockGeometry(6, 5)
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.energy import core_pixels, crystal_photopeaks, crystal_spectra
-from napari_petlut.calibration import Calibration, CalibrationParameters
 from napari_petlut.errors import FormatError
-from napari_petlut.measuring import CrystalEnergy, measure_energy, measure_quality
 from napari_petlut.model import Lattice, Segmentation
 from napari_petlut.report import paper, report_contents, write_report
 from napari_petlut.report.page import html_of
 from napari_petlut.simulation import BlockSimulation, simulate_block
 from napari_petlut.simulation.events import simulate_events
+from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.measuring import CrystalEnergy, measure_energy, measure_quality
 
 PARAMS = BlockSimulation(rows=3, cols=4, resolution=2.0, counts_per_crystal=4000, dead=(5,))
 

@@ -3,7 +3,7 @@ import pytest
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Lattice
-from napari_petlut.scoring import score_lattice, symmetric_ids, true_spacing
+from napari_petlut.workflow.scoring import score_lattice, symmetric_ids, true_spacing
 
 
 def grid(rows, cols, pitch=20.0):

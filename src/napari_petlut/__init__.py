@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_petlut.calibration import Calibration, CalibrationParameters
     from napari_petlut.errors import FormatError, PetlutError
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.model import (
@@ -19,12 +18,13 @@ if TYPE_CHECKING:
         Peaks,
         Segmentation,
     )
+    from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
 
 # Where each public name lives; the heavy rooms load when one of their names is first used.
 _HOMES = {
     "BlockGeometry": "geometry",
-    "Calibration": "calibration",
-    "CalibrationParameters": "calibration",
+    "Calibration": "workflow.calibration",
+    "CalibrationParameters": "workflow.calibration",
     "CrystalLUT": "model",
     "EnergyWindow": "model",
     "EventFormat": "model",
@@ -34,11 +34,11 @@ _HOMES = {
     "Peaks": "model",
     "PetlutError": "errors",
     "Segmentation": "model",
-    "apply_to_events": "applying",
-    "calibrate": "pipeline",
-    "measure_energy": "measuring",
-    "measure_quality": "measuring",
-    "recalibrate": "pipeline",
+    "apply_to_events": "workflow.applying",
+    "calibrate": "workflow.pipeline",
+    "measure_energy": "workflow.measuring",
+    "measure_quality": "workflow.measuring",
+    "recalibrate": "workflow.pipeline",
     "write_report": "report",
 }
 

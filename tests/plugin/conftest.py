@@ -65,7 +65,7 @@ def viewer(counts):
 @pytest.fixture
 def block(viewer):
     """The block of that map."""
-    from napari_petlut.plugin.workbench import workbench_of
+    from napari_petlut.plugin.work.workbench import workbench_of
 
     block = workbench_of(viewer).choose_any()
     block.geometry = BlockGeometry(4, 5)
@@ -75,7 +75,7 @@ def block(viewer):
 @pytest.fixture
 def done(block):
     """The same with all steps run."""
-    from napari_petlut.plugin import steps
+    from napari_petlut.plugin.work import steps
 
     steps.run_all_job(block).run()
     return block

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
-from napari_petlut.plugin.editing import PeakEditor
+from napari_petlut.plugin.editing.following import PeakEditor
 from napari_petlut.plugin.layers import peaks_layer
 
 from .conftest import flood_of, grid_points

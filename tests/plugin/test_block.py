@@ -11,8 +11,8 @@ from napari_petlut.analysis.segmentation import nearest_peak_cells
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.counting import OVERLAY_KEY
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.counting import OVERLAY_KEY
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .conftest import flood_of
 from .test_editing import drag

@@ -7,9 +7,9 @@ from npe2 import PluginManifest
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
-from napari_petlut.plugin import commands
+from napari_petlut.plugin.editing import commands
 from napari_petlut.plugin.widgets.runner import runner_of
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.workbench import workbench_of
 
 BLOCK = BlockGeometry(4, 5)
 

@@ -6,7 +6,7 @@ from napari.layers.base import ActionType
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
-from napari_petlut.plugin.editing import EXTRA_REASON, PeakEditor, unmatched_rows
+from napari_petlut.plugin.editing.following import EXTRA_REASON, PeakEditor, unmatched_rows
 from napari_petlut.plugin.layers import peaks_from_layer, peaks_layer
 
 BLOCK = BlockGeometry(4, 5)

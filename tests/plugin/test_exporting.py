@@ -9,10 +9,10 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.lut import encode_lut, read_lut
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import steps
-from napari_petlut.plugin.choices import ExportChoices
-from napari_petlut.plugin.comparing import agreement_text, compare_layers
-from napari_petlut.plugin.exporting import plan_export, write_export
+from napari_petlut.plugin.io.exporting import plan_export, write_export
+from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.plugin.work.comparing import agreement_text, compare_layers
 
 from .test_editing import drag
 
@@ -51,7 +51,7 @@ def test_painting_is_exported_and_recorded(done, tmp_path):
 def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
     from napari_petlut.formats.maps import write_array
     from napari_petlut.model import FloodMap
-    from napari_petlut.pipeline import recalibrate
+    from napari_petlut.workflow.pipeline import recalibrate
 
     write_array(tmp_path / "map.npy", FloodMap(counts))
     ly.info(block.flood_layer)["path"] = str(tmp_path / "map.npy")

@@ -11,8 +11,8 @@ from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.model import EnergyWindow
-from napari_petlut.plugin.choices import ExportChoices, restored
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+from napari_petlut.plugin.work.choices import ExportChoices, restored
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

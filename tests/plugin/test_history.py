@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_petlut.errors import ParameterError
-from napari_petlut.plugin.history import DEFAULT_STEPS, History
+from napari_petlut.plugin.editing.history import DEFAULT_STEPS, History
 
 
 @given(st.lists(st.sampled_from(["edit", "undo", "redo"]), max_size=60))

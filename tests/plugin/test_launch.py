@@ -4,11 +4,11 @@ import subprocess
 
 import pytest
 
-from napari_petlut.calibration import CalibrationParameters
-from napari_petlut.pipeline import calibrate
 from napari_petlut.plugin import launch
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.workbench import workbench_of
+from napari_petlut.workflow.calibration import CalibrationParameters
+from napari_petlut.workflow.pipeline import calibrate
 
 from .files import BLOCK, write_block
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.plugin.numbering import kinks, number_points, numbering_of, pitch, predict_places
+from napari_petlut.plugin.editing.numbering import kinks, number_points, numbering_of, pitch, predict_places
 
 from .conftest import grid_points
 

@@ -17,19 +17,19 @@ from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.opening import events_layer
-from napari_petlut.plugin.quality_files import (
+from napari_petlut.plugin.io.opening import events_layer
+from napari_petlut.plugin.io.session import data_of, layers_of_session, session_of
+from napari_petlut.plugin.quality.crystal_map import crystal_map
+from napari_petlut.plugin.quality.files import (
     CSV,
     energy_lut_path,
     export_energy_lut,
     report_files,
     report_job,
 )
-from napari_petlut.plugin.quality_inspector import inspector_of
-from napari_petlut.plugin.quality_map import crystal_map
-from napari_petlut.plugin.session import data_of, layers_of_session, session_of
-from napari_petlut.plugin.workbench import workbench_of
-from napari_petlut.sources import flood_of_events
+from napari_petlut.plugin.quality.inspector import inspector_of
+from napari_petlut.plugin.work.workbench import workbench_of
+from napari_petlut.workflow.sources import flood_of_events
 
 from .conftest import flood_of, grid_points
 

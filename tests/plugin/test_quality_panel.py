@@ -14,11 +14,11 @@ from qtpy.QtWidgets import QApplication
 from napari_petlut.analysis.quality import QualityThresholds, Verdict
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.quality_inspector import inspector_of
+from napari_petlut.plugin.quality.inspector import inspector_of
 from napari_petlut.plugin.widgets import QualityPanel, WorkflowPanel, quality
 from napari_petlut.plugin.widgets.quality_table import CrystalTableModel
 from napari_petlut.plugin.widgets.quality_verdict import verdict_text
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.workbench import workbench_of
 from napari_petlut.report.contents import CrystalFigure
 
 from .test_panels import wait_until

@@ -6,9 +6,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.quality_inspector import inspector_of
+from napari_petlut.plugin.quality.inspector import inspector_of
 from napari_petlut.plugin.widgets import QualityPanel
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .test_quality import CENTRES, DEAD, block, event_file, measured
 from .test_window import Hand

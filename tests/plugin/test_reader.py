@@ -18,11 +18,11 @@ from napari_petlut.formats.record import sha256_of
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import reader
-from napari_petlut.plugin.opening import block_name, open_file
-from napari_petlut.plugin.preferences import ReadingPreferences
-from napari_petlut.plugin.workbench import workbench_of
-from napari_petlut.plugin.writer import write_lut_layer
+from napari_petlut.plugin.io import reader
+from napari_petlut.plugin.io.opening import block_name, open_file
+from napari_petlut.plugin.io.writer import write_lut_layer
+from napari_petlut.plugin.work.preferences import ReadingPreferences
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
 
@@ -189,7 +189,7 @@ def test_a_lut_takes_encoding_and_geometry_from_the_record_beside_it(tmp_path):
 def test_preferences_tell_what_a_lut_does_not(tmp_path, monkeypatch):
     files = write_block(tmp_path, encoding="ucd")
     chosen = ReadingPreferences(lut_encoding="ucd", rows=4, cols=5)
-    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    monkeypatch.setattr("napari_petlut.plugin.io.opening.reading_preferences", lambda: chosen)
     (layer,) = open_file(files["lut"])
     np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
 
@@ -198,7 +198,7 @@ def test_a_file_of_several_blocks_is_a_layer_for_each(tmp_path, monkeypatch):
     lut = block().ideal_lut
     write_luts(tmp_path / "board.lut", [lut, lut.without([3]), lut], "cpm")
     chosen = ReadingPreferences(lut_encoding="cpm", rows=4, cols=5)
-    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    monkeypatch.setattr("napari_petlut.plugin.io.opening.reading_preferences", lambda: chosen)
     layers = open_file(tmp_path / "board.lut")
     assert [layer.name for layer in layers] == ["board 0 - LUT", "board 1 - LUT", "board 2 - LUT"]
     assert [layer.visible for layer in layers] == [True, False, False]
@@ -208,7 +208,7 @@ def test_a_file_of_several_blocks_is_a_layer_for_each(tmp_path, monkeypatch):
 def test_preferences_come_from_the_manifest(viewer):
     from napari.settings import get_plugin_settings
 
-    from napari_petlut.plugin.preferences import reading_preferences
+    from napari_petlut.plugin.work.preferences import reading_preferences
 
     assert reading_preferences() == ReadingPreferences()
     settings = get_plugin_settings("napari-petlut").reading
@@ -225,7 +225,7 @@ def test_the_event_layout_of_the_preferences_is_used(tmp_path, monkeypatch):
     files = write_block(tmp_path)
     files["raw"].write_bytes(bytes(64) + files["raw"].read_bytes())
     chosen = ReadingPreferences(event_format=str(layout))
-    monkeypatch.setattr("napari_petlut.plugin.opening.reading_preferences", lambda: chosen)
+    monkeypatch.setattr("napari_petlut.plugin.io.opening.reading_preferences", lambda: chosen)
     (layer,) = open_file(files["raw"])
     assert ly.flood_from_layer(layer).spectrum.sum() == 20_000
     assert ly.info(layer)["events"]["format"].header_bytes == 64

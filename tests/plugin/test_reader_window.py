@@ -9,8 +9,9 @@ from napari.layers import Image, Labels, Points
 from napari.utils.notifications import notification_manager
 
 from napari_petlut.errors import Cancelled, FormatError
-from napari_petlut.plugin import counting_events, reader
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.io import reader
+from napari_petlut.plugin.work import counting_events
 
 from .files import write_block
 from .window import answer_dialogs, buttons, drop, messages
@@ -26,8 +27,8 @@ def files(tmp_path):
 @pytest.fixture
 def viewer(make_napari_viewer, monkeypatch):
     viewer = make_napari_viewer()
-    monkeypatch.setattr("napari_petlut.plugin.context.current_viewer", lambda: viewer)
-    monkeypatch.setattr("napari_petlut.plugin.reader.current_viewer", lambda: viewer)
+    monkeypatch.setattr("napari_petlut.plugin.work.context.current_viewer", lambda: viewer)
+    monkeypatch.setattr("napari_petlut.plugin.io.reader.current_viewer", lambda: viewer)
     reader._last_read.clear()
     notification_manager.records.clear()
     return viewer

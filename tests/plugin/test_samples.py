@@ -7,7 +7,7 @@ from npe2 import PluginManager
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import samples
+from napari_petlut.plugin.io import samples
 
 
 @pytest.fixture

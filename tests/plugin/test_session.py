@@ -17,10 +17,10 @@ from napari_petlut.formats.lut import encode_lut
 from napari_petlut.formats.session import Session, SessionLayer, read_session, write_session
 from napari_petlut.model import FloodMap, PeakStatus
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.opening import open_file
-from napari_petlut.plugin.saving import save_session
-from napari_petlut.plugin.session import data_of, layers_of_session, session_of
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.io.opening import open_file
+from napari_petlut.plugin.io.saving import save_session
+from napari_petlut.plugin.io.session import data_of, layers_of_session, session_of
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
 

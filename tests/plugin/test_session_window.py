@@ -6,8 +6,8 @@ from napari.utils.notifications import notification_manager
 
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import reader
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.io import reader
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
 from .window import answer_dialogs, drop, in_event_loop, messages
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gl
 @pytest.fixture
 def viewer(make_napari_viewer, monkeypatch):
     viewer = make_napari_viewer()
-    for module in ("context", "reader", "writer"):
+    for module in ("work.context", "io.reader", "io.writer"):
         monkeypatch.setattr(f"napari_petlut.plugin.{module}.current_viewer", lambda: viewer)
     reader._last_read.clear()
     notification_manager.records.clear()

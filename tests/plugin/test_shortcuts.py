@@ -1,4 +1,4 @@
-from napari_petlut.plugin.shortcuts import SHORTCUTS, html_table, markdown_table
+from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, html_table, markdown_table
 
 
 def test_no_key_is_given_twice():

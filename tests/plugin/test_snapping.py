@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
+from napari_petlut.plugin.editing.snapping import free_of_others, snap_to_maximum
 
 from .conftest import flood_of
 

@@ -13,9 +13,9 @@ from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import steps
-from napari_petlut.plugin.opening import open_file
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.io.opening import open_file
+from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.workbench import workbench_of
 
 from .conftest import grid_points
 from .test_editing import drag

@@ -3,10 +3,10 @@ import pytest
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
-from napari_petlut.plugin.counting import count_peaks
+from napari_petlut.plugin.editing.numbering import numbering_of
+from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON, SuspectKind, list_suspects
 from napari_petlut.plugin.layers import peak_features
-from napari_petlut.plugin.numbering import numbering_of
-from napari_petlut.plugin.suspects import ACCEPTED_REASON, SuspectKind, list_suspects
+from napari_petlut.plugin.work.counting import count_peaks
 
 BLOCK = BlockGeometry(4, 5)
 IDS = np.arange(20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_petlut.plugin.shortcuts import markdown_table
+from napari_petlut.plugin.editing.shortcuts import markdown_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "user-guide.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from napari_petlut.analysis.segmentation import nearest_peak_cells
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.counting import OVERLAY_KEY
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work.counting import OVERLAY_KEY
+from napari_petlut.plugin.work.workbench import workbench_of
 
 BLOCK = BlockGeometry(4, 5)
 
@@ -188,8 +188,8 @@ def test_a_whole_row_is_dragged_and_suspects_are_flown_to(block, hand, viewer, p
 
 
 def test_closing_the_viewer_in_the_middle_of_a_run_does_no_harm(make_napari_viewer, counts, qtbot):
-    from napari_petlut.plugin.jobs import Job
     from napari_petlut.plugin.widgets import WorkflowPanel
+    from napari_petlut.plugin.work.jobs import Job
 
     from .test_panels import slow
 

@@ -15,7 +15,7 @@ from napari_petlut.formats.maps import read_map
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.model import CrystalLUT
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import writer
+from napari_petlut.plugin.io import writer
 
 from .files import BLOCK, block, peaks, write_block
 
@@ -64,7 +64,7 @@ def test_a_lut_that_was_read_is_written_with_the_same_bytes(viewer, tmp_path, en
     files = write_block(tmp_path, encoding=encoding)
     viewer.open(files["map"], plugin="napari-petlut")
     ly.info(viewer.layers[0])["geometry"] = {"rows": 4, "cols": 5}
-    from napari_petlut.plugin.opening import open_file
+    from napari_petlut.plugin.io.opening import open_file
 
     (layer,) = open_file(files["lut"], viewer)
     written = writer.write_lut_layer(str(tmp_path / "again.lut"), *layer.as_layer_data_tuple()[:2])

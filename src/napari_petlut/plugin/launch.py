@@ -72,9 +72,9 @@ def show_result(paths: list[Path]) -> Viewer:
 
     from napari_petlut.formats.record import read_record
     from napari_petlut.plugin import layers as ly
-    from napari_petlut.plugin.opening import become_cells, open_file
-    from napari_petlut.plugin.steps import show_lines
-    from napari_petlut.plugin.workbench import workbench_of
+    from napari_petlut.plugin.io.opening import become_cells, open_file
+    from napari_petlut.plugin.work.steps import show_lines
+    from napari_petlut.plugin.work.workbench import workbench_of
 
     viewer = napari.Viewer()
     for path in paths:

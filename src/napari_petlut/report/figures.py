@@ -13,13 +13,13 @@ from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, Shown, 
 if TYPE_CHECKING:
     from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks
     from napari_petlut.analysis.quality import BlockQuality
-    from napari_petlut.calibration import Calibration
+    from napari_petlut.workflow.calibration import Calibration
 
 
 class CrystalEnergies(Protocol):
     """What a report needs to know of the crystals' energies.
 
-    `napari_petlut.measuring.CrystalEnergy` and `analysis.energy.EnergyCalibration` are such.
+    `napari_petlut.workflow.measuring.CrystalEnergy` and `analysis.energy.EnergyCalibration` are such.
     """
 
     @property

@@ -14,7 +14,7 @@ from napari_petlut.report.figures import CrystalEnergies, block_facts, crystal_f
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.quality import BlockQuality
-    from napari_petlut.calibration import Calibration
+    from napari_petlut.workflow.calibration import Calibration
 
 MOST_WARNINGS = 8
 """Longer lists are cut in the report; the record holds them all."""

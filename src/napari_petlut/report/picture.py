@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_petlut.calibration import Calibration
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.model import EnergyWindow, FloodMap, LabelArray, Lattice
+    from napari_petlut.workflow.calibration import Calibration
 
 STATUS_COLOURS: dict[str, str] = {
     PeakStatus.FOUND: "#2ee56b",

@@ -13,7 +13,7 @@ from napari_petlut.report.gathering import report_contents
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.quality import BlockQuality
-    from napari_petlut.calibration import Calibration
+    from napari_petlut.workflow.calibration import Calibration
 
 
 def report_paths(directory: Path, stem: str) -> dict[str, Path]:
@@ -46,10 +46,10 @@ def write_report(
         Made if it does not exist.
     calibration : Calibration
     energy : CrystalEnergies, optional
-        Spectra and photopeaks of the crystals, as `napari_petlut.measuring.measure_energy` gives them; None
-        for a block of which only the map is known.
+        Spectra and photopeaks of the crystals, as `measure_energy` gives them; None for a block
+        of which only the map is known.
     quality : BlockQuality, optional
-        Figures of merit and verdict, as `napari_petlut.measuring.measure_quality` gives them.
+        Figures of merit and verdict, as `napari_petlut.workflow.measuring.measure_quality` gives them.
     stem : str, optional
         Beginning of the file names and title of the report; the source's name without its ending by default.
     overwrite : bool
@@ -65,7 +65,7 @@ def write_report(
     FormatError
         If a file exists and `overwrite` is off (then nothing is written), or cannot be written.
     """
-    from napari_petlut.calibration import refuse_existing
+    from napari_petlut.workflow.calibration import refuse_existing
 
     directory = Path(directory)
     if not overwrite:
@@ -76,10 +76,10 @@ def write_report(
 
 def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool = False) -> dict[str, Path]:
     """Write a report whose contents are gathered, what `write_report` does; the title is the stem."""
-    from napari_petlut.calibration import make_directory, refuse_existing
     from napari_petlut.report.page import html_of
     from napari_petlut.report.paper import write_pdf
     from napari_petlut.report.tables import csv_of, json_of
+    from napari_petlut.workflow.calibration import make_directory, refuse_existing
 
     paths = report_paths(directory, contents.title)
     if not overwrite:

@@ -15,8 +15,8 @@ from napari_petlut.analysis.lattice.hypotheses import Hypothesis
 from napari_petlut.analysis.lattice.objective import edge_asymmetry, log_gaps, terms
 from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, fit_mixture
 from napari_petlut.model import PeakStatus
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.workflow.scoring import score_lattice
 
 
 def even(rows: int, cols: int, pitch: float = 10.0) -> np.ndarray:

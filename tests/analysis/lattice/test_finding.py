@@ -22,8 +22,8 @@ from napari_petlut.analysis.lattice.finding import refined
 from napari_petlut.analysis.lattice.grids import fill_holes, node_distance, shifted_grid
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import BlockSimulation, SimulatedBlock, simulate_block
+from napari_petlut.workflow.scoring import score_lattice
 
 SHARP = BlockSimulation(rows=7, cols=9, resolution=3.0, counts_per_crystal=8_000, distortion=0.04, seed=41)
 TYPICAL = BlockSimulation(rows=12, cols=12, resolution=1.55, counts_per_crystal=30_000, seed=42)

@@ -11,8 +11,8 @@ from napari_petlut.analysis.lattice.squaring import (
     to_squared,
 )
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.scoring import score_lattice
 from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.workflow.scoring import score_lattice
 
 
 def lines(number: int, pitch: float, length: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from napari.layers import Image, Layer
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, EventFormat, FloodMap
-from napari_petlut.plugin.choices import restored
 from napari_petlut.plugin.layers._info import LayerKind, info, layer_name, made_info
+from napari_petlut.plugin.work.choices import restored
 
 
 def contrast_limits(counts: npt.NDArray[np.float64]) -> tuple[float, float]:

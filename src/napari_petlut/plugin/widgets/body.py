@@ -12,11 +12,11 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
 from napari_petlut.errors import PetlutError
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.jobs import Job
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.runner import JobRunner
-from napari_petlut.plugin.workbench import Workbench
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.workbench import Workbench
 
 _SHORTEST_CHOICE = 8
 """Characters."""

@@ -6,8 +6,8 @@ from magicgui.widgets import ComboBox
 from napari.layers import Labels
 
 from napari_petlut.errors import PetlutError
-from napari_petlut.plugin.comparing import agreement_text, comparable_layers, compare_layers
 from napari_petlut.plugin.widgets.body import StepBody, narrow
+from napari_petlut.plugin.work.comparing import agreement_text, comparable_layers, compare_layers
 
 
 class CompareBody(StepBody):

@@ -7,8 +7,8 @@ from napari.layers import Points
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QListWidget
 
+from napari_petlut.plugin.editing.shortcuts import html_table, shortcut_for
 from napari_petlut.plugin.layers import STATUS_COLORS
-from napari_petlut.plugin.shortcuts import html_table, shortcut_for
 from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 
 _LIST_HEIGHT = 96

@@ -11,12 +11,12 @@ from magicgui.widgets.bases import Widget
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.choices import ExportChoices
-from napari_petlut.plugin.context import may_overwrite
-from napari_petlut.plugin.exporting import plan_export, write_export
+from napari_petlut.plugin.io.exporting import plan_export, write_export
 from napari_petlut.plugin.widgets.body import FormBody
 from napari_petlut.plugin.widgets.forms import field_help
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.plugin.work.context import may_overwrite
 
 
 class ExportBody(FormBody):

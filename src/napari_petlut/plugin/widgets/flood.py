@@ -12,9 +12,9 @@ from napari_petlut.analysis.flood import FloodParameters, suggest_window
 from napari_petlut.errors import PetlutError
 from napari_petlut.model import SPECTRUM_BINS, EnergyWindow
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin import steps
 from napari_petlut.plugin.widgets.body import FormBody, row
 from napari_petlut.plugin.widgets.spectrum import SpectrumPlot
+from napari_petlut.plugin.work import steps
 
 
 class FloodBody(FormBody):

@@ -11,10 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_petlut.plugin import steps
 from napari_petlut.plugin.widgets.body import StepBody, narrow
 from napari_petlut.plugin.widgets.runner import runner_of
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.workbench import workbench_of
 
 if TYPE_CHECKING:
     import napari

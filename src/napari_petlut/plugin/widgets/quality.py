@@ -14,9 +14,8 @@ from superqt import QCollapsible
 from napari_petlut.analysis.quality import QualityThresholds
 from napari_petlut.errors import ParameterError, PetlutError
 from napari_petlut.geometry import NO_CRYSTAL
-from napari_petlut.plugin.context import may_overwrite
-from napari_petlut.plugin.quality import Measurement
-from napari_petlut.plugin.quality_files import (
+from napari_petlut.plugin.editing.suspects import crystal_text
+from napari_petlut.plugin.quality.files import (
     CSV,
     energy_layouts,
     energy_lut_path,
@@ -24,14 +23,15 @@ from napari_petlut.plugin.quality_files import (
     report_files,
     report_job,
 )
-from napari_petlut.plugin.quality_inspector import inspector_of
-from napari_petlut.plugin.suspects import crystal_text
+from napari_petlut.plugin.quality.inspector import inspector_of
+from napari_petlut.plugin.quality.measuring import Measurement
 from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 from napari_petlut.plugin.widgets.export import proposed_stem
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.quality_spectrum import CrystalSpectrumPlot
 from napari_petlut.plugin.widgets.quality_table import CrystalTable
 from napari_petlut.plugin.widgets.quality_verdict import VerdictLabel, threshold_grid
+from napari_petlut.plugin.work.context import may_overwrite
 
 _TABLE_HEIGHT = 210
 _SPECTRUM_DELAY_MS = 60

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.energy import PhotopeakStatus
-from napari_petlut.measuring import CrystalEnergy
 from napari_petlut.plugin.widgets.canvas import PanelPlot
+from napari_petlut.workflow.measuring import CrystalEnergy
 
 _HEIGHT = 150
 _SHOWN_BINS = 200

@@ -13,7 +13,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.plugin.quality import short_title
+from napari_petlut.plugin.quality.measuring import short_title
 from napari_petlut.report.contents import CrystalFigure
 
 _ROW_HEIGHT = 20

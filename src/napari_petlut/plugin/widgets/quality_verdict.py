@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_petlut.analysis.quality import Verdict
-from napari_petlut.plugin.quality import Measurement
-from napari_petlut.plugin.quality_inspector import QualityInspector, inspector_of
+from napari_petlut.plugin.quality.inspector import QualityInspector, inspector_of
+from napari_petlut.plugin.quality.measuring import Measurement
 from napari_petlut.plugin.widgets.body import StepBody, row
 from napari_petlut.plugin.widgets.forms import ParameterForm
 

@@ -13,8 +13,8 @@ from napari.utils import progress
 from psygnal import Signal
 
 from napari_petlut.errors import Cancelled, PetlutError
-from napari_petlut.plugin.jobs import CancelCheck, Job, Progress
-from napari_petlut.plugin.workbench import Workbench
+from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
+from napari_petlut.plugin.work.workbench import Workbench
 
 _POLL_SECONDS = 0.03
 

@@ -14,12 +14,12 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import Corner
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.plugin import steps
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.choices import ExportChoices
-from napari_petlut.plugin.jobs import Job
 from napari_petlut.plugin.widgets.body import FormBody, StepBody, narrow, row
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.plugin.work.jobs import Job
 
 
 class BlockBody(StepBody):

@@ -9,11 +9,11 @@ from napari.layers import Image, Labels, Points
 from psygnal import Signal
 
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.counting import hide_count
-from napari_petlut.plugin.hover import HoverStatus
-from napari_petlut.plugin.keys import call_weakly
-from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
+from napari_petlut.plugin.editing.hover import HoverStatus
+from napari_petlut.plugin.editing.keys import call_weakly
+from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, Scope
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.counting import hide_count
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

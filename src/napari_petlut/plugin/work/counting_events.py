@@ -16,9 +16,9 @@ from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import Cancelled, PetlutError
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.context import complain, tell
-from napari_petlut.plugin.opening import events_layer
-from napari_petlut.sources import flood_of_events
+from napari_petlut.plugin.io.opening import events_layer
+from napari_petlut.plugin.work.context import complain, tell
+from napari_petlut.workflow.sources import flood_of_events
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -37,7 +37,7 @@ def raw_events() -> LayerDataList:
     The event file lies in a temporary folder that goes away with the program.
     """
     from napari_petlut.model import EventFormat
-    from napari_petlut.plugin.opening import open_events_now
+    from napari_petlut.plugin.io.opening import open_events_now
 
     (layer,) = open_events_now(event_file(), EventFormat())
     layer.name = "raw events"

@@ -14,20 +14,20 @@ from psygnal import Signal
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.choices import restored
-from napari_petlut.plugin.counting import PeakCount, count_peaks, hide_count, show_count
-from napari_petlut.plugin.editing import PeakEditor
-from napari_petlut.plugin.keys import call_weakly
-from napari_petlut.plugin.live import NearestCells, draw_lines, redraw_cells
-from napari_petlut.plugin.navigation import fly_to, shown_in_own_order
-from napari_petlut.plugin.shortcuts import SHORTCUTS, Scope
-from napari_petlut.plugin.suspects import (
+from napari_petlut.plugin.editing.following import PeakEditor
+from napari_petlut.plugin.editing.keys import call_weakly
+from napari_petlut.plugin.editing.live import NearestCells, draw_lines, redraw_cells
+from napari_petlut.plugin.editing.navigation import fly_to, shown_in_own_order
+from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, Scope
+from napari_petlut.plugin.editing.suspects import (
     ACCEPTED_REASON,
     Suspect,
     SuspectKind,
     crystal_text,
     list_suspects,
 )
+from napari_petlut.plugin.work.choices import restored
+from napari_petlut.plugin.work.counting import PeakCount, count_peaks, hide_count, show_count
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -28,10 +28,10 @@ from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
-from napari_petlut.plugin.history import History
+from napari_petlut.plugin.editing.history import History
+from napari_petlut.plugin.editing.numbering import Numbering, number_points, numbering_of
+from napari_petlut.plugin.editing.snapping import free_of_others, snap_to_maximum
 from napari_petlut.plugin.layers import info, move_points, peak_features, set_feature_defaults
-from napari_petlut.plugin.numbering import Numbering, number_points, numbering_of
-from napari_petlut.plugin.snapping import free_of_others, snap_to_maximum
 
 _BEGINNING = (ActionType.ADDING, ActionType.REMOVING, ActionType.CHANGING)
 Columns = dict[str, npt.NDArray[Any]]

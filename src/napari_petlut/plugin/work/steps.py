@@ -33,10 +33,10 @@ from napari_petlut.model import (
     Segmentation,
 )
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.jobs import CancelCheck, Job, Progress, check, part_of
-from napari_petlut.plugin.opening import events_layer
-from napari_petlut.sources import first_positions, flood_of_events
+from napari_petlut.plugin.io.opening import events_layer
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
+from napari_petlut.workflow.sources import first_positions, flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
 _CLEARLY = 0.9

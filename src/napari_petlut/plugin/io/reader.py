@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from napari_petlut.errors import PetlutError
-from napari_petlut.plugin.context import complain, current_viewer, is_interactive, tell
+from napari_petlut.plugin.work.context import complain, current_viewer, is_interactive, tell
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -77,7 +77,7 @@ def read(path: Paths) -> list[Any]:
 
 
 def _read_one(path: Path) -> list[Layer]:
-    from napari_petlut.plugin.opening import open_file
+    from napari_petlut.plugin.io.opening import open_file
 
     viewer = current_viewer()
     if not is_interactive():
@@ -97,8 +97,8 @@ def _read_one(path: Path) -> list[Layer]:
 def _open_events(path: Path, fmt: EventFormat) -> list[Layer]:
     """Count a small file at once, and a large one in the background."""
     from napari_petlut.formats.events import event_count
-    from napari_petlut.plugin.counting_events import AT_ONCE_EVENTS, open_in_background
-    from napari_petlut.plugin.opening import open_events_now
+    from napari_petlut.plugin.io.opening import open_events_now
+    from napari_petlut.plugin.work.counting_events import AT_ONCE_EVENTS, open_in_background
 
     viewer = current_viewer()
     if viewer is None or event_count(path, fmt) <= AT_ONCE_EVENTS:
@@ -132,7 +132,7 @@ def _welcome(path: Path, layer: Layer) -> None:
             "; ".join(filter(None, [f"{path.name}: {block} LUT, {known['encoding']['name']}", known["note"]]))
         )
     elif "events" in known:
-        from napari_petlut.plugin.counting_events import tell_about
+        from napari_petlut.plugin.work.counting_events import tell_about
 
         tell_about(path, ly.flood_from_layer(layer), known["note"])
     if isinstance(layer, Image):

@@ -12,19 +12,19 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.positions import event_positions
-from napari_petlut.calibration import Calibration, make_directory, output_paths, refuse_existing
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.events import iter_words, write_words
 from napari_petlut.formats.maps import write_map
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.measuring import measure_energy, measure_quality
 from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat
-from napari_petlut.pipeline import Progress, calibrate
 from napari_petlut.report import report_paths, write_picture, write_report
-from napari_petlut.scoring import score_lattice, symmetric_ids
 from napari_petlut.simulation import PRESETS, BlockSimulation, SimulatedBlock, iter_events, simulate_block
-from napari_petlut.sources import flood_of_events
+from napari_petlut.workflow.calibration import Calibration, make_directory, output_paths, refuse_existing
+from napari_petlut.workflow.measuring import measure_energy, measure_quality
+from napari_petlut.workflow.pipeline import Progress, calibrate
+from napari_petlut.workflow.scoring import score_lattice, symmetric_ids
+from napari_petlut.workflow.sources import flood_of_events
 
 DEMO_EVENTS = 8_000_000
 """Enough for a clear map, few enough for a few seconds."""

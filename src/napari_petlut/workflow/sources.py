@@ -57,7 +57,7 @@ def load_flood(
     event_format : EventFormat
         How a raw event file packs its events.
     progress, cancelled : callable, optional
-        Hooks, as in `napari_petlut.pipeline.calibrate`.
+        Hooks, as in `napari_petlut.workflow.pipeline.calibrate`.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def flood_of_events(
         A window left open is taken from the spectrum.
     event_format : EventFormat
     progress, cancelled : callable, optional
-        Hooks, as in `napari_petlut.pipeline.calibrate`.
+        Hooks, as in `napari_petlut.workflow.pipeline.calibrate`.
 
     Returns
     -------

@@ -13,7 +13,6 @@ import numpy as np
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
-from napari_petlut.calibration import Calibration, CalibrationParameters, output_paths, refuse_existing
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.lut import write_lut
@@ -22,8 +21,14 @@ from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.record import sha256_of, write_record
 from napari_petlut.model import CrystalLUT, EventFormat, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.choices import ExportChoices
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.workflow.calibration import (
+    Calibration,
+    CalibrationParameters,
+    output_paths,
+    refuse_existing,
+)
 
 _NAMED = 5
 """How many suspects the message after an export names."""

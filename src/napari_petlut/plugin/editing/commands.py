@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.jobs import Job
-from napari_petlut.plugin.shortcuts import html_table
-from napari_petlut.plugin.workbench import workbench_of
+from napari_petlut.plugin.editing.shortcuts import html_table
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.workbench import workbench_of
 
 if TYPE_CHECKING:
     import napari
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 def run_all(viewer: napari.viewer.Viewer) -> None:
     """Go from the flood map to the cells in one go."""
-    from napari_petlut.plugin.steps import run_all_job
+    from napari_petlut.plugin.work.steps import run_all_job
 
     _run(viewer, run_all_job)
 
 
 def find_peaks(viewer: napari.viewer.Viewer) -> None:
     """Find the local maxima of the filtered map."""
-    from napari_petlut.plugin.steps import peaks_job
+    from napari_petlut.plugin.work.steps import peaks_job
 
     _run(viewer, peaks_job)
 
 
 def find_lattice(viewer: napari.viewer.Viewer) -> None:
     """Find and number every crystal."""
-    from napari_petlut.plugin.steps import lattice_job
+    from napari_petlut.plugin.work.steps import lattice_job
 
     _run(viewer, lattice_job)
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:
     """Give every pixel to a crystal."""
-    from napari_petlut.plugin.steps import segmentation_job
+    from napari_petlut.plugin.work.steps import segmentation_job
 
     _run(viewer, segmentation_job)
 
 
 def measure(viewer: napari.viewer.Viewer) -> None:
     """Measure quality and energies of every crystal."""
-    from napari_petlut.plugin.quality_inspector import inspector_of
+    from napari_petlut.plugin.quality.inspector import inspector_of
 
     _run(viewer, inspector_of(workbench_of(viewer)).job)
 

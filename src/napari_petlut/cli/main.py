@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_petlut import _terminal as terminal
-from napari_petlut._cli_answers import show_calibration, show_comparison
-from napari_petlut._cli_options import (
+from napari_petlut.cli import terminal
+from napari_petlut.cli.analysis import add_commands
+from napari_petlut.cli.answers import show_calibration, show_comparison
+from napari_petlut.cli.options import (
     AsJSON,
     Bins,
     Cols,
@@ -27,7 +28,6 @@ from napari_petlut._cli_options import (
     geometry_of,
     window_of,
 )
-from napari_petlut.cli_analysis import add_commands
 from napari_petlut.errors import ParameterError
 
 app = typer.Typer(
@@ -67,7 +67,7 @@ def demo(
 ) -> None:
     """Simulate a 16 x 16 block, find its crystals, and hold the result against the truth."""
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.demo import run_demo
+        from napari_petlut.cli.demo import run_demo
 
         result = run_demo(out, seed=seed, overwrite=force, progress=progress)
     if as_json:
@@ -127,7 +127,7 @@ def simulate(
         "background": background,
     }
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.demo import simulation_parameters, write_simulation
+        from napari_petlut.cli.demo import simulation_parameters, write_simulation
 
         chosen = simulation_parameters(preset, seed=seed, **{k: v for k, v in knobs.items() if v is not None})
         files = write_simulation(chosen, events, out, stem=stem, overwrite=force, progress=progress)
@@ -146,7 +146,7 @@ def info(
     """Say what a file is and what it holds."""
     with terminal.friendly_errors():
         from napari_petlut.formats.sniff import describe
-        from napari_petlut.sources import event_layout
+        from napari_petlut.workflow.sources import event_layout
 
         facts = describe(file, event_layout(event_format), geometry_of(rows, cols))
     if as_json:
@@ -177,9 +177,9 @@ def flood(
     """Make the flood map of a raw event file."""
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut.analysis.flood import FloodParameters
-        from napari_petlut.calibration import refuse_existing, refuse_inputs
         from napari_petlut.formats.maps import write_flood
-        from napari_petlut.sources import event_layout, flood_of_events, require_events
+        from napari_petlut.workflow.calibration import refuse_existing, refuse_inputs
+        from napari_petlut.workflow.sources import event_layout, flood_of_events, require_events
 
         refuse_inputs([out], [raw])
         if not force:
@@ -262,10 +262,11 @@ def calibrate(
     Writes STEM.lut, STEM_peaks.csv, STEM_record.json and STEM.png; STEM is the source's name without ending.
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut import calibration, pipeline, report
+        from napari_petlut import report
         from napari_petlut.analysis.energy import CrystalWindowParameters
         from napari_petlut.formats.lut import lut_encoding
-        from napari_petlut.sources import event_layout, flood_shape
+        from napari_petlut.workflow import calibration, pipeline
+        from napari_petlut.workflow.sources import event_layout, flood_shape
 
         parameters = calibration.CalibrationParameters(event_format=event_layout(event_format))
         cells = {k: v for k, v in {"method": method, "max_distance": max_distance}.items() if v is not None}

@@ -25,7 +25,7 @@ class Shortcut:
     Parameters
     ----------
     action : str
-        Name of the method of `napari_petlut.plugin.block.BlockController` that is called.
+        Name of the method of `napari_petlut.plugin.work.block.BlockController` that is called.
     key : str
         As napari's ``bind_key`` takes it, for example ``"Control-Shift-Z"``.
     description : str

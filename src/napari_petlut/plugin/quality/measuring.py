@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_petlut.analysis.quality import BlockQuality, QualityThresholds
-from napari_petlut.calibration import Calibration
 from napari_petlut.errors import ParameterError
-from napari_petlut.measuring import CrystalEnergy, measure_energy, measure_quality
 from napari_petlut.model import EventFormat
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.exporting import calibration_of, lattice_of
-from napari_petlut.plugin.jobs import CancelCheck, Job, Progress, check, part_of
+from napari_petlut.plugin.io.exporting import calibration_of, lattice_of
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
 from napari_petlut.report.contents import CrystalFigure, Shown
 from napari_petlut.report.figures import crystal_figures
+from napari_petlut.workflow.calibration import Calibration
+from napari_petlut.workflow.measuring import CrystalEnergy, measure_energy, measure_quality
 
 if TYPE_CHECKING:
     pass

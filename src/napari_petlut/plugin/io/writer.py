@@ -24,9 +24,9 @@ from napari_petlut.formats.session import SESSION_SUFFIX, write_session
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, FloodMap
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.context import current_viewer, is_interactive, may_overwrite, tell
-from napari_petlut.plugin.opening import encoding_from, geometry_in_viewer
-from napari_petlut.plugin.session import LayerData, session_of
+from napari_petlut.plugin.io.opening import encoding_from, geometry_in_viewer
+from napari_petlut.plugin.io.session import LayerData, session_of
+from napari_petlut.plugin.work.context import current_viewer, is_interactive, may_overwrite, tell
 
 Meta = Mapping[str, Any]
 

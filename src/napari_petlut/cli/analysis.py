@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_petlut import _terminal as terminal
-from napari_petlut._cli_options import (
+from napari_petlut.cli import terminal
+from napari_petlut.cli.options import (
     AsJSON,
     Cols,
     EventLayout,
@@ -25,9 +25,9 @@ from napari_petlut.errors import FormatError, ParameterError
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.energy import AppliedLUT, Photopeaks
-    from napari_petlut.calibration import Calibration, CalibrationParameters
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.report.contents import ReportContents
+    from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
 
 Encoding = Annotated[
     str | None,
@@ -82,9 +82,9 @@ def energy(
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut.analysis.energy import energy_lut
         from napari_petlut.formats.energy_lut import energy_lut_encoding, write_energy_lut
-        from napari_petlut.given_lut import calibration_of_lut
-        from napari_petlut.measuring import measure_energy
-        from napari_petlut.sources import require_events
+        from napari_petlut.workflow.given_lut import calibration_of_lut
+        from napari_petlut.workflow.measuring import measure_energy
+        from napari_petlut.workflow.sources import require_events
 
         energy_lut_encoding(to)  # a wrong name is known before the work
         _check_outputs([out], [raw, lut, event_format, encoding, to], force=force)
@@ -187,10 +187,10 @@ def apply(
     crystal id (int32, -1 for none) and the energy (float32, field "channel", or "keV" with an energy LUT).
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.applying import apply_to_events, windows_in_kev, write_counts
         from napari_petlut.formats.energy_lut import read_energy_lut
         from napari_petlut.formats.lut import read_lut
-        from napari_petlut.sources import event_layout, require_events
+        from napari_petlut.workflow.applying import apply_to_events, windows_in_kev, write_counts
+        from napari_petlut.workflow.sources import event_layout, require_events
 
         if kev is not None and (energy_lut is None or window is not None):
             raise ParameterError("--kev needs --energy-lut, and excludes --window")
@@ -222,7 +222,7 @@ def apply(
 
 
 def _show_counts(result: AppliedLUT, written: dict[str, Path], *, as_json: bool) -> None:
-    from napari_petlut.applying import as_dict
+    from napari_petlut.workflow.applying import as_dict
 
     files = {kind: str(path) for kind, path in written.items()}
     answer = as_dict(result)
@@ -287,9 +287,9 @@ def report(
     The HTML page needs nothing beside it. Energies of the crystals are measured where events are at hand.
     """
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
-        from napari_petlut.measuring import measure_energy, measure_quality
         from napari_petlut.report import report_contents, report_paths, write_contents
-        from napari_petlut.sources import require_events
+        from napari_petlut.workflow.measuring import measure_energy, measure_quality
+        from napari_petlut.workflow.sources import require_events
 
         from_record = source.suffix.lower() == ".json"
         read = [source, lut, peaks, events, event_format, encoding]
@@ -305,11 +305,11 @@ def report(
         if from_record:
             result = _repeated(source, given, progress)
         elif lut is None:
-            from napari_petlut.pipeline import calibrate
+            from napari_petlut.workflow.pipeline import calibrate
 
             result = calibrate(source, geometry, parameters, progress=progress)
         else:
-            from napari_petlut.given_lut import calibration_of_lut
+            from napari_petlut.workflow.given_lut import calibration_of_lut
 
             result = calibration_of_lut(
                 source, lut, parameters, encoding=encoding, geometry=geometry, peaks=peaks, progress=progress
@@ -331,7 +331,7 @@ def report(
 
 def _check_outputs(outputs: Iterable[Path], inputs: Iterable[Path | str | None], *, force: bool) -> None:
     """Make sure that no output is an input, and that none exists unless it may be replaced."""
-    from napari_petlut.calibration import refuse_existing, refuse_inputs
+    from napari_petlut.workflow.calibration import refuse_existing, refuse_inputs
 
     outputs = list(outputs)
     # An encoding is a .toml file, or the name of a preset.
@@ -342,8 +342,8 @@ def _check_outputs(outputs: Iterable[Path], inputs: Iterable[Path | str | None],
 
 
 def _parameters(window: tuple[float, float] | None, event_format: Path | None) -> CalibrationParameters:
-    from napari_petlut.calibration import CalibrationParameters
-    from napari_petlut.sources import event_layout
+    from napari_petlut.workflow.calibration import CalibrationParameters
+    from napari_petlut.workflow.sources import event_layout
 
     parameters = CalibrationParameters(event_format=event_layout(event_format))
     return replace(parameters, flood=replace(parameters.flood, window=window_of(window)))
@@ -352,7 +352,7 @@ def _parameters(window: tuple[float, float] | None, event_format: Path | None) -
 def _repeated(record: Path, given: dict[str, Any], progress: Any) -> Calibration:  # noqa: ANN401 - any hook
     """Return the calibration of a record, which says everything: other options would contradict it."""
     from napari_petlut.formats.sniff import FileKind, identify
-    from napari_petlut.pipeline import recalibrate
+    from napari_petlut.workflow.pipeline import recalibrate
 
     if identify(record) is not FileKind.RECORD:
         raise FormatError(record, "STEM_record.json", "another JSON file", "choose the record or the source")

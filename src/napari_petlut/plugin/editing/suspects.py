@@ -10,7 +10,7 @@ import pandas as pd
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import FloatArray, PeakStatus
-from napari_petlut.plugin.numbering import Numbering, kinks, pitch
+from napari_petlut.plugin.editing.numbering import Numbering, kinks, pitch
 
 ACCEPTED_REASON = "accepted by hand"
 _SAME_SPOT = 0.35

@@ -16,14 +16,14 @@ import numpy.typing as npt
 from napari_petlut.analysis.energy import calibrate_energy
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
-from napari_petlut.calibration import Calibration, CalibrationParameters
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.record import read_record, sha256_of
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, Lattice, PeakStatus, Segmentation
-from napari_petlut.sources import Source, first_positions, load_flood, load_prior
+from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.sources import Source, first_positions, load_flood, load_prior
 
 Progress = Callable[[str, float], None]
 """Called with the name of the step and the fraction of it that is done, 0 to 1."""

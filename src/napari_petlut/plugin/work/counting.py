@@ -11,7 +11,7 @@ import pandas as pd
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import PeakStatus
-from napari_petlut.plugin.suspects import ACCEPTED_REASON
+from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

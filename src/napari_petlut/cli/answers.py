@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_petlut import _terminal as terminal
+from napari_petlut.cli import terminal
 from napari_petlut.model import PeakStatus
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.comparison import LUTComparison
-    from napari_petlut.calibration import Calibration
+    from napari_petlut.workflow.calibration import Calibration
 
 MOST_DOUBTS_SHOWN = 20
 """Longer lists go into the record only."""

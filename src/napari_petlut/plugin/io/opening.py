@@ -22,7 +22,7 @@ from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.preferences import WHERE, ReadingPreferences, reading_preferences
+from napari_petlut.plugin.work.preferences import WHERE, ReadingPreferences, reading_preferences
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -127,7 +127,7 @@ def event_format(chosen: ReadingPreferences) -> EventFormat:
 def open_events_now(path: Path, fmt: EventFormat) -> list[Layer]:
     """Return the Image layer of a raw event file, counted before this function returns."""
     from napari_petlut.analysis.flood import FloodParameters
-    from napari_petlut.sources import flood_of_events
+    from napari_petlut.workflow.sources import flood_of_events
 
     return [events_layer(path, fmt, *flood_of_events(path, FloodParameters(), fmt))]
 
@@ -313,6 +313,6 @@ def become_cells(layer: Labels, method: str) -> None:
 
 def open_session(path: Path) -> list[Layer]:
     """Return the layers of a session, as they were."""
-    from napari_petlut.plugin.session import layers_of_session
+    from napari_petlut.plugin.io.session import layers_of_session
 
     return layers_of_session(read_session(path))

@@ -18,9 +18,9 @@ from napari_petlut.analysis.energy import (
     crystal_spectra,
 )
 from napari_petlut.analysis.quality import BlockQuality, QualityThresholds, block_quality
-from napari_petlut.calibration import Calibration
 from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.sniff import FileKind, identify
+from napari_petlut.workflow.calibration import Calibration
 
 
 @dataclass(frozen=True, eq=False)

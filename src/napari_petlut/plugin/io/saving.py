@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_petlut.errors import ParameterError, PetlutError
 from napari_petlut.formats.session import SESSION_SUFFIX, write_session
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.context import complain, tell
-from napari_petlut.plugin.session import can_be_saved, data_of, session_of
+from napari_petlut.plugin.io.session import can_be_saved, data_of, session_of
+from napari_petlut.plugin.work.context import complain, tell
 
 if TYPE_CHECKING:
     import napari

@@ -11,12 +11,12 @@ from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.block import BlockController
-from napari_petlut.plugin.jobs import Job
-from napari_petlut.plugin.navigation import fly_to
-from napari_petlut.plugin.quality import Measurement, measure_job
-from napari_petlut.plugin.quality_map import crystal_map, show_map
-from napari_petlut.plugin.workbench import Workbench
+from napari_petlut.plugin.editing.navigation import fly_to
+from napari_petlut.plugin.quality.crystal_map import crystal_map, show_map
+from napari_petlut.plugin.quality.measuring import Measurement, measure_job
+from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.workbench import Workbench
 from napari_petlut.report.contents import CrystalFigure
 
 if TYPE_CHECKING:

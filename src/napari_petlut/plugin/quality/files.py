@@ -7,8 +7,8 @@ from pathlib import Path
 from napari_petlut.analysis.energy import PhotopeakStatus, energy_lut
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats.energy_lut import ENERGY_LUT_PRESETS, write_energy_lut
-from napari_petlut.plugin.jobs import CancelCheck, Job, Progress
-from napari_petlut.plugin.quality import Measurement
+from napari_petlut.plugin.quality.measuring import Measurement
+from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
 
 CSV = "CSV"
 

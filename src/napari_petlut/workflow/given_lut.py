@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_petlut.calibration import Calibration, CalibrationParameters
 from napari_petlut.errors import GeometryError
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus, Segmentation, StatusArray
-from napari_petlut.sources import load_flood
+from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.sources import load_flood
 
 METHOD = "from a file"
 

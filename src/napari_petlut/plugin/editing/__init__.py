@@ -1,0 +1,1 @@
+"""A Points layer edited by a person, and everything that follows it."""

@@ -1,0 +1,1 @@
+"""How good a block is, shown in the viewer."""
