@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_petlut.analysis import _positions
 from napari_petlut.analysis.energy import (
     apply_lut,
     core_pixels,
@@ -13,6 +12,7 @@ from napari_petlut.analysis.energy import (
     flood_of_windows,
     iter_crystals,
 )
+from napari_petlut.analysis.events import pixels
 from napari_petlut.analysis.flood import FloodParameters, flood_from_words
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.geometry import BlockGeometry
@@ -54,7 +54,7 @@ def plain_crystals(words, lut, fmt=LAB):
 @pytest.mark.parametrize("cuts", [[], [1, 700, 15_000]])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_spectra_equal_plain_numpy(cuts, threads, monkeypatch):
-    monkeypatch.setattr("napari_petlut.analysis._events._BLOCK_WORDS", 3000)
+    monkeypatch.setattr("napari_petlut.analysis.events.counting._BLOCK_WORDS", 3000)
     words, lut = random_words(0), random_lut(1)
     energy, _, crystal = plain_crystals(words, lut)
     expected = np.zeros((13, 4096), np.int64)
@@ -70,7 +70,7 @@ def test_spectra_equal_plain_numpy(cuts, threads, monkeypatch):
 def test_other_layouts_without_a_table(seed, bins):
     words = np.random.default_rng(seed).integers(0, 2**60, 300, dtype=np.uint64)
     lut = random_lut(seed, bins)
-    assert _positions.pixel_rule(WIDE, bins).table.shape[0] == 0
+    assert pixels.pixel_rule(WIDE, bins).table.shape[0] == 0
     energy, _, crystal = plain_crystals(words, lut, WIDE)
     np.testing.assert_array_equal(np.concatenate(list(iter_crystals([words], lut, fmt=WIDE))), crystal)
     expected = np.bincount(np.minimum(energy[crystal == 3], 65535), minlength=65536)

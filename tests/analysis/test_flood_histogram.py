@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_petlut.analysis import _events, _positions
+from napari_petlut.analysis.events import counting, pixels
 from napari_petlut.analysis.flood import FloodAccumulator, FloodParameters, energy_spectrum, flood_from_words
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import BitField, EnergyWindow, EventFormat
@@ -101,7 +101,7 @@ def test_table_and_arithmetic_agree(bins, monkeypatch):
     words = np.random.default_rng(bins).integers(0, 2**32, 50_000, dtype=np.uint32)
     parameters = FloodParameters(EnergyWindow(100, 1200), bins)
     by_table = flood_from_words([words], LAB, parameters)
-    monkeypatch.setattr(_positions, "_MAX_TABLE_ENTRIES", 0)
+    monkeypatch.setattr(pixels, "_MAX_TABLE_ENTRIES", 0)
     by_arithmetic = flood_from_words([words], LAB, parameters)
     np.testing.assert_array_equal(by_table.counts, by_arithmetic.counts)
     assert_equals_notebook(words, LAB, parameters, by_table)
@@ -157,7 +157,7 @@ def test_the_seed_decides_the_dither():
 
 
 def test_more_events_can_be_added_after_a_result(monkeypatch):
-    monkeypatch.setattr(_events, "_MAX_UNFLUSHED", 1000)
+    monkeypatch.setattr(counting, "_MAX_UNFLUSHED", 1000)
     words = np.random.default_rng(4).integers(0, 2**32, 3500, dtype=np.uint32)
     accumulator = FloodAccumulator(parameters=FloodParameters(bins=16))
     accumulator.add(words[:700])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters
-from napari_petlut.analysis.positions import event_positions
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.events import iter_words, write_words

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
-from napari_petlut.analysis.positions import event_positions
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import one_line, read_bytes
 from napari_petlut.formats.events import event_count, iter_words, load_event_format

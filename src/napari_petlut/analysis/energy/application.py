@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import CancelCheck, Progress, Words, Workers, kernel_words, watched
-from napari_petlut.analysis._positions import PixelRule, energies_in, pixel_rule
 from napari_petlut.analysis.energy.spectra import lut_rows, window_limits
+from napari_petlut.analysis.events.counting import CancelCheck, Progress, Workers, watched
+from napari_petlut.analysis.events.pixels import energies_in, pixel_rule
+from napari_petlut.analysis.events.rule import PixelRule
+from napari_petlut.analysis.events.words import Words, kernel_words
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat
 
@@ -133,7 +135,7 @@ def _crystals(
     limits: npt.NDArray[np.int64],
     workers: Workers,
 ) -> Iterator[npt.NDArray[np.int32]]:
-    from napari_petlut.analysis._event_loops import label_events
+    from napari_petlut.analysis.events.loops import label_events
 
     for chunk in chunks:
         words = kernel_words(chunk, fmt)

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import CancelCheck, Progress
-from napari_petlut.analysis._positions import energies_in
 from napari_petlut.analysis.energy.spectra import (
     CrystalSpectra,
     core_pixels,
     crystal_spectra,
     flood_of_windows,
 )
+from napari_petlut.analysis.events.counting import CancelCheck, Progress
+from napari_petlut.analysis.events.pixels import energies_in
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.analysis.photopeak import Photopeaks, PhotopeakStatus, fit_photopeaks, locate_photopeak
 from napari_petlut.errors import ParameterError

@@ -8,20 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import (
-    CancelCheck,
-    Counts,
-    EventCounter,
-    Progress,
-    Words,
-    watched,
-)
-from napari_petlut.analysis._positions import (
-    energies_in,
-    map_of_pixels,
-    pixel_rule,
-    spectrum_channels,
-)
+from napari_petlut.analysis.events.counting import CancelCheck, EventCounter, Progress, watched
+from napari_petlut.analysis.events.pixels import energies_in, map_of_pixels, pixel_rule, spectrum_channels
+from napari_petlut.analysis.events.words import Counts, Words
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -158,7 +147,7 @@ def crystal_spectra(
     ParameterError
         If the LUT is not square, or the words are not unsigned integers of the format's size.
     """
-    from napari_petlut.analysis._event_loops import count_crystal_spectra
+    from napari_petlut.analysis.events.loops import count_crystal_spectra
 
     n, channels = len(lut.geometry), spectrum_channels(fmt)
     # Rows 0 to n - 1 are whole crystals or their cores; the rims follow if there are cores, the rest is last.
@@ -214,7 +203,7 @@ def flood_of_windows(
         If LUT, windows and parameters do not fit together, or the words are not unsigned integers of the
         format's size.
     """
-    from napari_petlut.analysis._event_loops import count_crystal_windows
+    from napari_petlut.analysis.events.loops import count_crystal_windows
 
     none = len(lut.geometry)
     rows = lut_rows(lut.ids, none)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import CancelCheck, Counts, EventCounter, Progress, Words, watched
-from napari_petlut.analysis._positions import map_of_pixels, pixel_rule, spectrum_channels
+from napari_petlut.analysis.events.counting import CancelCheck, EventCounter, Progress, watched
+from napari_petlut.analysis.events.pixels import map_of_pixels, pixel_rule, spectrum_channels
+from napari_petlut.analysis.events.words import Counts, Words
 from napari_petlut.analysis.flood.parameters import FloodParameters
 from napari_petlut.model import EnergyWindow, EventFormat, FloodMap
 
@@ -47,7 +48,7 @@ class FloodAccumulator:
         *,
         threads: int | None = None,
     ) -> None:
-        from napari_petlut.analysis._event_loops import count_flood
+        from napari_petlut.analysis.events.loops import count_flood
 
         self.fmt = fmt
         self.parameters = parameters
@@ -174,7 +175,7 @@ def energy_spectrum(
     ParameterError
         If the words are not unsigned integers of the format's size.
     """
-    from napari_petlut.analysis._event_loops import count_energies
+    from napari_petlut.analysis.events.loops import count_energies
 
     rule = pixel_rule(fmt, bins=2, window=EnergyWindow(0, 1))
 

@@ -1,7 +1,7 @@
 import numpy as np
 
+from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, flood_from_words
-from napari_petlut.analysis.positions import event_positions
 from napari_petlut.formats.events import pack_words
 from napari_petlut.model import EnergyWindow, EventFormat
 

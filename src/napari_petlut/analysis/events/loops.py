@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_petlut.analysis._events import Counts, Words
-from napari_petlut.analysis._positions import PixelRule
+from napari_petlut.analysis.events.rule import PixelRule
+from napari_petlut.analysis.events.words import Counts, Words
 
 Rows = npt.NDArray[np.unsignedinteger]
 

@@ -1,62 +1,20 @@
-"""The rule by which an event word becomes a flood-map pixel."""
+"""From the layout of a word to the pixel of its event: the rule for a layout, and what its pixels mean."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, floor
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis._events import word_type
+from napari_petlut.analysis.events.rule import PixelRule
+from napari_petlut.analysis.events.words import word_type
 from napari_petlut.model import SPECTRUM_BINS, EnergyWindow, EventFormat, FloatArray
 
 MAX_SPECTRUM_BINS = 65536
 _MAX_TABLE_ENTRIES = 2**23
 _TABLE_PADDING = 32
-
-
-class PixelRule(NamedTuple):
-    """What the compiled loops need to know to find the pixel of an event.
-
-    A pixel is ``x_bin * (bins + 1) + y_bin``; the bin `bins` is the place of what lies outside the window or
-    the scale, so that arrays over pixels are ``(bins + 1) ** 2`` long.
-
-    Parameters
-    ----------
-    energy_shift, energy_mask, x_shift, x_mask, y_shift, y_mask : uint32 or uint64
-        Where the fields lie, as numbers of the word's type.
-    first_energy, last_energy : int
-        Whole energies of the window; first > last if there is none.
-    table : ndarray of int16, shape (energies + 1, values)
-        Bin of each value for the energies of the window, after a row for energies outside it; no rows if the
-        bins are to be calculated.
-    edges : ndarray of float64, shape (bins + 1,)
-        Edges of the bins.
-    dither : bool
-        Whether U(0, 1) is added to Ex and Ey; needs an empty table.
-    seed : uint64
-        Of the dither.
-    """
-
-    energy_shift: Any
-    energy_mask: Any
-    x_shift: Any
-    x_mask: Any
-    y_shift: Any
-    y_mask: Any
-    first_energy: int
-    last_energy: int
-    table: npt.NDArray[np.int16]
-    edges: npt.NDArray[np.float64]
-    dither: bool
-    seed: Any
-
-    @property
-    def pixels(self) -> int:
-        """Length of arrays over pixels."""
-        return self.edges.size**2
 
 
 def pixel_rule(
@@ -68,7 +26,7 @@ def pixel_rule(
     seed: int = 0,
 ) -> PixelRule:
     """Return the rule for a layout; without a window every energy above 0 has a pixel."""
-    from napari_petlut.analysis._event_loops import splitmix64
+    from napari_petlut.analysis.events.loops import splitmix64
 
     number = word_type(fmt)
     first, last = energies_in(window, fmt)
@@ -96,7 +54,7 @@ def pixel_rule(
 @lru_cache(maxsize=2)
 def _bin_table(first: int, rows: int, values: int, full_scale: float, bins: int) -> npt.NDArray[np.int16]:
     """Return the table of `PixelRule`; kept, as one block's passes over its events mostly need the same."""
-    from napari_petlut.analysis._event_loops import fill_bin_table
+    from napari_petlut.analysis.events.loops import fill_bin_table
 
     # Rows of a power of 2 would all start in the same few places of the processor's cache.
     table = np.empty((rows, values + _TABLE_PADDING), np.int16)

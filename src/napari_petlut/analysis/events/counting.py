@@ -1,4 +1,4 @@
-"""Event words as the compiled loops take them, threads to count them on, and hooks to watch the work."""
+"""Threads to count events on, and hooks to watch the work."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.events.words import Words, kernel_words
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import EventFormat
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
-Words = npt.NDArray[np.unsignedinteger[Any]]
-Counts = npt.NDArray[np.uint32]
 
 _MAX_PART_BYTES = 2**26
 _BLOCK_WORDS = 131_072
@@ -172,24 +170,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def kernel_words(words: npt.ArrayLike, fmt: EventFormat) -> Words:
-    """Return words as the loops take them: contiguous, native, 32 or 64 bits, read-only.
-
-    Two word types and always read-only, so that no more than two variants of a loop are ever compiled.
-    """
-    array = np.asarray(words)
-    if array.ndim != 1 or array.dtype.kind != "u" or array.dtype.itemsize != fmt.word_bytes:
-        raise ParameterError(
-            f"event words of format {fmt.name!r} are a 1-D array of {8 * fmt.word_bytes}-bit unsigned "
-            f"integers, not {array.ndim}-D {array.dtype}"
-        )
-    array = np.ascontiguousarray(array, dtype=word_type(fmt)).view()
-    array.flags.writeable = False
-    return array
-
-
-def word_type(fmt: EventFormat) -> type[np.unsignedinteger[Any]]:
-    """Return the type of words as the loops take them."""
-    return np.uint64 if fmt.word_bytes == 8 else np.uint32
