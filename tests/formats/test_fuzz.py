@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
-from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record, session, sniff
+from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, plain, record, session, sniff
 from napari_petlut.formats.lut_encoding import LUTEncoding, load_lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyLUT, FloodMap, Peaks
@@ -46,6 +46,16 @@ PEAKS = Peaks(np.array([[1.5, 2.25], [1e-9, 3.0]]), np.array([0, 3]), confidence
 MODEL = models.StoredModel("mixture", {"means": COUNTS}, {"seed": 1})
 LAYER = session.SessionLayer("image", "a", COUNTS, {"scale": [1, 1]}, {"id": np.arange(3)})
 SESSION = session.Session((LAYER,))
+RECORD = record.Record(
+    record.RecordKind.CALIBRATION,
+    BLOCK,
+    SMALL,
+    {"source": record.InputFile("a.dat", 9, "0" * 64)},
+    {"lut": record.OutputFile("a.lut", "1" * 64)},
+    {"segmentation": {"method": "nearest"}},
+    {3: (1.5, 2.0)},
+    by_hand=record.HandWork(1, (3,)),
+)
 
 # Suffix, a valid content to damage, and the reader.
 READERS = {
@@ -65,7 +75,8 @@ READERS = {
     "unknown lut": (".lut", lut.encode_lut(LUT, SMALL_RUNS), lut.read_lut),
     "lut encoding": (".toml", b'code = "linear"\nshape = [4, 4]\nbackground = "none"\n', load_lut_encoding),
     "peaks": (".csv", content_of(".csv", lambda p: peaks.write_peaks(p, PEAKS, BLOCK)), peaks.read_peaks),
-    "record": (".json", b'{"a": [1, 2.5, null, NaN], "b": {"c": "d"}}', record.read_record),
+    "json": (".json", b'{"a": [1, 2.5, null, NaN], "b": {"c": "d"}}', plain.read_json),
+    "record": (".json", content_of(".json", lambda p: record.write_record(p, RECORD)), record.read_record),
     "model": (".npz", content_of(".npz", lambda p: models.save_model(p, MODEL)), models.load_model),
     "session": (
         ".petlut",

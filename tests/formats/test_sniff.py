@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_petlut.errors import FormatError
-from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, record, session
+from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, plain, session
 from napari_petlut.formats.sniff import FileKind, describe, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import BitField, CrystalLUT, EnergyLUT, EventFormat, FloodMap, Peaks
@@ -45,7 +45,7 @@ WRITERS = {
         ("p.csv", lambda p: peaks.write_peaks(p, Peaks(np.ones((3, 2))))),
         ("points.txt", lambda p: p.write_text("index,axis-0,axis-1\n0,1,2\n")),
     ],
-    FileKind.RECORD: [("r.json", lambda p: record.write_record(p, {"seed": 1}))],
+    FileKind.RECORD: [("r.json", lambda p: plain.write_json(p, {"seed": 1}))],
     FileKind.SESSION: [
         ("s.petlut", lambda p: session.write_session(p, session.Session(()))),
         ("s.zip", lambda p: session.write_session(p, session.Session(()))),
@@ -142,9 +142,9 @@ def test_text_with_any_kind_of_space_is_text(tmp_path, space):
 
 def test_a_record_tells_what_it_is_of(tmp_path):
     of_result = {"record": "a calibration", "geometry": {"rows": 2, "cols": 3}, "result": {}}
-    record.write_record(tmp_path / "r.json", of_result)
+    plain.write_json(tmp_path / "r.json", of_result)
     facts = describe(tmp_path / "r.json")
     assert (facts["record"], facts["geometry"]) == ("a calibration", {"rows": 2, "cols": 3})
     assert facts["keys"] == ["geometry", "record", "result"]
-    record.write_record(tmp_path / "holds_one.json", {"record": of_result})
+    plain.write_json(tmp_path / "holds_one.json", {"record": of_result})
     assert "record" not in describe(tmp_path / "holds_one.json")

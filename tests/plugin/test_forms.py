@@ -12,7 +12,7 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.model import EnergyWindow
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
-from napari_petlut.plugin.work.choices import ExportChoices, restored
+from napari_petlut.plugin.work.choices import ExportChoices
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -102,6 +102,6 @@ def test_a_change_is_told_but_writing_is_not():
     ],
 )
 def test_parameters_come_back_from_plain_values(chosen):
-    from napari_petlut.formats.record import plain
+    from napari_petlut.formats.plain import from_plain, plain
 
-    assert restored(type(chosen), plain(chosen)) == chosen
+    assert from_plain(type(chosen), plain(chosen)) == chosen

@@ -1,7 +1,6 @@
 """Every kind of file as layers, in a viewer without a window, as a script opens them."""
 
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats.events import write_events
 from napari_petlut.formats.lut import LUT_PRESETS, write_lut, write_luts
 from napari_petlut.formats.maps import write_map
-from napari_petlut.formats.record import sha256_of
+from napari_petlut.formats.record import InputFile, OutputFile, Record, RecordKind, write_record
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
@@ -171,17 +170,13 @@ def test_a_linear_lut_takes_its_geometry_from_the_open_block(viewer, tmp_path):
 
 def test_a_lut_takes_encoding_and_geometry_from_the_record_beside_it(tmp_path):
     files = write_block(tmp_path, encoding="ucd")
-    record = {
-        "geometry": {"rows": 4, "cols": 5},
-        "lut_encoding": asdict(LUT_PRESETS["ucd"]),
-        "outputs": {"lut": {"name": files["lut"].name, "sha256": sha256_of(files["lut"])}},
-    }
+    record = Record(RecordKind.LUT, BLOCK, LUT_PRESETS["ucd"]).with_outputs({"lut": files["lut"]})
     beside = tmp_path / "b7_record.json"
-    beside.write_text(json.dumps(record))
+    write_record(beside, record)
     (layer,) = open_file(files["lut"])
     np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
-    record["outputs"]["lut"]["sha256"] = "0" * 64  # the record is of another file
-    beside.write_text(json.dumps(record))
+    of_another = replace(record, outputs={"lut": OutputFile("b7.lut", "0" * 64)})
+    write_record(beside, of_another, overwrite=True)
     with pytest.raises(FormatError):
         open_file(files["lut"])
 
@@ -236,13 +231,14 @@ def test_the_event_layout_of_the_preferences_is_used(tmp_path, monkeypatch):
 
 def test_a_record_opens_the_block_that_was_calibrated(viewer, tmp_path):
     files = write_block(tmp_path)
-    record = {
-        "inputs": {"source": {"path": "b7_map.dat"}},
-        "outputs": {"lut": {"name": "b7.lut"}, "peaks": {"name": "b7_peaks.csv"}},
-        "parameters": {"segmentation": {"method": "watershed"}},
-    }
+    record = Record(
+        RecordKind.CALIBRATION,
+        BLOCK,
+        inputs={"source": InputFile.of(files["map"], tmp_path)},
+        parameters={"segmentation": {"method": "watershed"}},
+    )
     path = tmp_path / "b7_record.json"
-    path.write_text(json.dumps(record))
+    write_record(path, record.with_outputs({"lut": files["lut"], "peaks": files["peaks"]}))
     layers = viewer.open(path, plugin="napari-petlut")
     assert [type(layer) for layer in layers] == [Image, Labels, Points]
     # The cells are those of the block that is worked on, and follow its peaks.

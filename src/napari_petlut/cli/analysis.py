@@ -115,7 +115,7 @@ def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, a
         "energy_resolution_error": peaks.resolution_error,
     }
     if as_json:
-        from napari_petlut.formats.record import plain
+        from napari_petlut.formats.plain import plain
 
         answer = {"rows": geometry.rows, "cols": geometry.cols, "file": out, **figures}
         terminal.print_json(plain(answer | {"status": peaks.status, "reason": peaks.reasons}))

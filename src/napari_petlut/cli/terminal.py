@@ -102,7 +102,7 @@ def step_progress(*, quiet: bool = False) -> Iterator[StepProgress]:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object to standard output; what is not finite is null."""
-    from napari_petlut.formats.record import plain
+    from napari_petlut.formats.plain import plain
 
     sys.stdout.write(json.dumps(plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._arrays import decode_npy
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
-from napari_petlut.formats.record import plain
+from napari_petlut.formats.plain import plain
 
 __all__ = ["StoredModel", "load_model", "save_model"]
 

@@ -1,67 +1,208 @@
-"""Records: JSON that says how a result was made."""
+"""The record beside a LUT: JSON that says how it was made, what repeats it, and what was done by hand."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._files import StrPath, atomic_write, one_line, open_binary, read_bytes
+from napari_petlut.formats._files import StrPath, open_binary
+from napari_petlut.formats.lut_encoding import LUTEncoding
+from napari_petlut.formats.plain import from_plain, plain, read_json, write_json
+from napari_petlut.geometry import BlockGeometry
 
-__all__ = ["plain", "read_record", "sha256_of", "write_record"]
+__all__ = ["HandWork", "InputFile", "OutputFile", "Record", "RecordKind", "read_record", "sha256_of"]
+__all__ += ["write_record"]
 
-_EXPECTED = "a record (a JSON object)"
-_LIMIT = 2**24
+RECORD_VERSION = 1
+_EXPECTED = "a record of this program"
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a record may hold
-    """Return `value` made of what JSON knows: dict, list, str, int, float, bool and None.
+class RecordKind(StrEnum):
+    """What a record is about."""
 
-    Arrays and tuples become lists, dataclasses and mappings dicts, paths and enums text, and numbers that are
-    not finite None.
+    CALIBRATION = "napari-petlut calibration"
+    """A whole calibration, with all that repeats it."""
+    LUT = "napari-petlut LUT"
+    """A LUT that was saved by itself: what is needed to read it again."""
 
-    Raises
-    ------
-    ParameterError
-        If something has no such form.
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a result was made from.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the record's folder, so that a folder can move.
+    bytes : int
+    sha256 : str
     """
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, np.generic | np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    raise ParameterError(f"a record cannot hold {type(value).__name__}")
+
+    path: str
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, directory: Path | None = None) -> InputFile:
+        """Return the entry of a file, its path relative to `directory` if that is given."""
+        shown = path if directory is None else Path(os.path.relpath(path.resolve(), directory.resolve()))
+        return cls(shown.as_posix(), path.stat().st_size, sha256_of(path))
 
 
-def write_record(path: StrPath, record: Mapping[str, Any], *, overwrite: bool = False) -> None:
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that was written with the record.
+
+    Parameters
+    ----------
+    name : str
+        It lies beside the record.
+    sha256 : str
+    """
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> OutputFile:
+        """Return the entry of a file."""
+        return cls(path.name, sha256_of(path))
+
+
+@dataclass(frozen=True)
+class HandWork:
+    """What a person did that no parameter can express.
+
+    Parameters
+    ----------
+    painted_pixels : int
+        Pixels of the LUT that were painted.
+    peaks : tuple of int, optional
+        Crystals whose peak was placed, moved or confirmed.
+    without_events, without_peak : tuple of int, optional
+        Crystals without events, and without a peak.
+    provisional_cells : bool, optional
+        Whether cells were mended around edited peaks and not segmented since.
+    """
+
+    painted_pixels: int
+    peaks: tuple[int, ...] | None = None
+    without_events: tuple[int, ...] | None = None
+    without_peak: tuple[int, ...] | None = None
+    provisional_cells: bool | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a LUT was made.
+
+    Parameters
+    ----------
+    kind : RecordKind
+    geometry : BlockGeometry
+    lut_encoding : LUTEncoding or None
+        How the LUT file stores crystals; None if none was written.
+    inputs : mapping of str to InputFile
+        By their role: "source", "prior", "lut".
+    outputs : mapping of str to OutputFile
+        By their kind: "lut", "peaks", "picture".
+    parameters : mapping
+        Of the steps, in plain values.
+    fixed_peaks : mapping of int to (float, float)
+        Peaks that a person placed, by crystal id.
+    result : mapping
+        What came out, in plain values.
+    versions : mapping of str to str
+        Of the packages whose version can change a result.
+    by_hand : HandWork, optional
+    """
+
+    kind: RecordKind
+    geometry: BlockGeometry
+    lut_encoding: LUTEncoding | None = None
+    inputs: Mapping[str, InputFile] = field(default_factory=dict)
+    outputs: Mapping[str, OutputFile] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fixed_peaks: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    by_hand: HandWork | None = None
+
+    @property
+    def segmentation_method(self) -> str:
+        """Name of the method that made the cells, empty if the record does not tell."""
+        chosen = self.parameters.get("segmentation", {})
+        return str(chosen.get("method", "")) if isinstance(chosen, Mapping) else ""
+
+    def with_outputs(self, paths: Mapping[str, Path]) -> Record:
+        """Return the record of these written files."""
+        return replace(self, outputs={kind: OutputFile.of(path) for kind, path in paths.items()})
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the record as its file holds it, in plain values."""
+        values: dict[str, Any] = {
+            "record": self.kind,
+            "geometry": self.geometry,
+            "lut_encoding": self.lut_encoding,
+        }
+        if self.kind is RecordKind.CALIBRATION:
+            values |= {
+                "record_version": RECORD_VERSION,
+                "versions": self.versions,
+                "inputs": self.inputs,
+                "parameters": self.parameters,
+                "fixed_peaks": self.fixed_peaks,
+                "result": self.result,
+            }
+        if self.outputs:
+            values["outputs"] = self.outputs
+        if self.by_hand is not None:
+            told = asdict(self.by_hand)
+            values["by_hand"] = {name: value for name, value in told.items() if value is not None}
+        made: dict[str, Any] = plain(values)
+        return made
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Record:
+        """Return the record that `to_plain` gave; what later versions add beside it is left out.
+
+        Raises
+        ------
+        ParameterError
+            If it is no record, or not a whole one.
+        """
+        version = values.get("record_version", RECORD_VERSION)
+        if version != RECORD_VERSION:
+            raise ParameterError(
+                f"the record has version {version!r}, this program knows {RECORD_VERSION}; update it"
+            )
+        if values.get("record") not in set(RecordKind):
+            raise ParameterError("another JSON file")
+        kind = RecordKind(values["record"])
+        needed = {"geometry"} | ({"inputs", "parameters"} if kind is RecordKind.CALIBRATION else set())
+        absent = sorted(needed - values.keys())
+        if absent:
+            raise ParameterError(f"the record lacks {', '.join(absent)}")
+        known = {name: values[name] for name in _FIELDS if name in values}
+        return from_plain(cls, {"kind": kind, **known}, "record")
+
+
+_FIELDS = tuple(name for name in Record.__dataclass_fields__ if name != "kind")
+
+
+def write_record(path: StrPath, record: Record, *, overwrite: bool = False) -> None:
     """Write a record as JSON with sorted keys; the same record always gives the same bytes.
 
     Parameters
     ----------
     path : path-like
-    record : mapping
-        Anything that `plain` can take apart.
+    record : Record
     overwrite : bool
         Replace an existing file.
 
@@ -72,25 +213,29 @@ def write_record(path: StrPath, record: Mapping[str, Any], *, overwrite: bool = 
     ParameterError
         If the record holds something that JSON cannot.
     """
-    text = json.dumps(plain(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    atomic_write(path, text.encode("utf-8", "replace") + b"\n", overwrite=overwrite)
+    write_json(path, record.to_plain(), overwrite=overwrite)
 
 
-def read_record(path: StrPath) -> dict[str, Any]:
+def read_record(path: StrPath, kind: RecordKind | None = None) -> Record:
     """Read a record.
+
+    Parameters
+    ----------
+    path : path-like
+    kind : RecordKind, optional
+        Of this kind only.
 
     Raises
     ------
     FormatError
-        If the file is no JSON object.
+        If the file is no such record, or a part of it is missing or cannot be.
     """
-    data = read_bytes(path, _EXPECTED, limit=_LIMIT)
     try:
-        record = json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(path, _EXPECTED, f"an error ({one_line(error)})", "check the file") from None
-    if not isinstance(record, dict):
-        raise FormatError(path, _EXPECTED, f"JSON of type {type(record).__name__}", "check the file")
+        record = Record.from_plain(read_json(path))
+    except ParameterError as error:
+        raise FormatError(path, _EXPECTED, str(error), "choose a STEM_record.json") from error
+    if kind not in (None, record.kind):
+        raise FormatError(path, f"a {kind} record", f"a {record.kind} record", "choose a STEM_record.json")
     return record
 
 

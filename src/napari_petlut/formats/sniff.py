@@ -21,7 +21,7 @@ from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.formats.maps import MAP_BYTES, read_flood, read_map
 from napari_petlut.formats.models import load_model
 from napari_petlut.formats.peaks import read_peaks
-from napari_petlut.formats.record import plain, read_record
+from napari_petlut.formats.plain import plain, read_json
 from napari_petlut.formats.session import is_session, read_session
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat
@@ -140,7 +140,7 @@ def _as_text(head: bytes) -> str | None:
 
 def _text_kind(path: StrPath, text: str) -> FileKind:
     if text.lstrip().startswith("{"):
-        return FileKind.RECORD if _reads(read_record, path) else FileKind.UNKNOWN
+        return FileKind.RECORD if _reads(read_json, path) else FileKind.UNKNOWN
     first = next((line for line in text.splitlines() if line.strip()), "")
     columns = {name.strip(' "') for name in first.split(",")}
     if {"axis-0", "axis-1"} <= columns:
@@ -258,7 +258,7 @@ def _peaks_facts(path: StrPath) -> dict[str, Any]:
 
 
 def _record_facts(path: StrPath) -> dict[str, Any]:
-    content = read_record(path)
+    content = read_json(path)
     of_a_result = isinstance(content.get("record"), str)
     told = {key: content[key] for key in _TOLD_OF_RECORDS if of_a_result and key in content}
     return told | {"keys": sorted(content)}

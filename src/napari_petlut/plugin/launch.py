@@ -81,7 +81,7 @@ def show_result(paths: list[Path]) -> Viewer:
         for layer in open_file(path, viewer):
             if ly.kind_of(layer) is ly.LayerKind.LUT:
                 record = read_record(path.with_name(f"{path.stem}_record.json"))
-                become_cells(layer, record["parameters"]["segmentation"]["method"])
+                become_cells(layer, record.segmentation_method)
             viewer.add_layer(layer)
     viewer.window.add_plugin_dock_widget("napari-petlut", PANEL)
     block = workbench_of(viewer).choose_any()

@@ -98,7 +98,7 @@ def _shortened(warnings: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _record(calibration: Calibration, directory: Path | None) -> dict[str, Any]:
-    record = calibration.record(directory)
+    record = calibration.record(directory).to_plain()
     if "lut" in calibration.inputs:
         # The LUT came from a file: nobody knows by which steps.
         kept = ("flood", "event_format")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_petlut.formats.record import plain
+from napari_petlut.formats.plain import plain
 from napari_petlut.report.contents import ReportContents
 
 DIGITS = 10

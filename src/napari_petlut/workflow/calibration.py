@@ -20,7 +20,8 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.peaks import write_peaks
-from napari_petlut.formats.record import sha256_of, write_record
+from napari_petlut.formats.plain import from_plain
+from napari_petlut.formats.record import InputFile, Record, RecordKind, write_record
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, FloodMap, Lattice, PeakStatus, Segmentation
 
@@ -97,19 +98,7 @@ class CalibrationParameters:
         ParameterError
             If a value is missing, unknown, of the wrong kind or out of range.
         """
-        from pydantic import TypeAdapter, ValidationError
-
-        try:
-            parameters = TypeAdapter(cls).validate_python(dict(values))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            said = first["msg"].removeprefix("Value error, ")
-            raise ParameterError(f"parameters: {place}: {said}") from error
-        unknown = _unknown_keys(values, parameters.to_dict())
-        if unknown:
-            raise ParameterError(f"parameters: {', '.join(unknown)}: unknown to this version")
-        return parameters
+        return from_plain(cls, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +172,8 @@ class Calibration:
             "warnings": list(self.warnings),
         }
 
-    def record(self, directory: Path | None = None, encoding: LUTEncoding | None = None) -> dict[str, Any]:
-        """Return everything needed to repeat and to judge this result, in plain values.
+    def record(self, directory: Path | None = None, encoding: LUTEncoding | None = None) -> Record:
+        """Return everything needed to repeat and to judge this result.
 
         Parameters
         ----------
@@ -193,17 +182,16 @@ class Calibration:
         encoding : LUTEncoding, optional
             How the LUT was written.
         """
-        return {
-            "record": "napari-petlut calibration",
-            "record_version": 1,
-            "versions": {"python": platform.python_version()} | {p: version(p) for p in RECORDED_PACKAGES},
-            "inputs": {role: _input_entry(path, directory) for role, path in sorted(self.inputs.items())},
-            "geometry": asdict(self.geometry),
-            "parameters": self.parameters.to_dict(),
-            "fixed_peaks": {str(i): list(map(float, at)) for i, at in sorted(self.fixed.items())},
-            "lut_encoding": asdict(encoding) if encoding else None,
-            "result": self.summary(),
-        }
+        return Record(
+            kind=RecordKind.CALIBRATION,
+            geometry=self.geometry,
+            lut_encoding=encoding,
+            inputs={role: InputFile.of(path, directory) for role, path in sorted(self.inputs.items())},
+            parameters=self.parameters.to_dict(),
+            fixed_peaks={i: (float(at[0]), float(at[1])) for i, at in sorted(self.fixed.items())},
+            result=self.summary(),
+            versions={"python": platform.python_version()} | {p: version(p) for p in RECORDED_PACKAGES},
+        )
 
     def write(
         self,
@@ -244,10 +232,8 @@ class Calibration:
         make_directory(directory)
         write_lut(paths["lut"], self.lut, chosen, overwrite=overwrite)
         write_peaks(paths["peaks"], self.lattice.to_peaks(), self.geometry, overwrite=overwrite)
-        record = self.record(directory, chosen)
-        record["outputs"] = {
-            kind: {"name": paths[kind].name, "sha256": sha256_of(paths[kind])} for kind in ("lut", "peaks")
-        }
+        written = {kind: paths[kind] for kind in ("lut", "peaks")}
+        record = self.record(directory, chosen).with_outputs(written)
         write_record(paths["record"], record, overwrite=overwrite)
         return paths
 
@@ -320,17 +306,3 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.resolve() in read:
             raise FormatError(path, "a file to write", "the input itself", "choose another name")
-
-
-def _input_entry(path: Path, directory: Path | None) -> dict[str, Any]:
-    shown = path if directory is None else Path(os.path.relpath(path.resolve(), directory.resolve()))
-    return {"path": shown.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _unknown_keys(given: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> list[str]:
-    """Return the dotted names in `given` that `known` does not have."""
-    names = [above + key for key in given if key not in known]
-    for key in given.keys() & known.keys():
-        if isinstance(given[key], Mapping) and isinstance(known[key], Mapping):
-            names += _unknown_keys(given[key], known[key], f"{above}{key}.")
-    return sorted(names)

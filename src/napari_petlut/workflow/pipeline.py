@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.events import event_count, iter_words
-from napari_petlut.formats.record import read_record, sha256_of
+from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, Lattice, PeakStatus, Segmentation
@@ -226,25 +225,16 @@ def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = N
         If the file is no such record, or an input is gone or has changed since.
     """
     path = Path(record)
-    content = read_record(path)
-    if content.get("record") != "napari-petlut calibration":
-        raise FormatError(path, "a record of a calibration", "another JSON file", "choose a STEM_record.json")
-    try:
-        named, fixed = dict(content["inputs"]), content["fixed_peaks"]
-        geometry, parameters = BlockGeometry(**content["geometry"]), content["parameters"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(
-            path, "a complete record", f"a problem with {error}", "repeat it by hand"
-        ) from error
-    inputs = {role: _checked_input(path, entry) for role, entry in named.items()}
+    content = read_record(path, RecordKind.CALIBRATION)
+    inputs = {role: _checked_input(path, entry) for role, entry in content.inputs.items()}
     if "source" not in inputs:
         raise FormatError(path, "a record with a source file", "a map in memory", "repeat it in Python")
     return calibrate(
         inputs["source"],
-        geometry,
-        CalibrationParameters.from_dict(parameters),
+        content.geometry,
+        CalibrationParameters.from_dict(content.parameters),
         prior=inputs.get("prior"),
-        fixed={int(i): (at[0], at[1]) for i, at in fixed.items()},
+        fixed=content.fixed_peaks,
         progress=progress,
     )
 
@@ -270,15 +260,15 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - begin
 
 
-def _checked_input(record: Path, entry: Mapping[str, Any]) -> Path:
+def _checked_input(record: Path, entry: InputFile) -> Path:
     """Return the input of a record's entry, after checking that it is still the same file."""
-    path = record.parent / str(entry["path"])
+    path = record.parent / entry.path
     if not path.is_file():
         raise FormatError(path, "the input that the record names", "no file", "put it back beside the record")
-    if sha256_of(path) != entry["sha256"]:
+    if sha256_of(path) != entry.sha256:
         raise FormatError(
             path,
-            f"SHA-256 {entry['sha256'][:12]}…",
+            f"SHA-256 {entry.sha256[:12]}…",
             "another content",
             "use the file the record was made from",
         )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
 from napari_petlut.formats.peaks import write_peaks
-from napari_petlut.formats.record import sha256_of, write_record
+from napari_petlut.formats.record import HandWork, Record, write_record
 from napari_petlut.model import CrystalLUT, EventFormat, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.block import BlockController
@@ -146,7 +145,7 @@ def remarks(block: BlockController) -> list[str]:
     return found
 
 
-def record_of(block: BlockController, result: Calibration, export: Export) -> dict[str, Any]:
+def record_of(block: BlockController, result: Calibration, export: Export) -> Record:
     """Return the record of a calibration, with what was done by hand.
 
     Every peak of a crystal with events is among its ``fixed_peaks``: repeating the record gives the same LUT,
@@ -154,20 +153,17 @@ def record_of(block: BlockController, result: Calibration, export: Export) -> di
     pixels, provisional cells.
     """
     cells, peaks = block.cells_layer, block.peaks
+    manual = (peaks.status == PeakStatus.MANUAL) & (peaks.crystal >= 0)
+    by_hand = HandWork(
+        painted_pixels=int(ly.painted(cells).sum()) if cells else 0,
+        peaks=tuple(np.sort(peaks.crystal[manual]).tolist()),
+        without_events=tuple(block.missing.tolist()),
+        without_peak=tuple(np.flatnonzero(~np.isfinite(block.places).all(axis=1)).tolist()),
+        provisional_cells=bool(cells is not None and ly.info(cells).get("stale")),
+    )
     record = result.record(export.files["record"].parent, encoding_of(export.choices))
-    record["by_hand"] = {
-        "peaks": np.sort(peaks.crystal[(peaks.status == PeakStatus.MANUAL) & (peaks.crystal >= 0)]),
-        "without_events": block.missing,
-        "without_peak": np.flatnonzero(~np.isfinite(block.places).all(axis=1)),
-        "painted_pixels": int(ly.painted(cells).sum()) if cells else 0,
-        "provisional_cells": bool(cells is not None and ly.info(cells).get("stale")),
-    }
-    record["outputs"] = {
-        kind: {"name": path.name, "sha256": sha256_of(path)}
-        for kind, path in export.files.items()
-        if kind != "record"
-    }
-    return record
+    written = {kind: path for kind, path in export.files.items() if kind != "record"}
+    return replace(record, by_hand=by_hand).with_outputs(written)
 
 
 def calibration_of(block: BlockController) -> Calibration:

@@ -257,10 +257,10 @@ def encoding_in_record(path: Path) -> tuple[LUTEncoding | None, BlockGeometry | 
     beside = path.with_name(f"{path.stem}_record.json")
     try:
         record = read_record(beside)
-        if record["outputs"]["lut"]["sha256"] != sha256_of(path):
+        if record.outputs["lut"].sha256 != sha256_of(path):
             return None, None
-        return encoding_from(record["lut_encoding"]), BlockGeometry(**record["geometry"])
-    except (FormatError, ParameterError, LookupError, TypeError):
+        return record.lut_encoding, record.geometry
+    except (FormatError, LookupError):
         return None, None  # no record, or of another kind: the file itself has to tell
 
 
@@ -284,16 +284,9 @@ def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry 
 def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
     """Return map, cells and peaks of a calibrated block from its record, as far as they are there."""
     record = read_record(path)
-    try:
-        source = record.get("inputs", {}).get("source")
-        names = [path.parent / source["path"]] if source else []
-        outputs = record["outputs"]
-        names += [path.parent / outputs[kind]["name"] for kind in ("lut", "peaks") if kind in outputs]
-        method = str(record.get("parameters", {}).get("segmentation", {}).get("method", ""))
-    except (LookupError, TypeError, AttributeError):
-        raise FormatError(
-            path, "the record of a calibration", "another JSON file", "choose a STEM_record.json"
-        ) from None
+    names = [path.parent / record.inputs["source"].path] if "source" in record.inputs else []
+    names += [path.parent / record.outputs[kind].name for kind in ("lut", "peaks") if kind in record.outputs]
+    method = record.segmentation_method
     there = [name for name in names if name.is_file()]
     if not there:
         found = f"none of {', '.join(name.name for name in names)}"

@@ -10,7 +10,7 @@ import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Vectors
 
 from napari_petlut.errors import ParameterError
-from napari_petlut.formats.record import plain
+from napari_petlut.formats.plain import plain
 from napari_petlut.formats.session import Session, SessionLayer
 from napari_petlut.plugin import layers as ly
 

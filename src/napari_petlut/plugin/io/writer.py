@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from napari_petlut.errors import FormatError, ParameterError, PetlutError
 from napari_petlut.formats.lut import LUT_PRESETS, LUTEncoding, write_lut
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.peaks import write_peaks
-from napari_petlut.formats.record import read_record, sha256_of, write_record
+from napari_petlut.formats.record import HandWork, Record, RecordKind, read_record, write_record
 from napari_petlut.formats.session import SESSION_SUFFIX, write_session
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, FloodMap
@@ -31,7 +30,6 @@ from napari_petlut.plugin.work.context import current_viewer, is_interactive, ma
 Meta = Mapping[str, Any]
 
 _ENCODINGS = {".lut": "packed", ".clu": "ucd-clu", ".crm": "cti-crm"}
-_RECORD = "napari-petlut LUT"
 
 
 def write_lut_layer(path: str, data: Any, meta: Meta) -> list[str]:  # noqa: ANN401 - whatever a layer holds
@@ -217,21 +215,15 @@ def _write_lut_record(
 ) -> Path | None:
     """Write beside a LUT what is needed to read it again; a record of something else stays untouched."""
     path = target.with_name(f"{target.stem}_record.json")
-    record = {
-        "record": _RECORD,
-        "geometry": asdict(geometry),
-        "lut_encoding": asdict(encoding),
-        "by_hand": {"painted_pixels": painted},
-        "outputs": {"lut": {"name": target.name, "sha256": sha256_of(target)}},
-    }
+    record = Record(RecordKind.LUT, geometry, encoding, by_hand=HandWork(painted))
     if path.exists() and not _is_ours(path) and not may_overwrite([path]):
         return None
-    write_record(path, record, overwrite=path.exists())
+    write_record(path, record.with_outputs({"lut": target}), overwrite=path.exists())
     return path
 
 
 def _is_ours(path: Path) -> bool:
     try:
-        return read_record(path).get("record") == _RECORD
+        return read_record(path).kind is RecordKind.LUT
     except FormatError:
         return False
