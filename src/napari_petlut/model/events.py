@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_petlut.errors import ParameterError
+from napari_petlut.model.event_sources import EventSource
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class BitField:
 
 @dataclass(frozen=True)
 class EventFormat:
-    """How a data acquisition packs one event into one unsigned word, and what positions it means.
+    """How a file holds events, and what positions they mean.
 
-    The position of an event is ``x = (1 - Ex / E) * full_scale``, the same for y.
+    By itself it describes the lab's way: one unsigned word for an event, and the position
+    ``x = (1 - Ex / E) * full_scale``, the same for y. Every other way is described by its `source`.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ class EventFormat:
         Bytes before the first event.
     full_scale : float
         Size of the position scale.
+    source : EventSource, optional
+        Another container, another position rule; then dtype, energy, x, y, header and scale mean nothing.
 
     Raises
     ------
@@ -81,6 +85,7 @@ class EventFormat:
     y: BitField = BitField(10, 10)
     header_bytes: int = 0
     full_scale: float = 512.0
+    source: EventSource | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -108,3 +113,8 @@ class EventFormat:
     def word_bytes(self) -> int:
         """Bytes of one event."""
         return np.dtype(self.dtype).itemsize
+
+    @property
+    def largest_energy(self) -> int:
+        """Largest channel that an energy can have."""
+        return self.energy.mask if self.source is None else self.source.energy.channels - 1

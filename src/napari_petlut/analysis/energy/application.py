@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.energy.spectra import lut_rows, window_limits
 from napari_petlut.analysis.events.counting import CancelCheck, Progress, Workers, watched
+from napari_petlut.analysis.events.locating import Locator
 from napari_petlut.analysis.events.pixels import energies_in, pixel_rule
 from napari_petlut.analysis.events.rule import PixelRule
-from napari_petlut.analysis.events.words import Words, kernel_words
+from napari_petlut.analysis.events.words import EventChunk, Words, counted_events
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat
+from napari_petlut.model import CrystalLUT, EnergyWindow, EventColumns, EventFormat
 
 Windows = EnergyWindow | npt.ArrayLike
 
@@ -38,7 +39,7 @@ class AppliedLUT:
 
 
 def apply_lut(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     lut: CrystalLUT,
     windows: Windows | None = None,
     fmt: EventFormat = EventFormat(),
@@ -83,7 +84,7 @@ def apply_lut(
 
 
 def iter_crystals(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     lut: CrystalLUT,
     windows: Windows | None = None,
     fmt: EventFormat = EventFormat(),
@@ -122,13 +123,13 @@ def iter_crystals(
     rows = lut_rows(lut.ids, none)
     rule = pixel_rule(fmt, lut.shape[0])
     everything = np.tile(energies_in(None, fmt), (none, 1)) if windows is None else windows
-    limits = np.vstack([window_limits(everything, none, fmt.energy.mask), [(1, 0)]])
+    limits = np.vstack([window_limits(everything, none, fmt.largest_energy), [(1, 0)]])
     # A function of its own, so that wrong arguments are known at the call and not at the first chunk.
     return _crystals(chunks, fmt, rule, rows, limits, Workers(threads))
 
 
 def _crystals(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     fmt: EventFormat,
     rule: PixelRule,
     rows: npt.NDArray[np.unsignedinteger],
@@ -137,12 +138,21 @@ def _crystals(
 ) -> Iterator[npt.NDArray[np.int32]]:
     from napari_petlut.analysis.events.loops import label_events
 
+    locator = None if fmt.source is None else Locator(fmt.source, rule)
     for chunk in chunks:
-        words = kernel_words(chunk, fmt)
+        words = counted_events(chunk, fmt)
         crystals = np.empty(words.size, np.int32)
 
-        def label(_: int, part: Words, start: int, crystals: npt.NDArray[np.int32] = crystals) -> None:
-            label_events(part, 0, rule, rows, limits, crystals[start : start + part.size])
+        def label(
+            _: int, part: Words | EventColumns, start: int, crystals: npt.NDArray[np.int32] = crystals
+        ) -> None:
+            if not isinstance(part, EventColumns):
+                label_events(part, 0, rule, rows, limits, crystals[start : start + part.size])
+                return
+            assert locator is not None
+            for located, _, at in locator.parts(part, 0):
+                place = start + at
+                label_events(located, 0, rule, rows, limits, crystals[place : place + located.size])
 
         workers.run(label, words)
         yield crystals

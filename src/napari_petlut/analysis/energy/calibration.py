@@ -17,6 +17,7 @@ from napari_petlut.analysis.energy.spectra import (
 )
 from napari_petlut.analysis.events.counting import CancelCheck, Progress
 from napari_petlut.analysis.events.pixels import energies_in
+from napari_petlut.analysis.events.words import EventChunk
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.analysis.photopeak import Photopeaks, PhotopeakStatus, fit_photopeaks, locate_photopeak
 from napari_petlut.errors import ParameterError
@@ -160,7 +161,7 @@ def crystal_windows(
 
 
 def calibrate_energy(
-    read_words: Callable[[], Iterable[npt.ArrayLike]],
+    read_words: Callable[[], Iterable[EventChunk]],
     make_lut: Callable[[FloodMap], CrystalLUT],
     fmt: EventFormat = EventFormat(),
     flood_parameters: FloodParameters = FloodParameters(),
@@ -246,7 +247,7 @@ class _Passes:
 
     def __init__(
         self,
-        read_words: Callable[[], Iterable[npt.ArrayLike]],
+        read_words: Callable[[], Iterable[EventChunk]],
         fmt: EventFormat,
         events: int | None,
         threads: int | None,

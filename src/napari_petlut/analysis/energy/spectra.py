@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.events.counting import CancelCheck, EventCounter, Progress, watched
 from napari_petlut.analysis.events.pixels import energies_in, map_of_pixels, pixel_rule, spectrum_channels
-from napari_petlut.analysis.events.words import Counts, Words
+from napari_petlut.analysis.events.words import Counts, EventChunk, Words
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
@@ -109,7 +109,7 @@ def core_pixels(
 
 
 def crystal_spectra(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     lut: CrystalLUT,
     fmt: EventFormat = EventFormat(),
     *,
@@ -160,7 +160,7 @@ def crystal_spectra(
         count_crystal_spectra(words, first_index, rule, rows, channels - 1, spectra)
 
     # Spectra of a power of 2 would all start in the same few places of the processor's cache.
-    counter = EventCounter(fmt, count, [(none + 1, channels + _SPECTRUM_PADDING)], threads=threads)
+    counter = EventCounter(fmt, rule, count, [(none + 1, channels + _SPECTRUM_PADDING)], threads=threads)
     for chunk in watched(chunks, events, progress, cancelled):
         counter.add(chunk)
     spectra = counter.totals()[0][:, :channels]
@@ -170,7 +170,7 @@ def crystal_spectra(
 
 
 def flood_of_windows(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     lut: CrystalLUT,
     windows: npt.ArrayLike,
     fmt: EventFormat = EventFormat(),
@@ -212,7 +212,9 @@ def flood_of_windows(
             f"a map of {parameters.bins} bins needs a LUT of as many pixels, not {lut.shape[0]}; "
             "use lut.resampled"
         )
-    limits = np.vstack([window_limits(windows, none, fmt.energy.mask), [energies_in(parameters.window, fmt)]])
+    limits = np.vstack(
+        [window_limits(windows, none, fmt.largest_energy), [energies_in(parameters.window, fmt)]]
+    )
     everything = EnergyWindow(max(limits[:, 0].min() - 1, 0), max(limits[:, 1].max(), limits[:, 0].min()) + 1)
     rule = pixel_rule(fmt, parameters.bins, everything, dither=parameters.dither, seed=parameters.seed)
 
@@ -220,7 +222,7 @@ def flood_of_windows(
         count_crystal_windows(words, first_index, rule, rows, limits, spectrum, counts)
 
     shapes = (spectrum_channels(fmt),), (rule.pixels,)
-    counter = EventCounter(fmt, count, shapes, threads=threads)
+    counter = EventCounter(fmt, rule, count, shapes, threads=threads)
     for chunk in watched(chunks, events, progress, cancelled):
         counter.add(chunk)
     spectrum, counts = counter.totals()

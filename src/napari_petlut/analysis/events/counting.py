@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.events.words import Words, kernel_words
+from napari_petlut.analysis.events.locating import Locator
+from napari_petlut.analysis.events.rule import PixelRule
+from napari_petlut.analysis.events.words import EventChunk, Words, counted_events
 from napari_petlut.errors import Cancelled, ParameterError
-from napari_petlut.model import EventFormat
+from napari_petlut.model import EventColumns, EventFormat
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
@@ -23,11 +26,11 @@ _MAX_UNFLUSHED = 2**32 - 1
 
 
 def watched(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     events: int | None,
     progress: Progress | None,
     cancelled: CancelCheck | None,
-) -> Iterator[npt.ArrayLike]:
+) -> Iterator[EventChunk]:
     """Hand the chunks on, reporting progress after and asking for cancellation before each.
 
     Raises
@@ -40,7 +43,7 @@ def watched(
         if cancelled is not None and cancelled():
             raise Cancelled("stopped as asked; nothing was kept")
         yield chunk
-        done += len(np.atleast_1d(chunk))
+        done += len(chunk) if isinstance(chunk, EventColumns) else len(np.atleast_1d(chunk))
         if progress is not None and events:
             progress(min(done / events, 1.0))
     if progress is not None:
@@ -55,7 +58,9 @@ class EventCounter:
     Parameters
     ----------
     fmt : EventFormat
-        Layout of a word.
+        Layout of the events.
+    rule : PixelRule
+        Of the format, see `pixel_rule`.
     loop : callable
         ``loop(words, first_index, *arrays)`` adds events to arrays of uint32; `first_index` is the place of
         ``words[0]`` among all events added.
@@ -74,6 +79,7 @@ class EventCounter:
     def __init__(
         self,
         fmt: EventFormat,
+        rule: PixelRule,
         loop: Callable[..., None],
         shapes: Sequence[tuple[int, ...]],
         *,
@@ -81,20 +87,21 @@ class EventCounter:
     ) -> None:
         self.events = 0
         self._fmt, self._loop, self._unflushed = fmt, loop, 0
+        self._locator = None if fmt.source is None else Locator(fmt.source, rule)
         affordable = max(1, _MAX_PART_BYTES // max(4 * sum(prod(shape) for shape in shapes), 1))
         self._workers = Workers(threads, at_most=affordable)
         self._parts = [[np.zeros(shape, np.uint32) for shape in shapes] for _ in range(self._workers.count)]
         self._totals = [np.zeros(shape, np.int64) for shape in shapes]
 
-    def add(self, words: npt.ArrayLike) -> None:
+    def add(self, chunk: EventChunk) -> None:
         """Count a chunk of events.
 
         Raises
         ------
         ParameterError
-            If the words are not unsigned integers of the format's size.
+            If the chunk is none of the format.
         """
-        array = kernel_words(words, self._fmt)
+        array = counted_events(chunk, self._fmt)
         for start in range(0, array.size, _MAX_UNFLUSHED):
             part = array[start : start + _MAX_UNFLUSHED]
             if self._unflushed + part.size > _MAX_UNFLUSHED:
@@ -108,8 +115,14 @@ class EventCounter:
         self._flush()
         return [total.copy() for total in self._totals]
 
-    def _count(self, thread: int, words: Words, start: int) -> None:
-        self._loop(words, self.events + start, *self._parts[thread])
+    def _count(self, thread: int, block: Words | EventColumns, start: int) -> None:
+        first_index = self.events + start
+        if not isinstance(block, EventColumns):
+            self._loop(block, first_index, *self._parts[thread])
+            return
+        assert self._locator is not None
+        for words, index, _ in self._locator.parts(block, first_index):
+            self._loop(words, index, *self._parts[thread])
 
     def _flush(self) -> None:
         for arrays in self._parts:
@@ -120,7 +133,7 @@ class EventCounter:
 
 
 class Workers:
-    """Runs a function over an array of words block by block, on all cores.
+    """Runs a function over words or columns block by block, on all cores.
 
     Parameters
     ----------
@@ -141,7 +154,7 @@ class Workers:
         self.count = min(threads or _cores(), at_most or _cores())
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, function: Callable[[int, Words, int], None], words: Words) -> None:
+    def run(self, function: Callable[[int, Any, int], None], words: Words | EventColumns) -> None:
         """Call ``function(thread, block, start)`` for all blocks of `words`; `start` is the block's place.
 
         A thread takes the next block when it is done with one, so that a core busy with something else holds

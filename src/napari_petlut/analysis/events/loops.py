@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_petlut.analysis.events.rule import PixelRule
+from napari_petlut.analysis.events.signals import SignalRule
 from napari_petlut.analysis.events.words import Counts, Words
 
 Rows = npt.NDArray[np.unsignedinteger]
@@ -187,6 +188,16 @@ def _locate(
     table, edges, dither, seed = rule.table, rule.edges, rule.dither, rule.seed
     side = np.int64(edges.size)
     rows = np.int64(table.shape[0])
+    if rule.located:
+        for i in range(n):
+            word = words[start + i]
+            energy = np.int64((word >> rule.energy_shift) & rule.energy_mask)
+            pixel = np.int64((word >> rule.x_shift) & rule.x_mask) * side
+            pixel += np.int64((word >> rule.y_shift) & rule.y_mask)
+            energies[i] = energy
+            inside = (energy >= rule.first_energy) & (energy <= rule.last_energy)
+            pixels[i] = pixel if inside else side * side - 1
+        return
     for i in range(n):
         word = words[start + i]
         energy = np.int64((word >> rule.energy_shift) & rule.energy_mask)
@@ -205,3 +216,82 @@ def _locate(
             pixels[i] = bin_of(x, e, edges) * side + bin_of(y, e, edges)
         else:
             pixels[i] = side * side - 1
+
+
+@njit(cache=True, nogil=True)
+def locate_signals(
+    signals: npt.NDArray[np.float64],
+    sums: SignalRule,
+    x_edges: npt.NDArray[np.float64],
+    y_edges: npt.NDArray[np.float64],
+    rule: PixelRule,
+    first_index: int,
+    words: Words,
+) -> None:
+    """Write the located words of events, shape (n,), from their signals, shape (signals, n).
+
+    Energies are cut off at the largest that the word holds; what is no number or below 0 has energy 0.
+    """
+    top, bottom = np.empty((2, _STEP)), np.empty((2, _STEP))
+    energy = np.empty(_STEP)
+    ratio = (sums.denominators[0].any(), sums.denominators[1].any())
+    last = float(rule.energy_mask)
+    for start in range(0, words.size, _STEP):
+        n = min(_STEP, words.size - start)
+        for axis in range(2):
+            for i in range(n):
+                top[axis, i] = 0.0 if rule.dither else sums.centre[axis]
+                bottom[axis, i] = sums.denominators[axis, -1]
+            _add_weighted(signals, start, n, sums.numerators[axis], top[axis])
+            if ratio[axis]:
+                _add_weighted(signals, start, n, sums.denominators[axis], bottom[axis])
+        for i in range(n):
+            energy[i] = sums.energy[-1]
+        _add_weighted(signals, start, n, sums.energy, energy)
+        for i in range(n):
+            if rule.dither:
+                noise = splitmix64(rule.seed, np.uint64(first_index + start + i))
+                x_noise = float(noise >> np.uint64(32)) * _PER_32_BITS
+                y_noise = float(noise & _LOW_32) * _PER_32_BITS
+                top[0, i] += sums.dither[0, 0] + sums.dither[0, 1] * x_noise
+                top[1, i] += sums.dither[1, 0] + sums.dither[1, 1] * y_noise
+            x = sums.offsets[0] + (top[0, i] / bottom[0, i] if ratio[0] else top[0, i])
+            y = sums.offsets[1] + (top[1, i] / bottom[1, i] if ratio[1] else top[1, i])
+            channel = np.floor(energy[i] / sums.step)
+            channel = min(channel, last) if channel > 0.0 else 0.0
+            word = np.uint64(channel) << np.uint64(rule.energy_shift)
+            word |= np.uint64(bin_between(x, x_edges)) << np.uint64(rule.x_shift)
+            words[start + i] = word | np.uint64(bin_between(y, y_edges))
+
+
+@njit(cache=True, nogil=True)
+def _add_weighted(
+    signals: npt.NDArray[np.float64],
+    start: int,
+    n: int,
+    weights: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+) -> None:
+    """Add the weighted signals of some events to their totals, one signal after the other."""
+    for signal in range(signals.shape[0]):
+        weight = weights[signal]
+        if weight != 0.0:
+            for i in range(n):
+                total[i] += weight * signals[signal, start + i]
+
+
+@njit(cache=True, nogil=True)
+def bin_between(position: float, edges: npt.NDArray[np.float64]) -> int:
+    """Return the bin of a position among equally wide ones, ``len(edges) - 1`` if it is in none.
+
+    The bins are those of `numpy.histogram`, as for `bin_of`.
+    """
+    bins = edges.size - 1
+    if not (edges[0] <= position <= edges[bins]):
+        return bins
+    guess = min(int((position - edges[0]) * (bins / (edges[bins] - edges[0]))), bins - 1)
+    while edges[guess] > position:
+        guess -= 1
+    while guess < bins - 1 and edges[guess + 1] <= position:
+        guess += 1
+    return guess

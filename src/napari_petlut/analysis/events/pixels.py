@@ -8,6 +8,7 @@ from math import ceil, floor
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.events.locating import located_rule
 from napari_petlut.analysis.events.rule import PixelRule
 from napari_petlut.analysis.events.words import word_type
 from napari_petlut.model import SPECTRUM_BINS, EnergyWindow, EventFormat, FloatArray
@@ -28,8 +29,12 @@ def pixel_rule(
     """Return the rule for a layout; without a window every energy above 0 has a pixel."""
     from napari_petlut.analysis.events.loops import splitmix64
 
-    number = word_type(fmt)
+    # Mixed, so that neighbouring seeds have nothing in common.
+    mixed = np.uint64(splitmix64(np.uint64(seed), np.uint64(0)))
     first, last = energies_in(window, fmt)
+    if fmt.source is not None:
+        return located_rule(fmt.source, bins, (first, last), dither=dither, seed=mixed)
+    number = word_type(fmt)
     rows, values = max(last - first + 1, 0) + 1, max(fmt.x.mask, fmt.y.mask) + 1
     table = np.empty((0, 1), np.int16)
     if not dither and rows * values <= _MAX_TABLE_ENTRIES:
@@ -46,8 +51,7 @@ def pixel_rule(
         table=table,
         edges=np.linspace(0.0, fmt.full_scale, bins + 1),
         dither=dither,
-        # Mixed, so that neighbouring seeds have nothing in common.
-        seed=np.uint64(splitmix64(np.uint64(seed), np.uint64(0))),
+        seed=mixed,
     )
 
 
@@ -65,9 +69,10 @@ def _bin_table(first: int, rows: int, values: int, full_scale: float, bins: int)
 def energies_in(window: EnergyWindow | None, fmt: EventFormat) -> tuple[int, int]:
     """Return the first and the last whole energy in the window; first > last if there is none."""
     if window is None:
-        return 1, fmt.energy.mask
-    # No energy is larger than the mask: a window above has its start there, which keeps numbers small.
-    return min(floor(window.low) + 1, fmt.energy.mask + 1), min(ceil(window.high) - 1, fmt.energy.mask)
+        return 1, fmt.largest_energy
+    # No energy is larger: a window above has its start there, which keeps numbers small.
+    most = fmt.largest_energy
+    return min(floor(window.low) + 1, most + 1), min(ceil(window.high) - 1, most)
 
 
 def map_of_pixels(counts: npt.NDArray[np.int64], bins: int) -> FloatArray:
@@ -80,4 +85,4 @@ def spectrum_channels(fmt: EventFormat) -> int:
 
     4096, or as many as the energy has values, at most 65536. Larger energies count in the last channel.
     """
-    return min(max(SPECTRUM_BINS, fmt.energy.mask + 1), MAX_SPECTRUM_BINS)
+    return min(max(SPECTRUM_BINS, fmt.largest_energy + 1), MAX_SPECTRUM_BINS)

@@ -29,6 +29,8 @@ class PixelRule(NamedTuple):
         Whether U(0, 1) is added to Ex and Ey; needs an empty table.
     seed : uint64
         Of the dither.
+    located : bool
+        Whether x and y of a word are bins already, see `napari_petlut.analysis.events.locating`.
     """
 
     energy_shift: Any
@@ -43,6 +45,7 @@ class PixelRule(NamedTuple):
     edges: npt.NDArray[np.float64]
     dither: bool
     seed: Any
+    located: bool = False
 
     @property
     def pixels(self) -> int:

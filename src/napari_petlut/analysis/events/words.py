@@ -8,10 +8,27 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import ParameterError
-from napari_petlut.model import EventFormat
+from napari_petlut.model import EventColumns, EventFormat
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
+EventChunk = npt.ArrayLike | EventColumns
+"""Some events as a file gives them: words, or columns where the format has a source."""
 Counts = npt.NDArray[np.uint32]
+
+
+def counted_events(chunk: EventChunk, fmt: EventFormat) -> Words | EventColumns:
+    """Return a chunk as it is counted: columns as they are, words by `kernel_words`.
+
+    Raises
+    ------
+    ParameterError
+        If the chunk is none of the format.
+    """
+    if fmt.source is None:
+        return kernel_words(chunk, fmt)  # type: ignore[arg-type]
+    if not isinstance(chunk, EventColumns):
+        raise ParameterError(f"events of format {fmt.name!r} come as columns, not as {type(chunk).__name__}")
+    return chunk
 
 
 def kernel_words(words: npt.ArrayLike, fmt: EventFormat) -> Words:

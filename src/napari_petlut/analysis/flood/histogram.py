@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.events.counting import CancelCheck, EventCounter, Progress, watched
 from napari_petlut.analysis.events.pixels import map_of_pixels, pixel_rule, spectrum_channels
-from napari_petlut.analysis.events.words import Counts, Words
+from napari_petlut.analysis.events.words import Counts, EventChunk, Words
 from napari_petlut.analysis.flood.parameters import FloodParameters
 from napari_petlut.model import EnergyWindow, EventFormat, FloodMap
 
@@ -60,14 +60,14 @@ class FloodAccumulator:
             count_flood(words, first_index, rule, spectrum, counts)
 
         shapes = (spectrum_channels(fmt),), (rule.pixels,)
-        self._counter = EventCounter(fmt, count, shapes, threads=threads)
+        self._counter = EventCounter(fmt, rule, count, shapes, threads=threads)
 
     @property
     def events(self) -> int:
         """Events added so far, whatever their energy."""
         return self._counter.events
 
-    def add(self, words: npt.ArrayLike) -> None:
+    def add(self, words: EventChunk) -> None:
         """Count a chunk of events.
 
         Parameters
@@ -101,7 +101,7 @@ class FloodAccumulator:
 
 
 def flood_from_words(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     fmt: EventFormat = EventFormat(),
     parameters: FloodParameters = FloodParameters(),
     *,
@@ -151,7 +151,7 @@ def flood_from_words(
 
 
 def energy_spectrum(
-    chunks: Iterable[npt.ArrayLike],
+    chunks: Iterable[EventChunk],
     fmt: EventFormat = EventFormat(),
     *,
     events: int | None = None,
@@ -182,7 +182,7 @@ def energy_spectrum(
     def count(words: Words, _: int, spectrum: Counts) -> None:
         count_energies(words, rule, spectrum)
 
-    counter = EventCounter(fmt, count, [(spectrum_channels(fmt),)], threads=threads)
+    counter = EventCounter(fmt, rule, count, [(spectrum_channels(fmt),)], threads=threads)
     for chunk in watched(chunks, events, progress, cancelled):
         counter.add(chunk)
     return counter.totals()[0]
