@@ -7,7 +7,6 @@ from napari_petlut.analysis.segmentation import (
     SegmentationParameters,
     WatershedParameters,
     fit_kmeans,
-    local_pitch,
     nearest_peak_cells,
     segment,
     watershed_cells,
@@ -133,13 +132,6 @@ def test_long_methods_report_progress_and_stop(spots, method):
     assert seen[-1] == 1
     with pytest.raises(Cancelled):
         segment(block.counts, block.centres, SegmentationParameters(method=method), cancelled=lambda: True)
-
-
-def test_local_pitch_is_the_mean_distance_of_the_two_nearest():
-    pitch = local_pitch([[0, 0], [0, 4], [0, 10], [np.nan, 0]])
-    assert pitch[:3].tolist() == [7, 5, 8] and np.isnan(pitch[3])
-    assert local_pitch([[3, 3]]).tolist() == [np.inf]
-    assert local_pitch([[3, 3], [3, 3]]).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
-from napari_petlut.analysis.segmentation._em import counts_per_event
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, spot_windows, strongest_spot
 from napari_petlut.analysis.segmentation.islands import join_islands
 from napari_petlut.errors import Cancelled, ParameterError
 
@@ -13,53 +9,6 @@ from napari_petlut.errors import Cancelled, ParameterError
 def agreement(labels, block):
     """Share of the expected counts whose pixel has the crystal most likely to have caused them."""
     return (block.expected * (labels == block.ideal)).sum() / block.expected.sum()
-
-
-def plain_spots(shape, means, precision, amplitude, window):
-    """Every spot as an array of the whole map, in plain numpy."""
-    i, j = np.indices(shape)
-    for mean, (p00, p01, p11), height, (a0, b0, a1, b1) in zip(
-        means, precision, amplitude, window, strict=True
-    ):
-        d0, d1 = i - mean[0], j - mean[1]
-        inside = (i >= a0) & (i < b0) & (j >= a1) & (j < b1)
-        value = height * np.exp(-0.5 * (p00 * d0**2 + 2 * p01 * d0 * d1 + p11 * d1**2))
-        yield np.where(inside, value, 0.0), d0, d1
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_compiled_loops_equal_plain_numpy(seed):
-    rng = np.random.default_rng(seed)
-    shape, n = (31, 47), 6
-    means = rng.uniform([-5, -5], [36, 52], (n, 2))
-    sigma, correlation = rng.uniform(0.6, 9, (n, 2)), rng.uniform(-0.8, 0.8, n)
-    determinant = (sigma**2).prod(1) * (1 - correlation**2)
-    precision = (
-        np.stack([sigma[:, 1] ** 2, -correlation * sigma.prod(1), sigma[:, 0] ** 2], 1) / determinant[:, None]
-    )
-    amplitude = rng.uniform(0.1, 100, n)
-    window = spot_windows(shape, means, 4 * sigma)
-    ratio = rng.uniform(0, 3, shape)
-    plain = list(plain_spots(shape, means, precision, amplitude, window))
-
-    total = np.ones(shape)
-    add_spots(total, means, precision, amplitude, window)
-    assert np.allclose(total, 1 + sum(value for value, _, _ in plain), rtol=1e-9)
-
-    expected = [
-        [(value * ratio * part).sum() for part in (1, d0, d1, d0 * d0, d0 * d1, d1 * d1)]
-        for value, d0, d1 in plain
-    ]
-    moments = spot_moments(ratio, means, precision, amplitude, window)
-    assert np.allclose(moments, expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
-
-    labels, best = np.full(shape, -1, np.int32), np.zeros(shape)
-    strongest_spot(labels, best, means, precision, amplitude, window)
-    stack = np.stack([value for value, _, _ in plain])
-    assert np.allclose(best, stack.max(axis=0), rtol=1e-9)
-    # Where two spots are equal to rounding either may win.
-    chosen = np.take_along_axis(stack, np.maximum(labels, 0)[None].astype(np.intp), 0)[0]
-    assert np.allclose(chosen, best, rtol=1e-9)
 
 
 def test_fit_recovers_what_was_simulated(spots):
@@ -124,14 +73,6 @@ def test_scaling_counts_changes_nothing_but_weights(spots):
     assert np.allclose(one.means, many.means)
     assert np.allclose(one.weights * 64, many.weights)
     assert np.array_equal(one.labels(), many.labels())
-
-
-def test_unit_of_a_map_is_the_counts_of_one_event():
-    counts = np.random.default_rng(0).poisson(40, (200, 200)).astype(float)
-    assert counts_per_event(counts) == pytest.approx(1, abs=0.1)
-    assert counts_per_event(counts * 7) == pytest.approx(7 * counts_per_event(counts))
-    assert counts_per_event(np.full((5, 5), 3.0)) == 0
-    assert counts_per_event(np.zeros((5, 5))) == 0
 
 
 def test_fine_pixels_are_binned_without_a_shift(spots):

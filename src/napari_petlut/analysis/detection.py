@@ -16,13 +16,15 @@ from skimage.feature import peak_local_max
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.support import lit_part
 from napari_petlut.model import FloatArray, Peaks
 
 FilterMode = Literal["constant", "nearest", "reflect", "mirror", "wrap"]
 
-# The lit part of a map: where a strongly smoothed map exceeds this share of its upper level.
+# The lit part of a map: where a strongly smoothed map exceeds this share of its upper level, see `lit_part`.
 _SUPPORT_SHARE = 0.12
 _SUPPORT_PERCENTILE = 98.0
+_SUPPORT_DARKEST = 0.01
 # Relative noise that the filtered map may keep at its typical level; peaks stand out by 10 % and more.
 _NOISE_TARGET = 0.03
 # Filter sigma in units of the pitch. Spots have a sigma near 0.32 of it; more than half of that merges them.
@@ -274,12 +276,7 @@ def _checked(counts: npt.ArrayLike) -> FloatArray:
 def _support(values: FloatArray) -> npt.NDArray[np.bool_]:
     """Return the lit part of the map."""
     smooth = ndimage.gaussian_filter(values, min(values.shape) / 64)
-    if not smooth.max() > 0:
-        return np.zeros(values.shape, np.bool_)
-    lit: npt.NDArray[np.bool_] = smooth > _SUPPORT_SHARE * np.percentile(
-        smooth[smooth > 0.01 * smooth.max()], _SUPPORT_PERCENTILE
-    )
-    return lit
+    return lit_part(smooth, _SUPPORT_SHARE, percentile=_SUPPORT_PERCENTILE, darkest=_SUPPORT_DARKEST)
 
 
 def _stable_number(values: FloatArray, area: float) -> int:

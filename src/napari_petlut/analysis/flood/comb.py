@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import ParameterError
-
-FloatArray = npt.NDArray[np.float64]
+from napari_petlut.model import FloatArray
 
 _LARGEST_DENOMINATOR = 16
 _REACH = 6

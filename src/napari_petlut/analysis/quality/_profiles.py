@@ -1,34 +1,11 @@
-"""Compiled loops that read the map and the model along lines and over cells."""
+"""Compiled loops that read the map and the model along lines."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from napari_petlut.analysis.segmentation import WindowArray
-from napari_petlut.model import FloatArray, LabelArray
-
-
-@njit(cache=True)
-def kept_mass(
-    labels: LabelArray, ids: LabelArray, means: FloatArray, precision: FloatArray, window: WindowArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the sum of ``exp(-e / 2)`` of each spot over its own cell and over its whole window."""
-    own, whole = np.zeros(len(ids)), np.zeros(len(ids))
-    for k in range(len(ids)):
-        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
-        curve = np.exp(-p11)
-        for i in range(window[k, 0], window[k, 1]):
-            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
-            value = np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
-            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
-            for j in range(window[k, 2], window[k, 3]):
-                whole[k] += value
-                if labels[i, j] == ids[k]:
-                    own[k] += value
-                value *= step
-                step *= curve
-    return own, whole
+from napari_petlut.model import FloatArray
 
 
 @njit(cache=True)

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from napari_petlut.analysis.quality.crystals import CrystalQuality, lattice_residual, misassignment
 from napari_petlut.analysis.quality.pairs import PairQuality, neighbour_ids, pair_quality
 from napari_petlut.analysis.quality.verdict import QualityThresholds, Verdict, judge
-from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture, local_pitch
+from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.neighbours import local_pitch
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus
 
 # For figures every spot is fitted freely: peaks hold them as little as a merged pair allows, and the fit

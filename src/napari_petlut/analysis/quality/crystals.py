@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_petlut.analysis.quality._profiles import kept_mass
-from napari_petlut.analysis.segmentation import Mixture, spot_windows
+from napari_petlut.analysis.segmentation import Mixture
+from napari_petlut.maps.spots import kept_mass, spot_windows
 from napari_petlut.model import FloatArray, LabelArray, StatusArray
 
 # A crystal's place is predicted from its neighbours up to this many rows and columns away.

@@ -1,7 +1,5 @@
 """Segmentation: which flood-map pixels belong to which crystal."""
 
-from napari_petlut.analysis.segmentation._neighbours import local_pitch
-from napari_petlut.analysis.segmentation._spots import WindowArray, spot_windows
 from napari_petlut.analysis.segmentation.borders import cell_borders
 from napari_petlut.analysis.segmentation.dispatch import segment
 from napari_petlut.analysis.segmentation.kmeans import (
@@ -10,7 +8,8 @@ from napari_petlut.analysis.segmentation.kmeans import (
     fit_kmeans,
     uniform_grid,
 )
-from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters, fit_mixture
+from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters
+from napari_petlut.analysis.segmentation.mixture_fitting import fit_mixture
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, update_nearest_cells
 from napari_petlut.analysis.segmentation.parameters import Method, SegmentationParameters
 from napari_petlut.analysis.segmentation.watershed import WatershedParameters, watershed_cells
@@ -23,14 +22,11 @@ __all__ = [
     "MixtureParameters",
     "SegmentationParameters",
     "WatershedParameters",
-    "WindowArray",
     "cell_borders",
     "fit_kmeans",
     "fit_mixture",
-    "local_pitch",
     "nearest_peak_cells",
     "segment",
-    "spot_windows",
     "uniform_grid",
     "update_nearest_cells",
     "watershed_cells",

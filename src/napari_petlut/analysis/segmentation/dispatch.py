@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.segmentation._neighbours import local_pitch
 from napari_petlut.analysis.segmentation.kmeans import _cell_sums, fit_kmeans, weighted_inertia
-from napari_petlut.analysis.segmentation.mixture import fit_mixture
+from napari_petlut.analysis.segmentation.mixture_fitting import fit_mixture
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells
 from napari_petlut.analysis.segmentation.parameters import SegmentationParameters
 from napari_petlut.analysis.segmentation.watershed import watershed_cells
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.neighbours import local_pitch
 from napari_petlut.model import FloatArray, LabelArray, Segmentation
 
 Progress = Callable[[float], None] | None

@@ -1,27 +1,19 @@
-"""Gaussian mixture: every crystal's spot as a Gaussian over a background, fitted to the flood map.
-
-The map is a histogram, so expectation and maximisation run over pixels with counts as weights ("binned EM"),
-each spot in a window around its mean. A plain maximum-likelihood fit lets the spots of dim, dead or merged
-crystals wander into their neighbours; here each spot is held to its peak and shares its width with its
-neighbourhood, both weakly and relative to its counts, so that a clear spot is free (MAP estimate with
-conjugate priors: Fraley and Raftery, J. Classif. 24 (2007) 155).
-"""
+"""A Gaussian mixture: every crystal's spot as a Gaussian over a background, and the cells that follow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.segmentation._em import SpotFit, spot_heights
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_windows, strongest_spot
 from napari_petlut.analysis.segmentation.islands import join_islands
-from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, usable_peaks
-from napari_petlut.errors import Cancelled, ParameterError
+from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells
+from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL
+from napari_petlut.maps.spots import WindowArray, add_spots, spot_heights, spot_windows, strongest_spot
 from napari_petlut.model import FloatArray, IntArray, LabelArray
 
 # Labels are taken from a spot within so many standard deviations of its mean.
@@ -150,7 +142,7 @@ class Mixture:
             labels[self.background > best] = NO_CRYSTAL
         return labels
 
-    def _spots(self, ids: IntArray, reach: float) -> tuple[FloatArray, FloatArray, FloatArray, Any]:
+    def _spots(self, ids: IntArray, reach: float) -> tuple[FloatArray, FloatArray, FloatArray, WindowArray]:
         covariance = _triples(self.covariances[ids])
         precision, amplitude = spot_heights(covariance, self.weights[ids])
         half = reach * np.sqrt(covariance[:, [0, 2]])
@@ -201,90 +193,5 @@ class Mixture:
         )
 
 
-def fit_mixture(
-    counts: npt.ArrayLike,
-    positions: npt.ArrayLike,
-    params: MixtureParameters | None = None,
-    *,
-    progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Mixture:
-    """Fit a Gaussian to every crystal's spot, over a background.
-
-    The background has one level in the lit area and one on the whole map.
-
-    Parameters
-    ----------
-    counts : array_like, shape (n0, n1)
-        Unfiltered flood map.
-    positions : array_like, shape (n, 2)
-        Peaks by crystal id, (axis 0, axis 1) in pixels. A row of NaN is a crystal that takes no part.
-    params : MixtureParameters, optional
-    progress : callable, optional
-        Called with the fraction done, 0 to 1.
-    cancelled : callable, optional
-        Asked after each iteration; True stops the fit.
-
-    Returns
-    -------
-    mixture : Mixture
-
-    Raises
-    ------
-    ParameterError
-        If there is no peak or the map holds no counts.
-    Cancelled
-        If `cancelled` said so.
-    """
-    params = MixtureParameters() if params is None else params
-    values = np.asarray(counts, np.float64)
-    points, ids = usable_peaks(positions)
-    if values.ndim != 2 or not values.sum() > 0:
-        raise ParameterError("a mixture needs a 2-D flood map with counts")
-    fit = SpotFit(values, points, params)
-    for iteration in range(params.max_iterations):
-        moved = fit.step()
-        if cancelled is not None and cancelled():
-            raise Cancelled("the mixture fit was stopped")
-        if progress is not None:
-            progress((iteration + 1) / params.max_iterations)
-        if moved <= params.tolerance:
-            break
-    if progress is not None:
-        progress(1.0)
-    return _unpack(
-        fit, values.shape, ids, len(np.asarray(positions)), iteration + 1, moved <= params.tolerance
-    )
-
-
 def _triples(matrices: FloatArray) -> FloatArray:
     return np.stack([matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]], axis=1)
-
-
-def _unpack(
-    fit: SpotFit, shape: tuple[int, ...], ids: LabelArray, n: int, iterations: int, converged: bool
-) -> Mixture:
-    """Return the fit in pixels of the map, with a row for every crystal."""
-    size = fit.bin
-    means, start = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
-    means[ids], start[ids] = size * fit.means + (size - 1) / 2, size * fit.start + (size - 1) / 2
-    # Binning adds the variance of a uniform square less that of a pixel (Sheppard's correction).
-    covariance = fit.covariance * size**2 - np.array([1, 0, 1]) * (size**2 - 1) / 12
-    covariances = np.full((n, 2, 2), np.nan)
-    covariances[ids] = covariance[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
-    weights, dead = np.zeros(n), np.zeros(n, np.bool_)
-    weights[ids] = fit.weights
-    typical = np.median(fit.weights[fit.family], axis=1)
-    dead[ids] = fit.weights < fit.params.dead_share * typical
-    background = np.repeat(np.repeat(fit.background() / size**2, size, axis=0), size, axis=1)
-    return Mixture(
-        means=means,
-        covariances=covariances,
-        weights=weights,
-        background=np.ascontiguousarray(background[: shape[0], : shape[1]]),
-        start=start,
-        dead=dead,
-        log_likelihood=fit.log_likelihood(),
-        iterations=iterations,
-        converged=converged,
-    )

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from napari_petlut.maps.parabola import tops_of_maxima
 from napari_petlut.model import FloatArray
 
 SNAP_RADIUS = 4
@@ -54,16 +55,5 @@ def _climb(counts: npt.NDArray[np.float64], centre: npt.NDArray[np.int_], radius
     axis_0, axis_1 = np.ogrid[: smooth.shape[0], : smooth.shape[1]]
     reach = (axis_0 + low[0] - centre[0]) ** 2 + (axis_1 + low[1] - centre[1]) ** 2 <= radius**2
     top = np.unravel_index(np.argmax(np.where(reach, smooth, -np.inf)), smooth.shape)
-    return np.array([_vertex(smooth, top, axis) + low[axis] for axis in (0, 1)])
-
-
-def _vertex(smooth: FloatArray, top: tuple[np.intp, ...], axis: int) -> float:
-    """Return the summit of the parabola through a maximum and its neighbours along one axis."""
-    line = smooth[:, top[1]] if axis == 0 else smooth[top[0], :]
-    i = int(top[axis])
-    if not 0 < i < len(line) - 1:
-        return float(i)
-    before, here, after = line[i - 1 : i + 2]
-    bend = before - 2 * here + after
-    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return i + float(np.clip(shift, -0.5, 0.5))
+    pixel = np.array(top)[None]
+    return (pixel + tops_of_maxima(smooth, pixel))[0] + low

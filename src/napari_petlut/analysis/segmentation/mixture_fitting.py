@@ -1,18 +1,29 @@
-"""The iterations of the Gaussian mixture: state, expectation, maximisation, background."""
+"""The fit of the Gaussian mixture: every crystal's spot over a background, from its peak on the flood map.
+
+The map is a histogram, so expectation and maximisation run over pixels with counts as weights ("binned EM"),
+each spot in a window around its mean. A plain maximum-likelihood fit lets the spots of dim, dead or merged
+crystals wander into their neighbours; here each spot is held to its peak and shares its width with its
+neighbourhood, both weakly and relative to its counts, so that a clear spot is free (MAP estimate with
+conjugate priors: Fraley and Raftery, J. Classif. 24 (2007) 155).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
-from napari_petlut.analysis.segmentation._neighbours import local_pitch, nearest_neighbours
-from napari_petlut.analysis.segmentation._spots import add_spots, spot_moments, spot_windows
-from napari_petlut.model import FloatArray
-
-if TYPE_CHECKING:
-    from napari_petlut.analysis.segmentation.mixture import MixtureParameters
+from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters
+from napari_petlut.analysis.segmentation.nearest import usable_peaks
+from napari_petlut.errors import Cancelled, ParameterError
+from napari_petlut.maps.binning import bin_map, spread_bins
+from napari_petlut.maps.neighbours import local_pitch, nearest_neighbours
+from napari_petlut.maps.noise import index_of_dispersion
+from napari_petlut.maps.spots import add_spots, spot_heights, spot_moments, spot_windows
+from napari_petlut.maps.support import lit_part
+from napari_petlut.model import FloatArray, LabelArray
 
 # A spot is fitted within so many standard deviations of its mean.
 _FIT_SIGMAS = 4.0
@@ -43,7 +54,7 @@ class SpotFit:
         pitch = np.minimum(local_pitch(points), min(values.shape))
         typical = float(np.median(pitch))
         self.bin = max(1, int(typical // _PIXELS_PER_PITCH))
-        self.counts = _binned(values, self.bin)
+        self.counts = bin_map(values, self.bin)
         self.start = (points - (self.bin - 1) / 2) / self.bin
         self.pitch, typical = pitch / self.bin, typical / self.bin
         self.means = self.start.copy()
@@ -57,7 +68,7 @@ class SpotFit:
         self.levels = total * np.array(_START_BACKGROUND)
         _, neighbours = nearest_neighbours(self.start, _WIDTH_NEIGHBOURS)
         self.family = np.concatenate([np.arange(len(points))[:, None], neighbours], axis=1)
-        self.event = counts_per_event(values)
+        self.event = index_of_dispersion(values)
 
     def step(self) -> float:
         """Do one iteration; return the largest move of a mean in local pitches."""
@@ -108,21 +119,6 @@ class SpotFit:
         return moved
 
 
-def counts_per_event(values: FloatArray) -> float:
-    """Return the map's unit: variance over mean, which is 1 for counts and smaller or larger for scaled maps.
-
-    The variance is taken from second differences along axis 1, which a smooth map does not have: for Poisson
-    counts their mean square is 6 times the mean. The largest 1 % are left out as hot pixels.
-    """
-    level = values[:, 1:-1]
-    lit = level > 0
-    if not lit.any():
-        return 0.0
-    squared, level = (np.diff(values, 2, axis=1) ** 2)[lit], level[lit]
-    kept = squared <= np.percentile(squared, 99)
-    return float(squared[kept].mean() / (6 * level[kept].mean()))
-
-
 def _bounded(covariance: FloatArray, pitch: FloatArray) -> FloatArray:
     """Return covariances with standard deviations and correlation inside sensible limits."""
     largest = np.maximum(_LARGEST_SIGMA_PITCH * np.maximum(pitch, np.median(pitch)), _LEAST_SIGMA)
@@ -134,24 +130,90 @@ def _bounded(covariance: FloatArray, pitch: FloatArray) -> FloatArray:
 def _lit_area(counts: FloatArray, pitch: float) -> FloatArray:
     """Return the shape of the background, of sum 1: flat where the block is lit, small elsewhere."""
     smooth = ndimage.gaussian_filter(counts, pitch / 6)
-    level = np.percentile(smooth[smooth > 0], _LIT_PERCENTILE)
-    lit = (smooth > _LIT_SHARE * level).astype(np.float64)
+    lit = lit_part(smooth, _LIT_SHARE, percentile=_LIT_PERCENTILE).astype(np.float64)
     area = ndimage.gaussian_filter(lit, pitch / 3)
     return np.asarray(area / area.sum())
 
 
-def _binned(values: FloatArray, size: int) -> FloatArray:
-    """Return sums over squares of `size` pixels, filled up with empty pixels."""
-    if size == 1:
-        return np.ascontiguousarray(values)
-    padding = [(0, -n % size) for n in values.shape]
-    padded = np.pad(values, padding)
-    n0, n1 = padded.shape[0] // size, padded.shape[1] // size
-    return np.asarray(padded.reshape(n0, size, n1, size).sum(axis=(1, 3)))
+def fit_mixture(
+    counts: npt.ArrayLike,
+    positions: npt.ArrayLike,
+    params: MixtureParameters | None = None,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Mixture:
+    """Fit a Gaussian to every crystal's spot, over a background.
+
+    The background has one level in the lit area and one on the whole map.
+
+    Parameters
+    ----------
+    counts : array_like, shape (n0, n1)
+        Unfiltered flood map.
+    positions : array_like, shape (n, 2)
+        Peaks by crystal id, (axis 0, axis 1) in pixels. A row of NaN is a crystal that takes no part.
+    params : MixtureParameters, optional
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
+    cancelled : callable, optional
+        Asked after each iteration; True stops the fit.
+
+    Returns
+    -------
+    mixture : Mixture
+
+    Raises
+    ------
+    ParameterError
+        If there is no peak or the map holds no counts.
+    Cancelled
+        If `cancelled` said so.
+    """
+    params = MixtureParameters() if params is None else params
+    values = np.asarray(counts, np.float64)
+    points, ids = usable_peaks(positions)
+    if values.ndim != 2 or not values.sum() > 0:
+        raise ParameterError("a mixture needs a 2-D flood map with counts")
+    fit = SpotFit(values, points, params)
+    for iteration in range(params.max_iterations):
+        moved = fit.step()
+        if cancelled is not None and cancelled():
+            raise Cancelled("the mixture fit was stopped")
+        if progress is not None:
+            progress((iteration + 1) / params.max_iterations)
+        if moved <= params.tolerance:
+            break
+    if progress is not None:
+        progress(1.0)
+    return _unpack(
+        fit, values.shape, ids, len(np.asarray(positions)), iteration + 1, moved <= params.tolerance
+    )
 
 
-def spot_heights(covariance: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the inverse of (c00, c01, c11) and the height of each spot."""
-    determinant = covariance[:, 0] * covariance[:, 2] - covariance[:, 1] ** 2
-    inverse = np.stack([covariance[:, 2], -covariance[:, 1], covariance[:, 0]], axis=1)
-    return inverse / determinant[:, None], weights / (2 * np.pi * np.sqrt(determinant))
+def _unpack(
+    fit: SpotFit, shape: tuple[int, ...], ids: LabelArray, n: int, iterations: int, converged: bool
+) -> Mixture:
+    """Return the fit in pixels of the map, with a row for every crystal."""
+    size = fit.bin
+    means, start = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    means[ids], start[ids] = size * fit.means + (size - 1) / 2, size * fit.start + (size - 1) / 2
+    # Binning adds the variance of a uniform square less that of a pixel (Sheppard's correction).
+    covariance = fit.covariance * size**2 - np.array([1, 0, 1]) * (size**2 - 1) / 12
+    covariances = np.full((n, 2, 2), np.nan)
+    covariances[ids] = covariance[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+    weights, dead = np.zeros(n), np.zeros(n, np.bool_)
+    weights[ids] = fit.weights
+    typical = np.median(fit.weights[fit.family], axis=1)
+    dead[ids] = fit.weights < fit.params.dead_share * typical
+    return Mixture(
+        means=means,
+        covariances=covariances,
+        weights=weights,
+        background=spread_bins(fit.background() / size**2, size, shape),
+        start=start,
+        dead=dead,
+        log_likelihood=fit.log_likelihood(),
+        iterations=iterations,
+        converged=converged,
+    )

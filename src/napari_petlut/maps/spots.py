@@ -1,7 +1,9 @@
 """Compiled loops over Gaussian spots on a pixel grid.
 
 A spot is evaluated in a window around its mean. Along a row of pixels the exponent is a quadratic in the
-column, so the next value follows from the last by two multiplications instead of an exponential.
+column, so the next value follows from the last by two multiplications instead of an exponential:
+``g[j + 1] = g[j] s[j]`` and ``s[j + 1] = s[j] exp(-p11)`` (K. Turkowski, "Incremental Computation of the
+Gaussian", GPU Gems 3 (2007), chapter 40). Every loop starts a row by `start_row` and goes on like that.
 """
 
 from __future__ import annotations
@@ -16,11 +18,50 @@ WindowArray = npt.NDArray[np.int64]
 
 
 def spot_windows(shape: tuple[int, int], means: FloatArray, half_widths: FloatArray) -> WindowArray:
-    """Return start and stop along each axis of the window of each spot, clipped to the map, shape (n, 4)."""
+    """Return start and stop along each axis of the window of each spot, clipped to the map, shape (n, 4).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels of the map.
+    means, half_widths : ndarray of float64, shape (n, 2)
+        In pixels.
+    """
     low = np.floor(means - half_widths).astype(np.int64)
     high = np.ceil(means + half_widths).astype(np.int64) + 1
     low, high = np.maximum(low, 0), np.minimum(high, np.array(shape, np.int64))
     return np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)
+
+
+def spot_heights(covariance: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the inverse of each covariance and the height of each spot.
+
+    Parameters
+    ----------
+    covariance : ndarray of float64, shape (n, 3)
+        (c00, c01, c11) in squared pixels.
+    weights : ndarray of float64, shape (n,)
+        Counts of each spot.
+
+    Returns
+    -------
+    precision : ndarray of float64, shape (n, 3)
+        (p00, p01, p11).
+    amplitude : ndarray of float64, shape (n,)
+        ``weight / (2 pi sqrt(det C))``, counts per pixel at the mean.
+    """
+    determinant = covariance[:, 0] * covariance[:, 2] - covariance[:, 1] ** 2
+    inverse = np.stack([covariance[:, 2], -covariance[:, 1], covariance[:, 0]], axis=1)
+    return inverse / determinant[:, None], weights / (2 * np.pi * np.sqrt(determinant))
+
+
+@njit(cache=True)
+def start_row(
+    amplitude: float, p00: float, p01: float, p11: float, d0: float, d1: float
+) -> tuple[float, float]:
+    """Return the value of a spot at an offset from its mean, and the factor to the next column's value."""
+    value = amplitude * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+    return value, np.exp(-p01 * d0 - p11 * (d1 + 0.5))
 
 
 @njit(cache=True)
@@ -33,8 +74,7 @@ def add_spots(
         curve = np.exp(-p11)
         for i in range(window[k, 0], window[k, 1]):
             d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
-            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
-            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            value, step = start_row(amplitude[k], p00, p01, p11, d0, d1)
             for j in range(window[k, 2], window[k, 3]):
                 total[i, j] += value
                 value *= step
@@ -55,8 +95,7 @@ def spot_moments(
         curve = np.exp(-p11)
         for i in range(window[k, 0], window[k, 1]):
             d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
-            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
-            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            value, step = start_row(amplitude[k], p00, p01, p11, d0, d1)
             row, row_1, row_11 = 0.0, 0.0, 0.0
             for j in range(window[k, 2], window[k, 3]):
                 d1 = j - means[k, 1]
@@ -90,11 +129,34 @@ def strongest_spot(
         curve = np.exp(-p11)
         for i in range(window[k, 0], window[k, 1]):
             d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
-            value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
-            step = np.exp(-p01 * d0 - p11 * (d1 + 0.5))
+            value, step = start_row(amplitude[k], p00, p01, p11, d0, d1)
             for j in range(window[k, 2], window[k, 3]):
                 if value > best[i, j]:
                     best[i, j] = value
                     labels[i, j] = k
                 value *= step
                 step *= curve
+
+
+@njit(cache=True)
+def kept_mass(
+    labels: LabelArray, ids: LabelArray, means: FloatArray, precision: FloatArray, window: WindowArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sum of ``exp(-e / 2)`` of each spot over its own cell and over its whole window.
+
+    `ids` (n,) are the labels of the spots' own cells.
+    """
+    own, whole = np.zeros(len(ids)), np.zeros(len(ids))
+    for k in range(len(ids)):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        curve = np.exp(-p11)
+        for i in range(window[k, 0], window[k, 1]):
+            d0, d1 = i - means[k, 0], window[k, 2] - means[k, 1]
+            value, step = start_row(1.0, p00, p01, p11, d0, d1)
+            for j in range(window[k, 2], window[k, 3]):
+                whole[k] += value
+                if labels[i, j] == ids[k]:
+                    own[k] += value
+                value *= step
+                step *= curve
+    return own, whole
