@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("napari-petlut")
     if name in _HOMES:
         return getattr(import_module(f"napari_petlut.{_HOMES[name]}"), name)

@@ -135,7 +135,7 @@ def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, a
         columns = ("crystal", "row", "col", "photopeak", "reason")
         terminal.print_table("To look at", columns, look[:MOST_CRYSTALS])
     if len(look) > MOST_CRYSTALS:
-        terminal.answers.print(f"and {len(look) - MOST_CRYSTALS} more: --json")
+        terminal.answers().print(f"and {len(look) - MOST_CRYSTALS} more: --json")
     terminal.print_facts("Written", {"energy LUT": str(out)})
 
 
@@ -238,14 +238,14 @@ def _show_counts(result: AppliedLUT, written: dict[str, Path], *, as_json: bool)
     terminal.print_facts("Events", facts)
     grid = result.counts.reshape(result.geometry.shape).tolist()
     width = max(len(str(count)) for row in grid for count in row) + 2
-    if width * (result.geometry.cols + 1) <= max(terminal.answers.width, 80):
+    if width * (result.geometry.cols + 1) <= max(terminal.answers().width, 80):
         columns = ("row", *map(str, range(result.geometry.cols)))
         terminal.print_table("By row and column", columns, [(i, *row) for i, row in enumerate(grid)])
     else:
         order = result.counts.argsort(kind="stable")[:FEW_CRYSTALS].tolist()
         rows = [(i, *divmod(i, result.geometry.cols), int(result.counts[i])) for i in order]
         terminal.print_table("Fewest events", ("crystal", "row", "col", "events"), rows)
-        terminal.answers.print("All of them: --counts FILE.csv, or --json")
+        terminal.answers().print("All of them: --counts FILE.csv, or --json")
     if files:
         terminal.print_facts("Written", files)
 
@@ -383,7 +383,7 @@ def _show_report(contents: ReportContents, files: dict[str, Path], *, as_json: b
     facts = {"verdict": contents.verdict, **{fact.title: fact.text for fact in contents.facts if fact.text}}
     terminal.print_facts(contents.title, facts)
     for line in contents.verdict_reasons:
-        terminal.answers.print(f"  {line}", markup=False)
+        terminal.answers().print(f"  {line}", markup=False)
     rows = [(see.crystal, see.row, see.col, see.status, "; ".join(see.reasons)) for see in contents.to_see]
     if rows:
         terminal.print_table("To look at", ("crystal", "row", "col", "status", "reason"), rows)

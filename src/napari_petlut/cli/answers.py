@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_petlut.cli import terminal
-from napari_petlut.model import PeakStatus
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.comparison import LUTComparison
@@ -19,6 +18,8 @@ MOST_DOUBTS_SHOWN = 20
 
 def show_calibration(result: Calibration, files: dict[str, Path], *, as_json: bool) -> None:
     """Print what `petlut calibrate` found and wrote."""
+    from napari_petlut.model import PeakStatus
+
     summary = result.summary()
     if as_json:
         terminal.print_json(

@@ -53,7 +53,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         import napari_petlut
 
-        terminal.answers.print(napari_petlut.__version__)
+        typer.echo(napari_petlut.__version__)
         raise typer.Exit
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_petlut.errors import ParameterError
-from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EnergyWindow
+
+if TYPE_CHECKING:
+    from napari_petlut.geometry import BlockGeometry
+    from napari_petlut.model import EnergyWindow
 
 Rows = Annotated[int | None, typer.Option(help="Crystals along axis 0; proposed from the map when left out.")]
 Cols = Annotated[int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")]
@@ -47,9 +49,13 @@ def geometry_of(rows: int | None, cols: int | None) -> BlockGeometry | None:
     """Return the geometry of the options --rows and --cols, None without them."""
     if (rows is None) != (cols is None):
         raise ParameterError("give both --rows and --cols, or neither to have them proposed")
+    from napari_petlut.geometry import BlockGeometry
+
     return None if rows is None or cols is None else BlockGeometry(rows, cols)
 
 
 def window_of(window: tuple[float, float] | None) -> EnergyWindow | None:
     """Return the window of the option --window, None without it."""
+    from napari_petlut.model import EnergyWindow
+
     return None if window is None else EnergyWindow(*window)

@@ -9,15 +9,16 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from napari_petlut.errors import Cancelled, PetlutError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 EXIT_ERROR = 1
 """A file, a parameter or the map cannot be used; the last line says why."""
@@ -26,8 +27,31 @@ EXIT_DOUBT = 3
 EXIT_INTERRUPTED = 130
 """Stopped with Ctrl-C; no file was written after that."""
 
-messages = Console(stderr=True, soft_wrap=True, highlight=False)
-answers = Console(soft_wrap=True, highlight=False)
+
+# Drawing tables and colours loads half a library, which an answer of one word does without.
+
+
+@cache
+def messages() -> Console:
+    """Return standard error, where warnings, errors and progress go."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@cache
+def answers() -> Console:
+    """Return standard output, where results go."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False)
+
+
+def _escape(text: str) -> str:
+    """Return text that rich shows as it is."""
+    from rich.markup import escape
+
+    return escape(text)
 
 
 @contextmanager
@@ -39,10 +63,10 @@ def friendly_errors() -> Iterator[None]:
             yield
         except (Exception, KeyboardInterrupt) as error:
             if pressed.is_set() or isinstance(error, (KeyboardInterrupt, Cancelled)):
-                messages.print("stopped")
+                messages().print("stopped")
                 raise typer.Exit(EXIT_INTERRUPTED) from error
             if isinstance(error, PetlutError):
-                messages.print(f"[bold red]error:[/] {escape(str(error))}")
+                messages().print(f"[bold red]error:[/] {_escape(str(error))}")
                 raise typer.Exit(EXIT_ERROR) from error
             raise
 
@@ -73,7 +97,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: 
 
 def warn(text: str) -> None:
     """Print one warning line to standard error."""
-    messages.print(f"[yellow]warning:[/] {escape(text)}")
+    messages().print(f"[yellow]warning:[/] {_escape(text)}")
 
 
 class StepProgress:
@@ -93,9 +117,11 @@ class StepProgress:
 @contextmanager
 def step_progress(*, quiet: bool = False) -> Iterator[StepProgress]:
     """Show progress bars while the block runs."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description:14}"), BarColumn(), TimeElapsedColumn())
     with Progress(
-        *columns, console=messages, transient=True, disable=quiet or not messages.is_terminal
+        *columns, console=messages(), transient=True, disable=quiet or not messages().is_terminal
     ) as progress:
         yield StepProgress(progress)
 
@@ -109,13 +135,15 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table to standard output; numbers stand to the right."""
-    table = Table(title=escape(title), title_justify="left", header_style="bold")
+    from rich.table import Table
+
+    table = Table(title=_escape(title), title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(escape(_shown(value)) for value in row))
-    answers.print(table)
+        table.add_row(*(_escape(_shown(value)) for value in row))
+    answers().print(table)
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
@@ -133,11 +161,13 @@ def _fact(value: Any) -> str:  # noqa: ANN401 - whatever a record may hold
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Print names and values, one pair a line, to standard output."""
+    from rich.table import Table
+
     table = Table(
-        title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+        title=_escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
     )
     table.add_column(style="bold")
     table.add_column()
     for name, value in facts.items():
-        table.add_row(escape(name), escape(_fact(value)))
-    answers.print(table)
+        table.add_row(_escape(name), _escape(_fact(value)))
+    answers().print(table)
