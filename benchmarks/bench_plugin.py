@@ -241,7 +241,7 @@ def _in_window(quick: bool) -> list[dict[str, str]]:
     viewer.window.add_dock_widget(panel)
     cells = block.cells_layer
     assert cells is not None
-    ly.info(cells)["method"] = "mixture"
+    ly.info(cells).method = "mixture"
     rows.append(
         _row("end of drag to drawn, cells by mixture, panel open", timed(drawn(drag), prepare, repeats))
     )

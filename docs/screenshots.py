@@ -216,7 +216,7 @@ def compare() -> None:
         steps.run_all_job(block).run()
         first = block.cells_layer
         assert first is not None
-        ly.info(first)["kind"] = ly.LayerKind.LUT.value
+        ly.info(first).kind = ly.LayerKind.LUT
         first.name = "by mixture"
         block.choose(replace(block.parameters(SegmentationParameters), method="nearest"))
         steps.segmentation_job(block).run()

@@ -98,12 +98,12 @@ def test_cells_of_another_method_change_only_where_the_nearest_peak_changes(bloc
     special[-1, :] = 1  # what nearest-peak cells would never say
     special[0, 0] = 0
     cells.data = special.copy()
-    ly.info(cells)["computed"] = special.copy()
+    ly.info(cells).computed = special.copy()
     drag(block.peaks_layer, [0], (3.0, 2.0))
     assert (cells.data[-1] == 1).all()
     assert cells.data[0, 0] == 0
     assert (cells.data != special).any()
-    assert ly.info(cells)["stale"]
+    assert ly.info(cells).stale
 
 
 def test_lines_follow_an_edit(block, viewer, points):

@@ -7,8 +7,8 @@ from npe2 import PluginManifest
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import Peaks
-from napari_petlut.plugin.editing import commands
-from napari_petlut.plugin.widgets.runner import runner_of
+from napari_petlut.plugin import commands
+from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
 
 BLOCK = BlockGeometry(4, 5)

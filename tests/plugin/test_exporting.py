@@ -54,7 +54,7 @@ def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
     from napari_petlut.workflow.pipeline import recalibrate
 
     write_array(tmp_path / "map.npy", FloodMap(counts))
-    ly.info(block.flood_layer)["path"] = str(tmp_path / "map.npy")
+    ly.info(block.flood_layer).path = tmp_path / "map.npy"
     steps.run_all_job(block).run()
     drag(block.peaks_layer, [7], (2.0, 1.0))
     steps.segmentation_job(block).run()

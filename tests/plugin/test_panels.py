@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QApplication
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import Peaks
 from napari_petlut.plugin.widgets import ComparePanel, CorrectPanel, ExportPanel, WorkflowPanel, export
-from napari_petlut.plugin.widgets.runner import runner_of
 from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
 
 

@@ -176,7 +176,7 @@ def test_the_figure_is_chosen_in_the_panel_and_every_panel_shows_it(measured, vi
     body.figure.value = "misassigned"
     block = workbench_of(viewer).current
     layer = ly.find_layer(viewer, ly.LayerKind.CRYSTAL_MAP, block.name)
-    assert ly.info(layer)["figure"] == "misassigned"
+    assert ly.info(layer).figure == "misassigned"
     assert other.bodies[0].figure.value == "misassigned"
     body.figure.value = "no map"
     assert layer not in viewer.layers

@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
 from npe2 import PluginManager
 
+from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats.events import write_events
 from napari_petlut.formats.lut import LUT_PRESETS, write_lut, write_luts
@@ -18,7 +19,7 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io import reader
-from napari_petlut.plugin.io.opening import block_name, open_file
+from napari_petlut.plugin.io.opening import open_file
 from napari_petlut.plugin.io.writer import write_lut_layer
 from napari_petlut.plugin.work.preferences import ReadingPreferences
 from napari_petlut.plugin.work.workbench import workbench_of
@@ -48,8 +49,8 @@ def test_a_map_is_the_blocks_region_ready_to_look_at(viewer, files):
     assert 0.9 < (layer.data < high).mean() < 1
     assert layer.colormap.name == "inferno"
     known = ly.info(layer)
-    assert (known["kind"], known["block"], known["source"]) == ("flood", "b7", "b7_map.dat")
-    assert Path(known["path"]) == files["map"].resolve()
+    assert (known.kind, known.block, known.source) == (ly.LayerKind.FLOOD, "b7", "b7_map.dat")
+    assert known.path == files["map"].resolve()
 
 
 def test_a_maps_spectrum_is_kept(viewer, tmp_path):
@@ -66,9 +67,9 @@ def test_raw_events_become_a_flood_map_whose_window_can_be_changed(viewer, files
     assert flood.window.low < 520 < flood.window.high
     assert 0 < flood.total < 20_000
     known = ly.info(layer)
-    assert Path(known["events"]["path"]) == files["raw"].resolve()
-    assert known["events"]["format"] == EventFormat()
-    assert known["parameters"]["FloodParameters"].window == flood.window
+    assert known.events.path == files["raw"].resolve()
+    assert known.events.format == EventFormat()
+    assert known.chosen(FloodParameters).window == flood.window
 
 
 def test_a_lut_is_labels_that_tell_crystal_row_and_column(viewer, files):
@@ -84,8 +85,8 @@ def test_a_lut_is_labels_that_tell_crystal_row_and_column(viewer, files):
     row, col = divmod(label - 1, BLOCK.cols)
     assert f"crystal: {label - 1}, row: {row}, col: {col}" in status["coordinates"]
     known = ly.info(layer)
-    assert known["encoding"]["name"] == "packed"
-    assert "found out from the values" in known["note"]
+    assert known.encoding.name == "packed"
+    assert "found out from the values" in known.note
 
 
 def test_peaks_come_with_their_table(viewer, files):
@@ -150,7 +151,7 @@ def test_a_lut_of_larger_pixels_covers_the_same_map(viewer, tmp_path):
     ],
 )
 def test_files_of_one_block_share_its_name(name, block):
-    assert block_name(Path(name)) == block
+    assert ly.block_name(Path(name)) == block
 
 
 # -- what a LUT does not tell ---------------------------------------------------------------------------
@@ -162,10 +163,10 @@ def test_a_linear_lut_takes_its_geometry_from_the_open_block(viewer, tmp_path):
         viewer.open(files["lut"], plugin="napari-petlut")
     assert len(viewer.layers) == 0
     (flood,) = viewer.open(files["map"], plugin="napari-petlut")
-    ly.info(flood)["geometry"] = {"rows": 4, "cols": 5}
+    ly.info(flood).geometry = BLOCK
     (layer,) = open_file(files["lut"], viewer)
     np.testing.assert_array_equal(layer.data, block().ideal_lut.ids + 1)
-    assert ly.info(layer)["encoding"]["name"] == "linear"
+    assert ly.info(layer).encoding.name == "linear"
 
 
 def test_a_lut_takes_encoding_and_geometry_from_the_record_beside_it(tmp_path):
@@ -223,7 +224,7 @@ def test_the_event_layout_of_the_preferences_is_used(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_petlut.plugin.io.opening.reading_preferences", lambda: chosen)
     (layer,) = open_file(files["raw"])
     assert ly.flood_from_layer(layer).spectrum.sum() == 20_000
-    assert ly.info(layer)["events"]["format"].header_bytes == 64
+    assert ly.info(layer).events.format.header_bytes == 64
 
 
 # -- records --------------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ def test_a_record_opens_the_block_that_was_calibrated(viewer, tmp_path):
     # The cells are those of the block that is worked on, and follow its peaks.
     control = workbench_of(viewer).choose(layers[0])
     assert control.cells_layer is layers[1]
-    assert (layers[1].name, ly.info(layers[1])["method"]) == ("b7 - cells", "watershed")
+    assert (layers[1].name, ly.info(layers[1]).method) == ("b7 - cells", "watershed")
     assert control.peaks_layer is layers[2]
     for file in files.values():
         file.unlink()
@@ -310,6 +311,6 @@ def test_events_without_a_photopeak_keep_all_energies_and_say_so(tmp_path):
     write_events(tmp_path / "few.dat", energy, energy // 2, energy // 3)
     (layer,) = open_file(tmp_path / "few.dat")
     known = ly.info(layer)
-    assert "window" not in known
-    assert known["note"].startswith("no photopeak found")
+    assert known.window is None
+    assert known.note.startswith("no photopeak found")
     assert layer.data.sum() == len(energy)

@@ -10,8 +10,8 @@ from napari.utils.notifications import notification_manager
 
 from napari_petlut.errors import Cancelled, FormatError
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io import reader
-from napari_petlut.plugin.work import counting_events
+from napari_petlut.plugin.io import counting_events, reader
+from napari_petlut.plugin.work import running
 
 from .files import write_block
 from .window import answer_dialogs, buttons, drop, messages
@@ -81,7 +81,7 @@ def test_a_large_event_file_is_counted_in_the_background(viewer, qtbot, files, l
     assert flood.spectrum.sum() == 20_000
     (at_once,) = reader.read(str(files["raw"]))
     np.testing.assert_array_equal(flood.counts, at_once.data)
-    assert not counting_events._RUNNING
+    assert not running._RUNNING
 
 
 def slow_count(path, parameters, fmt, *, progress, cancelled):
@@ -99,7 +99,7 @@ def test_cancelling_leaves_no_layer_and_no_complaint(viewer, qtbot, files, large
     drop(qtbot, viewer, [files["raw"]])
     qtbot.waitUntil(lambda: bool(buttons("Cancel")), timeout=20_000)
     buttons("Cancel")[0].click()
-    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+    qtbot.waitUntil(lambda: not running._RUNNING, timeout=20_000)
     assert len(viewer.layers) == 0
     qtbot.waitUntil(lambda: not buttons("Cancel"), timeout=20_000)
     assert not messages("error")
@@ -108,9 +108,9 @@ def test_cancelling_leaves_no_layer_and_no_complaint(viewer, qtbot, files, large
 def test_closing_the_window_ends_the_counting(viewer, qtbot, files, large, monkeypatch):
     monkeypatch.setattr(counting_events, "flood_of_events", slow_count)
     drop(qtbot, viewer, [files["raw"]])
-    assert counting_events._RUNNING
+    assert running._RUNNING
     viewer.close()
-    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+    qtbot.waitUntil(lambda: not running._RUNNING, timeout=20_000)
 
 
 def test_what_goes_wrong_in_the_background_is_one_notification(viewer, qtbot, files, large, monkeypatch):
@@ -119,7 +119,7 @@ def test_what_goes_wrong_in_the_background_is_one_notification(viewer, qtbot, fi
 
     monkeypatch.setattr(counting_events, "flood_of_events", fail)
     drop(qtbot, viewer, [files["raw"]])
-    qtbot.waitUntil(lambda: not counting_events._RUNNING, timeout=20_000)
+    qtbot.waitUntil(lambda: not running._RUNNING, timeout=20_000)
     (message,) = messages("error")
     assert message == "b7_raw.dat: expected events in the window, found none; choose another window"
     assert len(viewer.layers) == 0

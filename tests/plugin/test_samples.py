@@ -41,7 +41,7 @@ def test_the_event_sample_can_be_counted_again(viewer, monkeypatch):
     assert flood.spectrum.sum() == 50_000
     assert flood.window.low < 520 < flood.window.high
     assert (layer.name, ly.block_of(layer)) == ("raw events", "raw events")
-    assert ly.info(layer)["events"]["path"] == str(samples.event_file())
+    assert ly.info(layer).events.path == samples.event_file()
     assert samples.event_file().stat().st_size == 200_000
     np.testing.assert_array_equal(layer.data, viewer.open_sample("napari-petlut", "events")[0].data)
     samples.event_file.cache_clear()

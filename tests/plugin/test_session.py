@@ -3,6 +3,7 @@
 import json
 import random
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,16 @@ from napari.layers import Labels, Shapes
 from npe2 import PluginManager
 
 from napari_petlut.analysis.detection import FilterParameters
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import FormatError, ParameterError, PetlutWarning
 from napari_petlut.formats.lut import encode_lut
+from napari_petlut.formats.plain import plain
 from napari_petlut.formats.session import Session, SessionLayer, read_session, write_session
-from napari_petlut.model import FloodMap, PeakStatus
+from napari_petlut.model import EnergyWindow, EventFormat, FloodMap, PeakStatus
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.opening import open_file
 from napari_petlut.plugin.io.saving import save_session
 from napari_petlut.plugin.io.session import data_of, layers_of_session, session_of
+from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
@@ -86,7 +89,7 @@ def test_the_same_lut_bytes_and_the_painting_are_still_known(worked, tmp_path):
     assert lut_bytes(again) == lut_bytes(worked)
     cells = ly.find_layer(again, ly.LayerKind.CELLS, "b7")
     assert int(ly.painted(cells).sum()) == 1
-    assert ly.info(cells)["method"] == "mixture"
+    assert ly.info(cells).method == "mixture"
 
 
 def test_edits_go_on_where_they_stopped(worked, tmp_path):
@@ -108,12 +111,11 @@ def test_edits_go_on_where_they_stopped(worked, tmp_path):
 
 def test_parameters_and_events_come_back(worked, tmp_path):
     flood = worked.layers[0]
-    ly.info(flood)["parameters"]["FilterParameters"] = FilterParameters(sigma=1.5)
+    ly.info(flood).parameters["FilterParameters"] = FilterParameters(sigma=1.5)
     again = saved(worked, tmp_path / "b.petlut")
     known = ly.info(again.layers[0])
-    assert known["parameters"]["FilterParameters"]["sigma"] == 1.5
-    assert known["events"]["path"] == ly.info(flood)["events"]["path"]
-    assert known["events"]["format"]["full_scale"] == 512
+    assert known.chosen(FilterParameters) == FilterParameters(sigma=1.5)
+    assert known.events == ly.info(flood).events
 
 
 def test_saving_twice_gives_the_same_bytes_also_after_reopening(worked, tmp_path):
@@ -206,3 +208,49 @@ def test_whatever_stands_in_a_session_it_opens_or_is_refused_in_one_line(tmp_pat
             refused += 1
             assert "\n" not in str(error)
     assert 8 < refused < 60
+
+
+def test_a_session_of_an_earlier_version_opens(tmp_path):
+    stored = {
+        "kind": "flood",
+        "block": "b7",
+        "geometry": {"rows": 4, "cols": 5},
+        "spectrum": np.arange(9),
+        "window": [300, 700],
+        "full_scale": 512,
+        "source": "b7_raw.dat",
+        "path": "/data/b7_raw.dat",
+        "note": "",
+        "events": {"path": "/data/b7_raw.dat", "format": plain(EventFormat())},
+        "parameters": {"FilterParameters": {"sigma": 2.5}, "ExportChoices": {"encoding": "linear"}},
+    }
+    cells = {"kind": "cells", "block": "b7", "computed": np.ones((3, 4), np.uint16), "method": "mixture"}
+    layers = (
+        SessionLayer("image", "b7", np.ones((3, 4)), {}, {}, stored),
+        SessionLayer("labels", "b7 - cells", np.ones((3, 4), np.uint16), {}, {}, cells | {"stale": True}),
+        SessionLayer("image", "other", np.ones((3, 4)), {}, {}, {"kind": "of tomorrow", "mood": 3}),
+    )
+    write_session(tmp_path / "old.petlut", Session(layers))
+    flood, labels, other = open_file(tmp_path / "old.petlut")
+    known = ly.info(flood)
+    assert (ly.kind_of(flood), known.block, known.geometry) == (ly.LayerKind.FLOOD, "b7", BLOCK)
+    assert known.window == EnergyWindow(300, 700)
+    assert known.events == (Path("/data/b7_raw.dat"), EventFormat())
+    assert known.chosen(FilterParameters) == FilterParameters(sigma=2.5)
+    assert known.chosen(ExportChoices).encoding == "linear"
+    assert (ly.info(labels).method, ly.info(labels).stale) == ("mixture", True)
+    assert ly.kind_of(other) is None
+
+
+def test_choices_that_this_version_cannot_take_are_said_and_the_rest_opens(tmp_path):
+    stored = {
+        "kind": "flood",
+        "block": "b",
+        "parameters": {"FilterParameters": {"sigma": -1}, "ExportChoices": {"colour": 1}},
+    }
+    write_session(tmp_path / "s.petlut", Session((SessionLayer("image", "b", np.ones((3, 4)), info=stored),)))
+    with pytest.warns(PetlutWarning) as told:
+        (flood,) = open_file(tmp_path / "s.petlut")
+    assert [str(warning.message).split(": ")[1] for warning in told] == ["FilterParameters", "ExportChoices"]
+    assert "colour: unknown to this version; the defaults are used instead" in str(told[1].message)
+    assert ly.info(flood).chosen(FilterParameters) == FilterParameters()

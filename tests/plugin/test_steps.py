@@ -60,7 +60,7 @@ def test_every_method_makes_cells_in_the_same_layer(done, viewer, method):
     said = steps.segmentation_job(done, show_drift=True).run()
     assert said.startswith(f"20 cells by {method}.")
     assert sum(ly.kind_of(layer) is ly.LayerKind.CELLS for layer in viewer.layers) == 1
-    assert ly.info(done.cells_layer)["method"] == method
+    assert ly.info(done.cells_layer).method == method
     assert {"b - centres", "b - drift"} <= {layer.name for layer in viewer.layers}
 
 
@@ -112,7 +112,7 @@ def test_another_window_keeps_the_choices_of_the_other_steps(counted):
         steps.flood_job(counted).run()
     counted.choose(replace(counted.parameters(FloodParameters), window=EnergyWindow(900, 1100)))
     assert steps.flood_job(counted).run().startswith("Flood map: 1,200 events with 900 < E < 1100.")
-    assert ly.info(counted.flood_layer)["window"] == (900, 1100)
+    assert ly.info(counted.flood_layer).window == EnergyWindow(900, 1100)
     assert counted.parameters(SegmentationParameters).method == "nearest"
 
 

@@ -63,7 +63,7 @@ def test_a_lut_is_written_as_painted_with_a_record_beside_it(viewer, tmp_path, s
 def test_a_lut_that_was_read_is_written_with_the_same_bytes(viewer, tmp_path, encoding):
     files = write_block(tmp_path, encoding=encoding)
     viewer.open(files["map"], plugin="napari-petlut")
-    ly.info(viewer.layers[0])["geometry"] = {"rows": 4, "cols": 5}
+    ly.info(viewer.layers[0]).geometry = BLOCK
     from napari_petlut.plugin.io.opening import open_file
 
     (layer,) = open_file(files["lut"], viewer)

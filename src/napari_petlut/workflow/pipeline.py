@@ -20,7 +20,7 @@ from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, Lattice, PeakStatus, Segmentation
+from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, IntArray, Lattice, PeakStatus, Segmentation
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
 from napari_petlut.workflow.sources import Source, first_positions, load_flood, load_prior
 
@@ -145,20 +145,12 @@ class _Solver:
                 cancelled=self._cancelled,
             )
         with self._clock.step("segmentation") as report:
-            cells = segment(
-                flood.counts,
-                lattice.positions,
-                parameters.segmentation,
-                events=_clustered_events(self._source, parameters),
-                geometry=lattice.geometry,
-                progress=report,
-                cancelled=self._cancelled,
+            cells, lut = cells_of_lattice(
+                flood, lattice, parameters, self._source, progress=report, cancelled=self._cancelled
             )
-        missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
-        self.flood, self.lattice, self.cells = flood, lattice, cells
+        self.flood, self.lattice, self.cells, self.lut = flood, lattice, cells, lut
         self._geometry = lattice.geometry
-        self.lut = CrystalLUT(cells.labels, lattice.geometry).without(missing)
-        return self.lut
+        return lut
 
     def repeat_with_crystal_windows(self, flood: FloodMap) -> tuple[str, ...]:
         """Solve with each crystal's own energy window, by rounds until nothing changes.
@@ -199,6 +191,77 @@ class _Solver:
             share = f"{100 * found.changed[-1]:.2f} %"
             warnings.append(f"the crystals' windows still moved {share} of the counts; allow more rounds")
         return tuple(warnings)
+
+
+def cells_of_lattice(
+    flood: FloodMap,
+    lattice: Lattice,
+    parameters: CalibrationParameters,
+    source: Source,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[Segmentation, CrystalLUT]:
+    """Return which pixels belong to which crystal of a lattice; see `cells_of_places`."""
+    missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
+    return cells_of_places(
+        flood,
+        lattice.positions,
+        missing,
+        lattice.geometry,
+        parameters,
+        source,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def cells_of_places(
+    flood: FloodMap,
+    places: FloatArray,
+    missing: IntArray,
+    geometry: BlockGeometry,
+    parameters: CalibrationParameters,
+    source: Source,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[Segmentation, CrystalLUT]:
+    """Return which pixels belong to which crystal, and the LUT of that.
+
+    Parameters
+    ----------
+    flood : FloodMap
+    places : ndarray of float64, shape (crystals, 2)
+        (axis 0, axis 1) in pixels by crystal id; NaN for a crystal without a peak.
+    missing : ndarray of intp
+        Ids of the crystals without events, whose cells belong to nobody in the LUT.
+    geometry : BlockGeometry
+    parameters : CalibrationParameters
+    source : path, FloodMap or ndarray
+        What the flood map was made from; k-means on events reads them again.
+    progress, cancelled : callable, optional
+        Hooks, as in `calibrate`.
+
+    Raises
+    ------
+    FormatError
+        If the source is to be read and cannot be.
+    GeometryError, ParameterError
+        If places, parameters and map do not fit together.
+    Cancelled
+        If `cancelled` said so.
+    """
+    cells = segment(
+        flood.counts,
+        places,
+        parameters.segmentation,
+        events=_clustered_events(source, parameters),
+        geometry=geometry,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return cells, CrystalLUT(cells.labels, geometry).without(missing)
 
 
 def _clustered_events(source: Source, parameters: CalibrationParameters) -> FloatArray | None:

@@ -266,7 +266,7 @@ class PeakEditor:
         self._last = state
         if not numbered:
             self._numbering = self._as_numbered()
-        info(self.layer)["geometry"] = {"rows": self._geometry.rows, "cols": self._geometry.cols}
+        info(self.layer).geometry = self._geometry
         self._busy = True
         try:
             self._write_layer(state)

@@ -42,7 +42,7 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
     layer.data = vectors
     if len(vectors):
         layer.edge_color = ly.line_colors(along)
-    ly.info(layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
+    ly.info(layer).geometry = geometry
 
 
 class NearestCells:
@@ -53,11 +53,10 @@ class NearestCells:
         self._places: FloatArray = np.empty((0, 2))
         self._cells = np.empty((0, 0), np.int32)
 
-    def values(self, shape: tuple[int, ...], places: FloatArray, bound: object) -> LabelValues | None:
+    def values(self, shape: tuple[int, ...], places: FloatArray, limit: float | None) -> LabelValues | None:
         """Return label values, id + 1, for places by crystal id, None if there is no peak."""
         from napari_petlut.analysis.segmentation import nearest_peak_cells, update_nearest_cells
 
-        limit = float(bound) if isinstance(bound, (int, float)) else None
         size = (shape[0], shape[1])
         if not np.isfinite(places).all(axis=1).any():
             return None
@@ -83,7 +82,7 @@ def redraw_cells(
     """Bring the cells in step with edited peaks.
 
     Cells made by the nearest-peak method are made anew. Of any other method, only the pixels that change
-    their nearest peak through the edit do so, until the segmentation is run again: ``info(layer)["stale"]``
+    their nearest peak through the edit do so, until the segmentation is run again: ``info(layer).stale``
     says that this happened. Painted pixels stay as they were painted.
 
     Parameters
@@ -102,25 +101,25 @@ def redraw_cells(
         Whether it is enough to draw the part that changes; see `show_labels`.
     """
     known = ly.info(layer)
-    computed = known.get("computed", np.asarray(layer.data))
+    computed = np.asarray(layer.data) if known.computed is None else known.computed
     by_hand = ly.painted(layer)
-    shape, bound = computed.shape, known.get("max_distance")
-    mended = known.get("method", NEAREST) != NEAREST
+    shape, bound = computed.shape, known.max_distance
+    mended = known.method not in (None, NEAREST)
     old = nearest.values(shape, before, bound) if mended else None
     new = nearest.values(shape, after, bound)
     if new is None:
         return
     if ly.geometry_of(layer) != geometry:
         layer.features = ly.cell_features(geometry)
-        known["stale"] = mended
+        known.stale = mended
     elif mended:
         if old is not None:
             new = np.where((old != new) & (computed > 0), new, computed)
-        known["stale"] = True
+        known.stale = True
     if missing.size:
         new[np.isin(new, missing + 1)] = 0
-    known["computed"] = new
-    known["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
+    known.computed = new
+    known.geometry = geometry
     shown = new
     if by_hand.any():
         shown = np.where(by_hand, np.asarray(layer.data), new)

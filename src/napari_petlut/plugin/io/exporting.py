@@ -9,22 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_petlut.analysis.flood import FloodParameters
-from napari_petlut.analysis.lattice import LatticeParameters
-from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.record import HandWork, Record, write_record
-from napari_petlut.model import CrystalLUT, EventFormat, Lattice, PeakStatus, Segmentation
+from napari_petlut.model import CrystalLUT, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.plugin.work.steps import calibration_parameters
 from napari_petlut.workflow.calibration import (
     Calibration,
-    CalibrationParameters,
     output_paths,
     refuse_existing,
 )
@@ -138,7 +135,7 @@ def remarks(block: BlockController) -> list[str]:
     pixels = int(ly.painted(cells).sum())
     if pixels:
         found.append(f"{pixels} pixel{'s' if pixels > 1 else ''} as painted by hand.")
-    if ly.info(cells).get("stale"):
+    if ly.info(cells).stale:
         found.append("Cells around edited peaks are provisional: run the segmentation again to settle them.")
     if block.count.suspects:
         found.append(f"Not settled: {', '.join(suspect.text for suspect in block.suspects[:_NAMED])}.")
@@ -159,7 +156,7 @@ def record_of(block: BlockController, result: Calibration, export: Export) -> Re
         peaks=tuple(np.sort(peaks.crystal[manual]).tolist()),
         without_events=tuple(block.missing.tolist()),
         without_peak=tuple(np.flatnonzero(~np.isfinite(block.places).all(axis=1)).tolist()),
-        provisional_cells=bool(cells is not None and ly.info(cells).get("stale")),
+        provisional_cells=bool(cells is not None and ly.info(cells).stale),
     )
     record = result.record(export.files["record"].parent, encoding_of(export.choices))
     written = {kind: path for kind, path in export.files.items() if kind != "record"}
@@ -180,8 +177,6 @@ def calibration_of(block: BlockController) -> Calibration:
     lattice = lattice_of(block)
     cells, places = block.cells_layer, block.places
     kept = np.isfinite(places).all(axis=1) & (lattice.status != PeakStatus.MISSING)
-    origin = ly.events_of(block.flood_layer)
-    event_format = origin[1] if origin else EventFormat()
     return Calibration(
         flood=block.flood,
         lattice=lattice,
@@ -189,18 +184,13 @@ def calibration_of(block: BlockController) -> Calibration:
             labels=lut.ids,
             centres=places,
             drift=np.full(len(places), np.nan),
-            method=str(ly.info(cells).get("method", "by hand")) if cells else "",
+            method=ly.info(cells).method or "by hand" if cells else "",
             inertia=np.nan,
             iterations=0,
             seconds=0.0,
         ),
         lut=lut,
-        parameters=CalibrationParameters(
-            flood=block.parameters(FloodParameters),
-            lattice=block.parameters(LatticeParameters),
-            segmentation=block.parameters(SegmentationParameters),
-            event_format=event_format,
-        ),
+        parameters=calibration_parameters(block),
         inputs=_inputs(block),
         fixed={int(i): (float(places[i, 0]), float(places[i, 1])) for i in np.flatnonzero(kept)},
         warnings=tuple(remarks(block)),
@@ -211,7 +201,7 @@ def _inputs(block: BlockController) -> dict[str, Path]:
     """Return the file the flood map came from, if this package read it and it is still there."""
     layer = block.flood_layer
     origin = ly.events_of(layer)
-    path = origin[0] if origin else ly.info(layer).get("path")
+    path = origin.path if origin else ly.info(layer).path
     if path is None and layer.source.reader_plugin == "napari-petlut":
         path = layer.source.path
     return {"source": Path(path)} if path and Path(path).is_file() else {}

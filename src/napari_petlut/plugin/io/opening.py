@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
@@ -20,27 +18,12 @@ from napari_petlut.formats.record import read_record
 from napari_petlut.formats.session import read_session
 from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
-from napari_petlut.model import EventFormat, FloodMap
+from napari_petlut.model import EventFormat
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.preferences import WHERE, ReadingPreferences, reading_preferences
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-    from napari_petlut.analysis.flood import FloodParameters
-
-_KIND_WORDS = re.compile(r"[ ._-]+(raw|events|listmode|map|flood|peaks|lut)$", re.IGNORECASE)
-
-
-def block_name(path: Path) -> str:
-    """Return the name of the block that a file belongs to: ``block_07`` for ``block_07_map.dat``.
-
-    Examples
-    --------
-    >>> block_name(Path("block_07_raw.dat")), block_name(Path("map.dat"))
-    ('block_07', 'map')
-    """
-    return _KIND_WORDS.sub("", path.stem) or path.stem
 
 
 def open_file(
@@ -101,14 +84,7 @@ def _open_known(
 
 def open_map(path: Path) -> list[Layer]:
     """Return the Image layer of the lab's map file: the block's region only."""
-    return [flood_layer_of(read_map(path), path)]
-
-
-def flood_layer_of(flood: FloodMap, path: Path) -> Image:
-    """Return the Image layer of a flood map that comes from a file."""
-    layer = ly.flood_layer(flood, name=path.stem)
-    ly.info(layer).update(block=block_name(path), path=str(path.resolve()))
-    return layer
+    return [ly.file_flood_layer(read_map(path), path)]
 
 
 def event_format(chosen: ReadingPreferences) -> EventFormat:
@@ -129,20 +105,7 @@ def open_events_now(path: Path, fmt: EventFormat) -> list[Layer]:
     from napari_petlut.analysis.flood import FloodParameters
     from napari_petlut.workflow.sources import flood_of_events
 
-    return [events_layer(path, fmt, *flood_of_events(path, FloodParameters(), fmt))]
-
-
-def events_layer(
-    path: Path, fmt: EventFormat, flood: FloodMap, parameters: FloodParameters, notes: tuple[str, ...]
-) -> Image:
-    """Return the Image layer of counted events; it remembers how to count them again."""
-    layer = flood_layer_of(flood, path)
-    ly.info(layer).update(
-        events={"path": str(path.resolve()), "format": fmt},
-        parameters={type(parameters).__name__: parameters},
-        note="; ".join(notes),
-    )
-    return layer
+    return [ly.events_layer(path, fmt, *flood_of_events(path, FloodParameters(), fmt))]
 
 
 # -- peaks ------------------------------------------------------------------------------------------------
@@ -152,7 +115,7 @@ def open_peaks(path: Path) -> list[Layer]:
     """Return the Points layer of a peak table; it waits for the block that it belongs to."""
     peaks = read_peaks(path)
     layer = ly.peaks_layer(peaks, name=path.stem, geometry=_geometry_of_table(path))
-    ly.info(layer)["path"] = str(path.resolve())
+    ly.info(layer).path = path.resolve()
     return [layer]
 
 
@@ -189,7 +152,7 @@ def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences)
     known = [
         (encoding, geometry),
         (chosen.encoding, chosen.geometry),
-        (chosen.encoding, geometry_in_viewer(viewer, block_name(path))),
+        (chosen.encoding, geometry_in_viewer(viewer, ly.block_name(path))),
     ]
     found = _read_luts_knowing(path, [(e, g) for e, g in known if e or g])
     layers: list[Layer] = []
@@ -203,8 +166,11 @@ def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences)
 
 def _lut_layer(found: LUTFile, path: Path, number: str) -> Labels:
     name = ly.layer_name(f"{path.stem}{number}", ly.LayerKind.LUT)
-    layer = ly.cells_layer(found.lut, name=name, block=f"{block_name(path)}{number}", kind=ly.LayerKind.LUT)
-    ly.info(layer).update(path=str(path.resolve()), encoding=asdict(found.encoding), note=found.note)
+    layer = ly.cells_layer(
+        found.lut, name=name, block=f"{ly.block_name(path)}{number}", kind=ly.LayerKind.LUT
+    )
+    known = ly.info(layer)
+    known.path, known.encoding, known.note = path.resolve(), found.encoding, found.note
     return layer
 
 
@@ -264,12 +230,6 @@ def encoding_in_record(path: Path) -> tuple[LUTEncoding | None, BlockGeometry | 
         return None, None  # no record, or of another kind: the file itself has to tell
 
 
-def encoding_from(fields: dict[str, Any]) -> LUTEncoding:
-    """Return the LUT encoding that was taken apart with ``dataclasses.asdict``, also after it was JSON."""
-    pairs: dict[str, Any] = {name: tuple(fields[name]) for name in ("shape", "region") if name in fields}
-    return LUTEncoding(**{**fields, **pairs})
-
-
 def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry | None:
     """Return the crystal array of the same block in the viewer, else the only one that is open there."""
     layers = list(viewer.layers) if viewer is not None else []
@@ -300,7 +260,8 @@ def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
 
 def become_cells(layer: Labels, method: str) -> None:
     """Make a LUT the cells that follow the peaks of its block, as if they had just been computed."""
-    ly.info(layer).update(kind=ly.LayerKind.CELLS.value, method=method)
+    known = ly.info(layer)
+    known.kind, known.method = ly.LayerKind.CELLS, method
     layer.name = ly.layer_name(ly.block_of(layer), ly.LayerKind.CELLS)
 
 

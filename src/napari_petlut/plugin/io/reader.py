@@ -97,8 +97,8 @@ def _read_one(path: Path) -> list[Layer]:
 def _open_events(path: Path, fmt: EventFormat) -> list[Layer]:
     """Count a small file at once, and a large one in the background."""
     from napari_petlut.formats.events import event_count
+    from napari_petlut.plugin.io.counting_events import AT_ONCE_EVENTS, open_in_background
     from napari_petlut.plugin.io.opening import open_events_now
-    from napari_petlut.plugin.work.counting_events import AT_ONCE_EVENTS, open_in_background
 
     viewer = current_viewer()
     if viewer is None or event_count(path, fmt) <= AT_ONCE_EVENTS:
@@ -126,15 +126,13 @@ def _welcome(path: Path, layer: Layer) -> None:
     from napari_petlut.plugin import layers as ly
 
     known = ly.info(layer)
-    if "encoding" in known:
+    if known.encoding is not None:
         block = ly.geometry_of(layer)
-        tell(
-            "; ".join(filter(None, [f"{path.name}: {block} LUT, {known['encoding']['name']}", known["note"]]))
-        )
-    elif "events" in known:
-        from napari_petlut.plugin.work.counting_events import tell_about
+        tell("; ".join(filter(None, [f"{path.name}: {block} LUT, {known.encoding.name}", known.note])))
+    elif known.events is not None:
+        from napari_petlut.plugin.io.counting_events import description
 
-        tell_about(path, ly.flood_from_layer(layer), known["note"])
+        tell(description(path, ly.flood_from_layer(layer), known.note))
     if isinstance(layer, Image):
         _LOWERING.add(_Lowering(layer))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
 from napari_petlut.simulation import PRESETS, simulate_block, simulate_events
 
@@ -41,8 +42,9 @@ def raw_events() -> LayerDataList:
 
     (layer,) = open_events_now(event_file(), EventFormat())
     layer.name = "raw events"
-    ly.info(layer).update(block=layer.name, geometry=_geometry("typical"))
-    del ly.info(layer)["path"]  # nothing that is exported belongs into the temporary folder
+    known = ly.info(layer)
+    known.block, known.geometry = layer.name, _geometry("typical")
+    known.path = None  # nothing that is exported belongs into the temporary folder
     return [layer.as_layer_data_tuple()]
 
 
@@ -63,9 +65,9 @@ def _folder() -> TemporaryDirectory[str]:
 
 def _sample(preset: str, name: str) -> LayerDataList:
     layer = ly.flood_layer(simulate_block(PRESETS[preset]).flood, name=name)
-    ly.info(layer)["geometry"] = _geometry(preset)
+    ly.info(layer).geometry = _geometry(preset)
     return [layer.as_layer_data_tuple()]
 
 
-def _geometry(preset: str) -> dict[str, int]:
-    return {"rows": PRESETS[preset].rows, "cols": PRESETS[preset].cols}
+def _geometry(preset: str) -> BlockGeometry:
+    return BlockGeometry(PRESETS[preset].rows, PRESETS[preset].cols)

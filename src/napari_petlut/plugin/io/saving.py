@@ -63,7 +63,7 @@ def save_session_as(viewer: napari.viewer.Viewer) -> None:
 def _proposed_path(viewer: ViewerModel) -> Path:
     """Return the name of the block that was read last, in its folder, else in the person's."""
     for layer in reversed(viewer.layers):
-        path = ly.info(layer).get("path") if ly.kind_of(layer) else None
+        path = ly.info(layer).path if ly.kind_of(layer) else None
         if path:
-            return Path(path).with_name(f"{ly.block_of(layer) or Path(path).stem}{SESSION_SUFFIX}")
+            return path.with_name(f"{ly.block_of(layer) or path.stem}{SESSION_SUFFIX}")
     return Path.home() / f"block{SESSION_SUFFIX}"

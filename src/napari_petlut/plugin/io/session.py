@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,10 +10,15 @@ import numpy as np
 import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Vectors
 
-from napari_petlut.errors import ParameterError
-from napari_petlut.formats.plain import plain
+from napari_petlut.analysis.detection import FilterParameters, PeakParameters
+from napari_petlut.analysis.flood import FloodParameters
+from napari_petlut.analysis.lattice import LatticeParameters
+from napari_petlut.analysis.quality import QualityThresholds
+from napari_petlut.analysis.segmentation import SegmentationParameters
+from napari_petlut.errors import ParameterError, PetlutWarning
 from napari_petlut.formats.session import Session, SessionLayer
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.work.choices import ExportChoices
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 """A layer as napari hands it to writers: data, keywords, type."""
@@ -34,6 +40,15 @@ _KEPT: dict[str, tuple[str, ...]] = {
     "points": ("size", "symbol", "face_color", "border_color", "border_width", "canvas_size_limits"),
     "vectors": ("edge_width", "edge_color", "vector_style", "length"),
 }
+_STEPS: tuple[type[object], ...] = (
+    FloodParameters,
+    FilterParameters,
+    PeakParameters,
+    LatticeParameters,
+    SegmentationParameters,
+    QualityThresholds,
+    ExportChoices,
+)
 _TYPES: dict[str, type[Layer]] = {"image": Image, "labels": Labels, "points": Points, "vectors": Vectors}
 
 
@@ -79,7 +94,7 @@ def _to_session(data: Any, meta: Mapping[str, Any], kind: str) -> SessionLayer: 
     settings = {key: _stored(key, meta[key]) for key in (*_EVERYWHERE, *_KEPT[kind]) if key in meta}
     features = pd.DataFrame(meta.get("features", {}))
     columns = {str(name): _column(features[name]) for name in features}
-    info = {key: value for key, value in ly.info(meta).items() if _can_be_stored(value)}
+    info = ly.info(meta).to_stored() if ly.INFO_KEY in meta.get("metadata", {}) else {}
     return SessionLayer(kind, str(meta["name"]), np.asarray(data), settings, columns, info)
 
 
@@ -99,16 +114,6 @@ def _column(column: pd.Series) -> np.ndarray[Any, Any]:
     return values if values.dtype.kind in "biuf" else values.astype(str)
 
 
-def _can_be_stored(value: Any) -> bool:  # noqa: ANN401 - whatever is known about a layer
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biufU"
-    try:
-        plain(value)
-    except ParameterError:
-        return False
-    return True
-
-
 def _from_session(stored: SessionLayer) -> Layer:
     try:
         layer = _layer_of(stored)
@@ -124,10 +129,10 @@ def _from_session(stored: SessionLayer) -> Layer:
 def _layer_of(stored: SessionLayer) -> Layer:
     settings = {key: value for key, value in stored.settings.items() if key in _kept(stored.kind)}
     contour = int(settings.pop("contour", 1))
-    kind = stored.info.get("kind")
-    if kind == ly.LayerKind.PEAKS:
+    known = ly.LayerInfo.from_stored(stored.info)
+    if known.kind is ly.LayerKind.PEAKS:
         settings |= {key: value for key, value in ly.PEAK_STYLE.items() if key != "size"}
-    if kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
+    if known.kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
         settings["colormap"] = ly.cell_colors()
     if stored.features:
         settings["features"] = pd.DataFrame(
@@ -136,11 +141,26 @@ def _layer_of(stored: SessionLayer) -> Layer:
     if stored.kind in ("points", "vectors"):
         settings["ndim"] = 2
     if stored.info:
-        settings["metadata"] = {ly.INFO_KEY: dict(stored.info)}
+        _drop_bad_choices(known, stored.name)
+        settings["metadata"] = {ly.INFO_KEY: known}
     layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
     if isinstance(layer, Labels):
         layer.contour = contour
     return layer
+
+
+def _drop_bad_choices(known: ly.LayerInfo, layer: str) -> None:
+    """Leave out what was chosen for a step where this version cannot take it, and say so."""
+    for step in _STEPS:
+        try:
+            known.chosen(step)
+        except ParameterError as error:
+            del known.parameters[step.__name__]
+            warnings.warn(
+                f"layer {layer!r} of the session: {error}; the defaults are used instead",
+                PetlutWarning,
+                stacklevel=2,
+            )
 
 
 def _check(layer: Layer) -> None:
@@ -148,7 +168,6 @@ def _check(layer: Layer) -> None:
     kind = ly.kind_of(layer)
     if kind is None:
         return
-    ly.geometry_of(layer)
     if kind is ly.LayerKind.FLOOD:
         ly.flood_from_layer(layer)
     elif kind is ly.LayerKind.PEAKS:

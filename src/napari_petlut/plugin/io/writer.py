@@ -21,9 +21,9 @@ from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.record import HandWork, Record, RecordKind, read_record, write_record
 from napari_petlut.formats.session import SESSION_SUFFIX, write_session
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EnergyWindow, FloodMap
+from napari_petlut.model import FloodMap, LabelArray
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.opening import encoding_from, geometry_in_viewer
+from napari_petlut.plugin.io.opening import geometry_in_viewer
 from napari_petlut.plugin.io.session import LayerData, session_of
 from napari_petlut.plugin.work.context import current_viewer, is_interactive, may_overwrite, tell
 
@@ -56,7 +56,7 @@ def write_lut_layer(path: str, data: Any, meta: Meta) -> list[str]:  # noqa: ANN
     def write(overwrite: bool) -> str:
         write_lut(target, lut, encoding, overwrite=overwrite)
         crystals = np.unique(lut.ids[lut.ids >= 0]).size
-        painted = int((labels != ly.info(meta).get("computed", labels)).sum())
+        painted = int((labels != _computed(meta, labels)).sum())
         record = _write_lut_record(target, encoding, lut.geometry, painted)
         if record is not None:
             written.append(str(record))
@@ -113,8 +113,7 @@ def write_map_layer(path: str, data: Any, meta: Meta) -> list[str]:  # noqa: ANN
     target = _with_ending(path, (".dat",))
     known = ly.info(meta)
     with _explaining(target):
-        window = EnergyWindow(*known["window"]) if known.get("window") else None
-        flood = FloodMap(np.asarray(data), known.get("spectrum"), window)
+        flood = FloodMap(np.asarray(data), known.spectrum, known.window)
 
     def write(overwrite: bool) -> str:
         write_map(target, flood, overwrite=overwrite)
@@ -188,15 +187,19 @@ def _explaining(target: Path) -> Iterator[None]:
 
 
 def _geometry(meta: Meta) -> BlockGeometry | None:
-    block = str(ly.info(meta).get("block", ""))
-    return ly.geometry_of(meta) or geometry_in_viewer(current_viewer(), block)
+    return ly.geometry_of(meta) or geometry_in_viewer(current_viewer(), ly.info(meta).block)
+
+
+def _computed(meta: Meta, labels: LabelArray) -> LabelArray:
+    known = ly.info(meta).computed
+    return labels if known is None else known
 
 
 def _encoding_for(target: Path, meta: Meta) -> LUTEncoding:
     ending = target.suffix.lower()
-    known = ly.info(meta).get("encoding")
-    if ending == ".lut" and known:
-        return encoding_from(known)
+    known = ly.info(meta).encoding
+    if ending == ".lut" and known is not None:
+        return known
     return LUT_PRESETS[_ENCODINGS[ending]]
 
 

@@ -1,28 +1,6 @@
 """The one place where the model becomes napari layers, and layers become the model.
 
-Every layer the plugin makes or adopts carries a dictionary ``layer.metadata["petlut"]``, read with `info`:
-
-========== ==========================================================================
-key        value
-========== ==========================================================================
-kind       a `LayerKind` word
-block      name of the block the layer belongs to; all layers of one block share it
-geometry   ``{"rows": 16, "cols": 16}``, on every kind where it is known
-spectrum   ndarray of int64, shape (channels,): energies of all events (flood)
-window     ``(low, high)``: the energy window the map was made with (flood)
-full_scale size of the position scale (flood)
-source     file name or other origin (flood)
-computed   ndarray of int32: the cells as they were computed, before any painting (cells)
-method     name of the segmentation method (cells)
-path       the file that the layer was read from
-events     ``{"path": str, "format": EventFormat}``: the file a flood map was made from (flood)
-parameters by class name, what was chosen for each step: the core's dataclasses, or mappings (flood)
-encoding   fields of the `LUTEncoding` of the file (lut)
-figure     name of the figure that is shown (crystal map)
-note       what was found out about the file when it was read
-stale      True after an edit, until a method other than "nearest" is run again (cells)
-========== ==========================================================================
-
+What the plugin knows about a layer is a `LayerInfo` in ``layer.metadata["petlut"]``, read with `info`.
 Label values are crystal id + 1; 0 is "no crystal".
 """
 
@@ -39,8 +17,11 @@ from napari_petlut.plugin.layers._cells import (
     show_labels,
 )
 from napari_petlut.plugin.layers._floods import (
+    block_name,
     contrast_limits,
+    events_layer,
     events_of,
+    file_flood_layer,
     flood_from_layer,
     flood_layer,
     image_layer,
@@ -48,6 +29,8 @@ from napari_petlut.plugin.layers._floods import (
 )
 from napari_petlut.plugin.layers._info import (
     INFO_KEY,
+    EventSource,
+    LayerInfo,
     LayerKind,
     block_of,
     find_layer,
@@ -55,6 +38,7 @@ from napari_petlut.plugin.layers._info import (
     info,
     kind_of,
     layer_name,
+    made_info,
     place_of,
 )
 from napari_petlut.plugin.layers._lattice import (
@@ -94,9 +78,12 @@ __all__ = [
     "PEAK_SIZE",
     "PEAK_STYLE",
     "STATUS_COLORS",
+    "EventSource",
+    "LayerInfo",
     "LayerKind",
     "add_below_drawings",
     "adopt_points",
+    "block_name",
     "block_of",
     "cell_colors",
     "cell_features",
@@ -105,7 +92,9 @@ __all__ = [
     "contrast_limits",
     "difference_layer",
     "drift_layer",
+    "events_layer",
     "events_of",
+    "file_flood_layer",
     "find_layer",
     "flood_from_layer",
     "flood_layer",
@@ -121,6 +110,7 @@ __all__ = [
     "line_colors",
     "lowest_drawing",
     "lut_from_labels",
+    "made_info",
     "move_points",
     "painted",
     "peak_features",

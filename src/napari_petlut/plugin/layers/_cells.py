@@ -94,7 +94,7 @@ def lut_from_labels(
 
 def painted(layer: Layer) -> npt.NDArray[np.bool_]:
     """Return which pixels of a cells layer were changed by hand since they were computed."""
-    computed = info(layer).get("computed")
+    computed = info(layer).computed
     labels = np.asarray(layer.data)
     if computed is None or computed.shape != labels.shape:
         return np.zeros(labels.shape, bool)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,13 @@ from napari.layers import Image, Layer
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import EnergyWindow, EventFormat, FloodMap
-from napari_petlut.plugin.layers._info import LayerKind, info, layer_name, made_info
-from napari_petlut.plugin.work.choices import restored
+from napari_petlut.model import EventFormat, FloodMap
+from napari_petlut.plugin.layers._info import EventSource, LayerKind, info, layer_name, made_info
+
+if TYPE_CHECKING:
+    from napari_petlut.analysis.flood import FloodParameters
+
+_KIND_WORDS = re.compile(r"[ ._-]+(raw|events|listmode|map|flood|peaks|lut)$", re.IGNORECASE)
 
 
 def contrast_limits(counts: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -25,17 +30,46 @@ def contrast_limits(counts: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def flood_layer(flood: FloodMap, *, name: str, geometry: BlockGeometry | None = None) -> Image:
     """Return the Image layer of a flood map, with its spectrum, window and source in the metadata."""
-    window = (flood.window.low, flood.window.high) if flood.window else None
     metadata = made_info(
         LayerKind.FLOOD,
         name,
         geometry,
         spectrum=flood.spectrum,
-        window=window,
+        window=flood.window,
         full_scale=flood.full_scale,
         source=flood.source or name,
     )
     return Image(flood.counts, name=name, metadata=metadata, **_image_style(flood.counts))
+
+
+def block_name(path: Path) -> str:
+    """Return the name of the block that a file belongs to: ``block_07`` for ``block_07_map.dat``.
+
+    Examples
+    --------
+    >>> block_name(Path("block_07_raw.dat")), block_name(Path("map.dat"))
+    ('block_07', 'map')
+    """
+    return _KIND_WORDS.sub("", path.stem) or path.stem
+
+
+def file_flood_layer(flood: FloodMap, path: Path) -> Image:
+    """Return the Image layer of a flood map that comes from a file."""
+    layer = flood_layer(flood, name=path.stem)
+    known = info(layer)
+    known.block, known.path = block_name(path), path.resolve()
+    return layer
+
+
+def events_layer(
+    path: Path, fmt: EventFormat, flood: FloodMap, parameters: FloodParameters, notes: tuple[str, ...]
+) -> Image:
+    """Return the Image layer of counted events; it remembers how to count them again."""
+    layer = file_flood_layer(flood, path)
+    known = info(layer)
+    known.events, known.note = EventSource(path.resolve(), fmt), "; ".join(notes)
+    known.parameters[type(parameters).__name__] = parameters
+    return layer
 
 
 def _image_style(counts: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -46,13 +80,9 @@ def _image_style(counts: npt.NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def events_of(layer: Layer) -> tuple[Path, EventFormat] | None:
+def events_of(layer: Layer) -> EventSource | None:
     """Return the event file and its format that a flood map was made from, None if it was made otherwise."""
-    known = info(layer).get("events")
-    if not known:
-        return None
-    fmt = known["format"]
-    return Path(known["path"]), fmt if isinstance(fmt, EventFormat) else restored(EventFormat, fmt)
+    return info(layer).events
 
 
 def is_flood_candidate(layer: Layer) -> bool:
@@ -69,14 +99,13 @@ def flood_from_layer(layer: Image) -> FloodMap:
         If the image is not 2-D, or holds negative or non-finite values.
     """
     known = info(layer)
-    window = known.get("window")
     try:
         return FloodMap(
             counts=np.asarray(layer.data, dtype=np.float64),
-            spectrum=known.get("spectrum"),
-            window=EnergyWindow(*window) if window else None,
-            full_scale=known.get("full_scale"),
-            source=str(known.get("source", layer.name)),
+            spectrum=known.spectrum,
+            window=known.window,
+            full_scale=known.full_scale,
+            source=known.source or layer.name,
         )
     except ParameterError as error:
         raise ParameterError(f"layer {layer.name!r} cannot be a flood map: {error}") from error

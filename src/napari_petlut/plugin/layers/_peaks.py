@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import Lattice, Peaks, PeakStatus
-from napari_petlut.plugin.layers._info import INFO_KEY, LayerKind, info, made_info
+from napari_petlut.plugin.layers._info import LayerKind, info, made_info
 
 PEAK_SIZE = 7.0
 """Largest diameter of a peak's ring, in flood-map pixels."""
@@ -174,7 +174,8 @@ def adopt_points(layer: Points, block: str, geometry: BlockGeometry) -> None:
     layer.border_color_cycle = STATUS_COLORS
     layer.border_color = "status"
     layer.face_color = "transparent"
-    info(layer).update(made_info(LayerKind.PEAKS, block, geometry)[INFO_KEY])
+    known = info(layer)
+    known.kind, known.block, known.geometry = LayerKind.PEAKS, block, geometry
 
 
 def lattice_peaks(lattice: Lattice) -> tuple[Peaks, list[str]]:

@@ -69,7 +69,7 @@ def update_layer(layer: Layer, new: Layer) -> None:
         layer.edge_color = new.edge_color
     if isinstance(layer, Image):
         layer.contrast_limits = new.contrast_limits
-    info(layer).update(info(new))
+    info(layer).take_over(info(new))
 
 
 def with_own_blocks(layers: Sequence[Layer], viewer: ViewerModel | None) -> list[Layer]:
@@ -85,5 +85,5 @@ def with_own_blocks(layers: Sequence[Layer], viewer: ViewerModel | None) -> list
             number += 1
         for layer in layers:
             if kind_of(layer) is not None and block_of(layer) == name:
-                info(layer)["block"] = f"{name} [{number}]"
+                info(layer).block = f"{name} [{number}]"
     return list(layers)

@@ -32,7 +32,6 @@ def crystal_map(figure: CrystalFigure, ids: LabelArray, *, source: str, block: s
     """
     values = np.append(figure.values, np.nan).astype(np.float32)
     values[np.isinf(values)] = np.nan if not figure.known.size else figure.known.max()
-    metadata = {"kind": ly.LayerKind.CRYSTAL_MAP.value, "block": block, "figure": figure.name}
     unit = f" ({figure.unit})" if figure.unit else ""
     return Image(
         values[ids],  # "no crystal" is -1, the last
@@ -41,7 +40,7 @@ def crystal_map(figure: CrystalFigure, ids: LabelArray, *, source: str, block: s
         contrast_limits=_color_range(figure),
         interpolation2d="nearest",
         opacity=0.85,
-        metadata={ly.INFO_KEY: metadata},
+        metadata=ly.made_info(ly.LayerKind.CRYSTAL_MAP, block, figure=figure.name),
     )
 
 

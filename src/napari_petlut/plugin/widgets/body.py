@@ -13,9 +13,9 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.widgets.forms import ParameterForm
-from napari_petlut.plugin.widgets.runner import JobRunner
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.running import JobRunner
 from napari_petlut.plugin.work.workbench import Workbench
 
 _SHORTEST_CHOICE = 8

@@ -93,6 +93,6 @@ class ExportBody(FormBody):
 def proposed_stem(block: BlockController) -> Path:
     """Return the flood map's own file without its ending, else its name in the person's folder."""
     # Maps that were counted in the background were not added by napari's reader, which notes the source.
-    origin = block.flood_layer.source.path or ly.info(block.flood_layer).get("path")
+    origin = block.flood_layer.source.path or ly.info(block.flood_layer).path
     name = block.flood_layer.name.split(" - ")[0].strip() or "block"
     return Path(origin).with_suffix("") if origin else Path.home() / name

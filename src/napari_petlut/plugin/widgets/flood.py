@@ -62,17 +62,17 @@ class FloodBody(FormBody):
         """Show spectrum, window and settings of the current flood map."""
         super().refresh()
         block = self.block
-        known = ly.info(block.flood_layer) if block else {}
-        self.plot.show_spectrum(known.get("spectrum"))
-        has_events = "events" in known
+        known = ly.info(block.flood_layer) if block else ly.LayerInfo()
+        self.plot.show_spectrum(known.spectrum)
+        has_events = known.events is not None
         chosen = block.parameters(FloodParameters) if block else FloodParameters()
-        window = (chosen.window.low, chosen.window.high) if chosen.window else known.get("window")
-        self._show_window(window)
+        window = chosen.window or known.window
+        self._show_window((window.low, window.high) if window else None)
         for widget in (self.form, self.make, self.suggest, self.edges):
             widget.enabled = has_events
         self.comb.enabled = block is not None and not has_events
         with self.comb.changed.blocked():
-            self.comb.value = steps.COMB_KEY in known
+            self.comb.value = known.with_comb is not None
 
     def _show_window(self, window: tuple[float, float] | None) -> None:
         self.plot.show_window(window)
@@ -96,7 +96,7 @@ class FloodBody(FormBody):
             self.say(str(error), good=False)
             return
         self.block.choose(replace(self.block.parameters(FloodParameters), window=window))
-        if "events" in ly.info(self.block.flood_layer):
+        if ly.info(self.block.flood_layer).events is not None:
             self._run()
         else:
             self.say(
@@ -104,7 +104,7 @@ class FloodBody(FormBody):
             )
 
     def _suggest(self) -> None:
-        spectrum = ly.info(self.block.flood_layer).get("spectrum") if self.block else None
+        spectrum = ly.info(self.block.flood_layer).spectrum if self.block else None
         if spectrum is None:
             self.say("This flood map has no energy spectrum.", good=False)
             return

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollAre
 from superqt import QCollapsible
 
 from napari_petlut.plugin.widgets.body import StepBody, narrow
-from napari_petlut.plugin.widgets.runner import runner_of
 from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -26,7 +25,6 @@ from napari_petlut.plugin.editing.suspects import (
     crystal_text,
     list_suspects,
 )
-from napari_petlut.plugin.work.choices import restored
 from napari_petlut.plugin.work.counting import PeakCount, count_peaks, hide_count, show_count
 
 if TYPE_CHECKING:
@@ -71,9 +69,8 @@ class BlockController:
         self._visited: Suspect | None = None
         self._snap = False
         known = ly.info(flood)
-        known.setdefault("kind", ly.LayerKind.FLOOD.value)
-        known.setdefault("block", flood.name)
-        self.name: str = known["block"]
+        known.kind = ly.LayerKind.FLOOD
+        known.block = self.name = known.block or flood.name
         self._geometry = ly.geometry_of(flood) or DEFAULT_GEOMETRY
         existing = ly.find_layer(viewer, ly.LayerKind.PEAKS, self.name)
         if isinstance(existing, Points):
@@ -160,7 +157,7 @@ class BlockController:
         if geometry == self._geometry and self.geometry_known:
             return
         self._geometry = geometry
-        ly.info(self.flood_layer)["geometry"] = {"rows": geometry.rows, "cols": geometry.cols}
+        ly.info(self.flood_layer).geometry = geometry
         if self._editor:
             self._editor.geometry = geometry
         else:
@@ -173,14 +170,11 @@ class BlockController:
 
     def parameters(self, step: type[Chosen]) -> Chosen:
         """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults."""
-        chosen = ly.info(self.flood_layer).get("parameters", {}).get(step.__name__)
-        if isinstance(chosen, Mapping):
-            return restored(step, chosen)
-        return chosen if isinstance(chosen, step) else step()
+        return ly.info(self.flood_layer).chosen(step)
 
     def choose(self, chosen: object) -> None:
         """Remember what was chosen for a step, with the flood map; all panels share it."""
-        known = ly.info(self.flood_layer).setdefault("parameters", {})
+        known = ly.info(self.flood_layer).parameters
         if known.get(type(chosen).__name__) != chosen:
             known[type(chosen).__name__] = chosen
             self.parameters_changed.emit()
@@ -199,7 +193,8 @@ class BlockController:
             # On the old pixels they would be mended around every peak, as if all had been edited.
             lut = ly.lut_from_labels(cells.data, {"metadata": cells.metadata}, self._geometry)
             new = lut.resampled(shape).to_labels().astype(ly.LABEL_DTYPE)
-            ly.info(cells).update(computed=new.copy(), stale=True)
+            known = ly.info(cells)
+            known.computed, known.stale = new.copy(), True
             cells.data = new
         if self._editor is not None:
             self._places = (self._places + 0.5) * factors - 0.5

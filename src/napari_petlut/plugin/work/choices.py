@@ -1,15 +1,12 @@
-"""What a person chooses besides the core's parameters, and parameters as a session keeps them."""
+"""What a person chooses besides the core's parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import get_args
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, Corner
-
-Parameters = TypeVar("Parameters")
 
 
 @dataclass(frozen=True)
@@ -53,33 +50,3 @@ class ExportChoices:
             raise ParameterError(
                 f"corner {self.origin!r} is unknown; use one of {', '.join(get_args(Corner))}"
             )
-
-
-def restored(parameters: type[Parameters], values: Mapping[str, Any]) -> Parameters:
-    """Return a parameter dataclass made from plain values, as a session or record keeps them.
-
-    Parameters
-    ----------
-    parameters : type
-        The dataclass; fields that are dataclasses themselves may be mappings.
-    values : mapping
-        By field name; what the dataclass does not know is left out.
-
-    Raises
-    ------
-    ParameterError
-        If a value is out of range.
-    """
-    hints = get_type_hints(parameters)
-    known: dict[str, Any] = {}
-    for field in fields(parameters):  # type: ignore[arg-type]
-        if field.init and field.name in values:
-            known[field.name] = _restored_value(hints[field.name], values[field.name])
-    return parameters(**known)
-
-
-def _restored_value(hint: Any, value: Any) -> Any:  # noqa: ANN401 - any field
-    if isinstance(value, Mapping):
-        nested = next((part for part in (hint, *get_args(hint)) if is_dataclass(part)), None)
-        return restored(nested, value) if isinstance(nested, type) else value
-    return tuple(value) if isinstance(value, list) else value

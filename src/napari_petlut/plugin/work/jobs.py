@@ -25,11 +25,15 @@ class Job:
     show : callable
         Takes what `compute` returned, brings it into the layers, returns one line that says what was done.
         Runs in the main thread.
+    lost : callable
+        Says, in words that can follow a colon, why there is nothing left to show the result in; an empty
+        string as long as there is.
     """
 
     title: str
     compute: Callable[[Progress, CancelCheck], Any]
     show: Callable[[Any], str]
+    lost: Callable[[], str] = lambda: ""
 
     def run(self) -> str:
         """Do it all here and now, for scripts and tests."""

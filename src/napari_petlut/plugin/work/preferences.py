@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from napari_petlut.formats.plain import from_plain
 from napari_petlut.geometry import BlockGeometry
 
 PLUGIN = "napari-petlut"
@@ -42,12 +43,21 @@ class ReadingPreferences:
         return BlockGeometry(self.rows, self.cols) if self.rows * self.cols > 1 else None
 
 
+_NAMES = tuple(field.name for field in fields(ReadingPreferences))
+
+
 def reading_preferences() -> ReadingPreferences:
-    """Return how files are to be read; the defaults where the plugin's settings are not there."""
+    """Return how files are to be read; the defaults where the plugin's settings are not there.
+
+    Raises
+    ------
+    ParameterError
+        If a setting cannot be.
+    """
     from napari.settings import get_plugin_settings
 
     try:
         chosen = get_plugin_settings(PLUGIN).reading
     except (KeyError, AttributeError):  # the manifest is not registered, as in a bare script
         return ReadingPreferences()
-    return ReadingPreferences(chosen.event_format, chosen.lut_encoding, chosen.rows, chosen.cols)
+    return from_plain(ReadingPreferences, {name: getattr(chosen, name) for name in _NAMES}, WHERE)

@@ -5,7 +5,6 @@ A job made here holds everything it needs, so that the layers can be edited whil
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,30 +18,29 @@ from napari_petlut.analysis.detection import (
 )
 from napari_petlut.analysis.flood import FloodParameters, remove_comb
 from napari_petlut.analysis.lattice import LatticeParameters, find_lattice, propose_geometry
-from napari_petlut.analysis.segmentation import SegmentationParameters, segment
+from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import (
     CrystalLUT,
+    EventFormat,
     FloatArray,
     FloodMap,
-    IntArray,
     Lattice,
     Peaks,
     PeakStatus,
     Segmentation,
 )
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.opening import events_layer
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
-from napari_petlut.workflow.sources import first_positions, flood_of_events
+from napari_petlut.workflow.calibration import CalibrationParameters
+from napari_petlut.workflow.pipeline import cells_of_lattice, cells_of_places
+from napari_petlut.workflow.sources import Source, flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
 _CLEARLY = 0.9
 """How sure a proposal of rows and columns must be to be taken unasked."""
-COMB_KEY = "with_comb"
-"""Where the flood map's metadata keeps the counts from before the comb was removed."""
 
 
 # -- flood map --------------------------------------------------------------------------------------------
@@ -71,11 +69,11 @@ def flood_job(block: BlockController) -> Job:
     def show(counted: _Counted) -> str:
         flood, used, notes = counted
         before = block.flood.shape
-        layer = events_layer(path, fmt, *counted)
-        ly.info(layer).pop("parameters")  # those of the other steps stay
-        ly.info(layer).update(block=block.name, window=ly.info(layer).get("window"))
+        layer = ly.events_layer(path, fmt, *counted)
+        ly.info(layer).block = block.name
         ly.update_layer(block.flood_layer, layer)
-        ly.info(block.flood_layer).pop(COMB_KEY, None)
+        known = ly.info(block.flood_layer)
+        known.window, known.with_comb = flood.window, None
         block.choose(used)
         if flood.shape != before:
             block.rescale((flood.shape[0] / before[0], flood.shape[1] / before[1]))
@@ -91,14 +89,14 @@ def flood_job(block: BlockController) -> Job:
 def set_comb_removed(block: BlockController, removed: bool) -> str:
     """Take the comb of whole numbers out of a map that has no events, or put it back."""
     layer, known = block.flood_layer, ly.info(block.flood_layer)
-    if removed and COMB_KEY not in known:
+    if removed and known.with_comb is None:
         counts = block.flood.counts
-        known[COMB_KEY] = counts
+        known.with_comb = counts
         layer.data = remove_comb(counts)
         changed = int((np.asarray(layer.data) != counts).any(axis=1).sum())
         return f"Comb removed: {changed} lines changed." if changed else "This map has no comb."
-    if not removed and COMB_KEY in known:
-        layer.data = known.pop(COMB_KEY)
+    if not removed and known.with_comb is not None:
+        layer.data, known.with_comb = known.with_comb, None
         return "The map is as it was recorded."
     return ""
 
@@ -244,13 +242,9 @@ def show_lines(block: BlockController) -> None:
 @dataclass(frozen=True, eq=False)
 class _Cells:
     segmentation: Segmentation
+    lut: CrystalLUT
     places: FloatArray
-    missing: IntArray
-    geometry: BlockGeometry
-    chosen: SegmentationParameters
-
-
-_Segmenter = Callable[[FloatArray, IntArray, BlockGeometry, Progress, CancelCheck], _Cells]
+    max_distance: float | None
 
 
 def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job:
@@ -261,63 +255,51 @@ def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job
     ParameterError
         If there are no numbered peaks.
     """
-    places = block.places
+    places, missing, geometry = block.places, block.missing, block.geometry
     if not np.isfinite(places).any():
         raise ParameterError("there are no numbered peaks yet; run the lattice first")
-    geometry, missing = block.geometry, block.missing
-    divide = _segmenter(block)
+    flood, source, parameters = block.flood, _source(block), calibration_parameters(block)
 
     def compute(progress: Progress, cancelled: CancelCheck) -> _Cells:
-        return divide(places, missing, geometry, progress, cancelled)
+        hooks: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
+        found, lut = cells_of_places(flood, places, missing, geometry, parameters, source, **hooks)
+        return _Cells(found, lut, places, parameters.segmentation.max_distance)
 
     return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift))
 
 
-def _segmenter(block: BlockController) -> _Segmenter:
-    """Return what gives the pixels of this block's map to places, without touching any layer.
+def calibration_parameters(block: BlockController) -> CalibrationParameters:
+    """Return what was chosen for all steps of a block."""
+    origin = ly.events_of(block.flood_layer)
+    return CalibrationParameters(
+        flood=block.parameters(FloodParameters),
+        lattice=block.parameters(LatticeParameters),
+        segmentation=block.parameters(SegmentationParameters),
+        event_format=origin.format if origin else EventFormat(),
+    )
+
+
+def _source(block: BlockController) -> Source:
+    """Return what the flood map was made from.
 
     Raises
     ------
     ParameterError
         If k-means is to run on events that are not there.
     """
-    counts, chosen = block.flood.counts, block.parameters(SegmentationParameters)
-    on_events = chosen.method == "kmeans" and chosen.kmeans.data == "events"
-    origin, counting = ly.events_of(block.flood_layer), block.parameters(FloodParameters)
-    if on_events and origin is None:
+    origin, chosen = ly.events_of(block.flood_layer), block.parameters(SegmentationParameters)
+    if origin is None and chosen.method == "kmeans" and chosen.kmeans.data == "events":
         raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
-
-    def divide(
-        places: FloatArray,
-        missing: IntArray,
-        geometry: BlockGeometry,
-        progress: Progress,
-        cancelled: CancelCheck,
-    ) -> _Cells:
-        events = None
-        if on_events and origin is not None:
-            events = first_positions(origin[0], chosen.kmeans.max_events, counting, origin[1])
-        found = segment(
-            counts,
-            places,
-            chosen,
-            events=events,
-            geometry=geometry,
-            progress=progress,
-            cancelled=cancelled,
-        )
-        return _Cells(found, places, missing, geometry, chosen)
-
-    return divide
+    return origin.path if origin else block.flood
 
 
 def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
-    found, source = cells.segmentation, block.flood_layer.name
-    lut = CrystalLUT(found.labels, cells.geometry).without(cells.missing)
+    found, lut, source = cells.segmentation, cells.lut, block.flood_layer.name
     name = ly.layer_name(source, ly.LayerKind.CELLS)
     layer = ly.cells_layer(lut, name=name, block=block.name, method=found.method)
-    ly.info(layer).update(max_distance=cells.chosen.max_distance, stale=False)
-    _put_below_peaks(block, ly.show_layer(block.viewer, layer, like=block.flood_layer))
+    shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
+    ly.info(shown).max_distance = cells.max_distance
+    _put_below_peaks(block, shown)
     if show_drift:
         drift = ly.drift_layer(cells.places, found.centres, source, block=block.name)
         centres = ly.centres_layer(found.centres, source, block=block.name)
@@ -345,14 +327,15 @@ def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN40
 
 def run_all_job(block: BlockController) -> Job:
     """Go from the flood map to the cells; peaks placed by hand are kept."""
-    lattice, divide = lattice_job(block), _segmenter(block)
+    lattice = lattice_job(block)
+    flood, source, parameters = block.flood, _source(block), calibration_parameters(block)
 
     def compute(progress: Progress, cancelled: CancelCheck) -> tuple[Lattice, _Cells]:
         found = lattice.compute(part_of(progress, 0.0, 0.5), cancelled)
         check(cancelled)
-        missing = np.flatnonzero(found.status == PeakStatus.MISSING)
-        progress_left = part_of(progress, 0.5, 1.0)
-        return found, divide(found.positions, missing, found.geometry, progress_left, cancelled)
+        hooks: dict[str, Any] = {"progress": part_of(progress, 0.5, 1.0), "cancelled": cancelled}
+        cells, lut = cells_of_lattice(flood, found, parameters, source, **hooks)
+        return found, _Cells(cells, lut, found.positions, parameters.segmentation.max_distance)
 
     def show(result: tuple[Lattice, _Cells]) -> str:
         found, cells = result

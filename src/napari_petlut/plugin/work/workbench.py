@@ -105,7 +105,7 @@ class Workbench:
         if block is None or block.peaks_layer is layer:
             return
         if block.peaks_layer is not None:
-            ly.info(block.peaks_layer)["block"] = ""  # one block has one layer of peaks
+            ly.info(block.peaks_layer).block = ""  # one block has one layer of peaks
         self._attach(block, layer)
 
     def choose(self, flood: Image | None) -> BlockController | None:
@@ -158,8 +158,8 @@ class Workbench:
         """Give a second flood map with the same block name its layer name, which napari keeps unique."""
         known = ly.info(flood)
         taken = {block.name for block in self._blocks.values()}
-        if known.get("block") in taken:
-            known["block"] = flood.name
+        if known.block in taken:
+            known.block = flood.name
 
     def _adopt_waiting(self, block: BlockController) -> None:
         """Take over peaks that were opened without a block, if this is the only block."""

@@ -107,7 +107,7 @@ def _act(viewer: napari.viewer.Viewer, action: Callable[[BlockController], None]
 
 def _run(viewer: napari.viewer.Viewer, make: Callable[[BlockController], Job]) -> None:
     """Start a job; its end is told by a notification, and by every open panel."""
-    from napari_petlut.plugin.widgets.runner import runner_of
+    from napari_petlut.plugin.work.running import runner_of
 
     bench = workbench_of(viewer)
     block = bench.choose_any()
