@@ -14,6 +14,7 @@ from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import completed_grid
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus, Segmentation, StatusArray
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
 from napari_petlut.workflow.sources import load_flood
@@ -132,10 +133,8 @@ def _lattice(
 
 
 def _filled(positions: FloatArray, geometry: BlockGeometry) -> FloatArray:
-    """Return positions in which unknown ones are guessed from their row, their column, or the whole block."""
-    grid = np.ma.masked_invalid(positions.reshape(*geometry.shape, 2))
-    middle = grid.mean(axis=(0, 1)).filled(0.0)
-    guess = np.empty(grid.shape)
-    guess[..., 0] = grid[..., 0].mean(axis=1).filled(middle[0])[:, None]
-    guess[..., 1] = grid[..., 1].mean(axis=0).filled(middle[1])[None, :]
-    return np.where(np.isfinite(positions), positions, guess.reshape(-1, 2))
+    """Return positions in which unknown ones are put where the lines of the others pass."""
+    grid = completed_grid(positions.reshape(*geometry.shape, 2)).reshape(-1, 2)
+    known = np.asarray(np.isfinite(grid).all(axis=1))
+    middle = grid[known].mean(axis=0) if known.any() else np.zeros(2)
+    return np.where(known[:, None], grid, middle)

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.grids import bends, completed_grid, typical_pitch
 from napari_petlut.model import FloatArray, IntArray
 
 _SAME_PLACE = 1e-6
@@ -74,7 +75,7 @@ def numbering_of(crystal: IntArray, positions: FloatArray, geometry: BlockGeomet
     crystal = np.where(crystal < len(geometry), crystal, NO_CRYSTAL)
     grid = _grid(crystal, positions, geometry)
     occupied = np.isfinite(grid).all(axis=-1).ravel()
-    return Numbering(crystal, predict_places(grid).reshape(-1, 2), occupied)
+    return Numbering(crystal, completed_grid(grid).reshape(-1, 2), occupied)
 
 
 def _grid(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> FloatArray:
@@ -112,22 +113,14 @@ def _fill_vacancies(positions: FloatArray, geometry: BlockGeometry, previous: In
     if homeless.size == 0 or vacant.size == 0 or homeless.size == len(crystal):
         return crystal
     grid = _grid(crystal, positions, geometry)
-    reach = _REACH * pitch(grid)
-    places = predict_places(grid).reshape(-1, 2)[vacant]
+    reach = _REACH * typical_pitch(grid)
+    places = completed_grid(grid).reshape(-1, 2)[vacant]
     distance = np.linalg.norm(positions[homeless, None] - places[None], axis=2)
     distance[~(distance < reach)] = 1e6
     point, place = linear_sum_assignment(distance)
     near = distance[point, place] < reach
     crystal[homeless[point[near]]] = vacant[place[near]]
     return crystal
-
-
-def pitch(grid: FloatArray) -> float:
-    """Return the median distance of neighbours in a (rows, cols, 2) grid; NaN if there are none."""
-    steps = [np.diff(grid, axis=axis).reshape(-1, 2) for axis in (0, 1)]
-    lengths = np.linalg.norm(np.concatenate(steps), axis=1)
-    lengths = lengths[np.isfinite(lengths)]
-    return float(np.median(lengths)) if lengths.size else np.nan
 
 
 def kinks(grid: FloatArray) -> npt.NDArray[np.bool_]:
@@ -145,20 +138,21 @@ def kinks(grid: FloatArray) -> npt.NDArray[np.bool_]:
     -------
     ndarray of bool, shape (rows, cols)
     """
-    off = np.fmin(_off_line(grid), _off_line(grid.swapaxes(0, 1)).T)
-    return np.asarray(off > _KINK * pitch(grid))
+    off = np.fmin(_off_line(grid, 0), _off_line(grid, 1))
+    return np.asarray(off > _KINK * typical_pitch(grid))
 
 
-def _off_line(grid: FloatArray) -> FloatArray:
-    """Return how far each crystal is from the middle of its neighbours along axis 0.
+def _off_line(grid: FloatArray, axis: int) -> FloatArray:
+    """Return how far each crystal is from the middle of its neighbours along an axis.
 
     At the ends it is the distance from the straight line through the next two; NaN where they are absent.
     """
     off = np.full(grid.shape[:2], np.nan)
-    if grid.shape[0] > 2:
-        bend = np.linalg.norm(grid[:-2] - 2 * grid[1:-1] + grid[2:], axis=-1)
-        off[1:-1] = bend / 2
-        off[0], off[-1] = bend[0], bend[-1]
+    lines = np.moveaxis(off, axis, 0)
+    if len(lines) > 2:
+        bend = np.moveaxis(bends(grid, axis), axis, 0)
+        lines[1:-1] = bend / 2
+        lines[0], lines[-1] = bend[0], bend[-1]
     return off
 
 
@@ -167,44 +161,3 @@ def _flaws(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) ->
     homeless = int((crystal == NO_CRYSTAL).sum())
     vacant = len(geometry) - (len(crystal) - homeless)
     return homeless + vacant + int(kinks(_grid(crystal, positions, geometry)).sum())
-
-
-def predict_places(grid: FloatArray) -> FloatArray:
-    """Fill the holes of a grid with the places that the neighbours suggest.
-
-    Parameters
-    ----------
-    grid : ndarray of float64, shape (rows, cols, 2)
-        NaN where there is no peak.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows, cols, 2)
-        Still NaN where nothing can be said, for example with all of the neighbourhood empty.
-    """
-    filled = grid.copy()
-    while (holes := np.argwhere(~np.isfinite(filled[..., 0]))).size:
-        guesses = [_predict_one(filled, int(row), int(col)) for row, col in holes]
-        found = np.isfinite(guesses).all(axis=1)
-        if not found.any():
-            break
-        filled[tuple(holes[found].T)] = np.asarray(guesses)[found]
-    return filled
-
-
-def _predict_one(grid: FloatArray, row: int, col: int) -> FloatArray:
-    """Return the mean of what the best kind of neighbours says: both sides, a corner, or a straight line."""
-
-    def at(r: int, c: int) -> FloatArray:
-        inside = 0 <= r < grid.shape[0] and 0 <= c < grid.shape[1]
-        return grid[r, c] if inside else np.full(2, np.nan)
-
-    sides = ((1, 0), (-1, 0), (0, 1), (0, -1))
-    between = [(at(row + a, col + b) + at(row - a, col - b)) / 2 for a, b in sides[::2]]
-    corners = [at(row + a, col) + at(row, col + b) - at(row + a, col + b) for a in (-1, 1) for b in (-1, 1)]
-    onward = [2 * at(row + a, col + b) - at(row + 2 * a, col + 2 * b) for a, b in sides]
-    for guesses in (between, corners, onward):
-        usable = [guess for guess in guesses if np.isfinite(guess).all()]
-        if usable:
-            return np.mean(usable, axis=0)
-    return np.full(2, np.nan)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.grids import typical_pitch
 from napari_petlut.model import FloatArray, PeakStatus
-from napari_petlut.plugin.editing.numbering import Numbering, kinks, pitch
+from napari_petlut.plugin.editing.numbering import Numbering, kinks
 
 ACCEPTED_REASON = "accepted by hand"
 _SAME_SPOT = 0.35
@@ -73,7 +74,7 @@ def list_suspects(
     grid = places.reshape(*geometry.shape, 2)
     holes = _holes(numbering, geometry)
     doubtful = _doubtful(positions, features, numbering, geometry, kinks(grid).ravel())
-    homeless = _homeless(positions, numbering, _SAME_SPOT * pitch(grid), geometry)
+    homeless = _homeless(positions, numbering, _SAME_SPOT * typical_pitch(grid), geometry)
     return [*sorted([*holes, *doubtful], key=lambda suspect: suspect.crystal), *homeless]
 
 
