@@ -24,6 +24,11 @@ class FormatError(PetlutError):
         self.path, self.expected, self.found, self.remedy = fspath(path), expected, found, remedy
         super().__init__(f"{self.path}: expected {expected}, found {found}; {remedy}")
 
+    @property
+    def problem(self) -> str:
+        """The line without the name of the file."""
+        return f"expected {self.expected}, found {self.found}; {self.remedy}"
+
     def __reduce__(self) -> tuple[type[FormatError], tuple[str, str, str, str]]:
         # Errors travel between processes; by default they are made anew from the message alone.
         return type(self), (self.path, self.expected, self.found, self.remedy)

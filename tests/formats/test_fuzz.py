@@ -10,7 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
-from napari_petlut.formats import energy_lut, events, lut, maps, models, peaks, plain, record, session, sniff
+from napari_petlut.formats import (
+    energy_lut,
+    events,
+    identification,
+    lut,
+    maps,
+    models,
+    peaks,
+    plain,
+    record,
+    session,
+)
 from napari_petlut.formats.lut_encoding import LUTEncoding, load_lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyLUT, FloodMap, Peaks
@@ -136,5 +147,5 @@ def test_damaged_and_arbitrary_bytes_give_one_error_or_a_result(tmp_path_factory
     path = tmp_path_factory.getbasetemp() / f"fuzz{suffix}"
     path.write_bytes(data.draw(damaged(content) | st.binary(max_size=300)))
     read_or_refuse(path, reader)
-    read_or_refuse(path, sniff.identify)
-    read_or_refuse(path, sniff.describe)
+    read_or_refuse(path, identification.identify)
+    read_or_refuse(path, lambda file: identification.describe(identification.identify(file)))

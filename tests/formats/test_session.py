@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.identification import Content, describe, identify
 from napari_petlut.formats.session import Session, SessionLayer, is_session, read_session, write_session
-from napari_petlut.formats.sniff import FileKind, describe, identify
 
 STEPS = {"filter": {"sigma": 0.75}, "method": None}
 
@@ -62,8 +62,8 @@ def test_the_same_session_gives_the_same_bytes_and_is_known_by_its_beginning(tmp
         write_session(tmp_path / name, a_session())
     assert (tmp_path / "a.petlut").read_bytes() == (tmp_path / "b.petlut").read_bytes()
     assert is_session(tmp_path / "a.petlut")
-    assert identify(tmp_path / "a.petlut") is FileKind.SESSION
-    assert describe(tmp_path / "a.petlut")["layers"] == ["b", "b - peaks"]
+    assert identify(tmp_path / "a.petlut").content is Content.SESSION
+    assert describe(identify(tmp_path / "a.petlut"))["layers"] == ["b", "b - peaks"]
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "x")
     assert not is_session(tmp_path / "other.zip")

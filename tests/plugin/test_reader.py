@@ -11,7 +11,10 @@ from npe2 import PluginManager
 
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import FormatError, TruncatedFileWarning
+from napari_petlut.formats import _files
 from napari_petlut.formats.events import write_events
+from napari_petlut.formats.identification import KINDS
+from napari_petlut.formats.kinds import Look
 from napari_petlut.formats.lut import LUT_PRESETS, write_lut, write_luts
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.record import InputFile, OutputFile, Record, RecordKind, write_record
@@ -314,3 +317,35 @@ def test_events_without_a_photopeak_keep_all_energies_and_say_so(tmp_path):
     assert known.window is None
     assert known.note.startswith("no photopeak found")
     assert layer.data.sum() == len(energy)
+
+
+@pytest.mark.parametrize("kind", ["lut", "map", "peaks", "raw"])
+def test_a_dropped_file_is_identified_once_and_read_once(viewer, files, kind, monkeypatch):
+    opened, looked = [], []
+    real_open, real_look = open, Look.__init__
+
+    def noting_open(file, *args, **kwargs):
+        opened.append(Path(file).name)
+        return real_open(file, *args, **kwargs)
+
+    def noting_look(self, path, hints):
+        looked.append(Path(path).name)
+        real_look(self, path, hints)
+
+    monkeypatch.setattr(_files, "open", noting_open, raising=False)
+    monkeypatch.setattr(Look, "__init__", noting_look)
+    open_file(files[kind], viewer)
+    name = files[kind].name
+    assert looked.count(name) == 1
+    if kind != "raw":  # events are not kept; each pass over them opens the file
+        assert opened.count(name) == 1
+
+
+def test_every_pattern_that_napari_asks_us_for_belongs_to_a_kind():
+    patterns = [
+        pattern
+        for reader in PluginManager.instance().get_manifest("napari-petlut").contributions.readers
+        for pattern in reader.filename_patterns
+    ]
+    suffixes = {suffix for kind in KINDS for suffix in kind.suffixes}
+    assert {Path(pattern).suffix for pattern in patterns} <= suffixes

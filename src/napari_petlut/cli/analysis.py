@@ -89,16 +89,16 @@ def energy(
         energy_lut_encoding(to)  # a wrong name is known before the work
         _check_outputs([out], [raw, lut, event_format, encoding, to], force=force)
         parameters = _parameters(window, event_format)
-        require_events(raw, parameters.event_format)
+        events = require_events(raw, parameters.event_format)
         block = calibration_of_lut(
-            raw,
+            events,
             lut,
             parameters,
             encoding=encoding,
             geometry=geometry_of(rows, cols),
             progress=progress,
         )
-        energies = measure_energy(block, raw, progress=lambda fraction: progress("energies", fraction))
+        energies = measure_energy(block, events, progress=lambda fraction: progress("energies", fraction))
         assert energies is not None
         peaks = energies.photopeaks
         write_energy_lut(out, energy_lut(peaks, block.geometry), to, overwrite=force)
@@ -200,17 +200,17 @@ def apply(
             raise ParameterError("--out and --counts name the same file; give each its own")
         written = {kind: path for kind, path in (("events", out), ("counts", counts)) if path is not None}
         _check_outputs(written.values(), [raw, lut, energy_lut, event_format, encoding], force=force)
-        require_events(raw, event_layout(event_format))
+        events = require_events(raw, event_layout(event_format))
         crystals = read_lut(lut, encoding, geometry_of(rows, cols)).lut
         energies = None if energy_lut is None else read_energy_lut(energy_lut, crystals.geometry)
         kept: Any = window_of(window)
         if kev is not None and energies is not None:
             kept = windows_in_kev(*kev, energies)
         result = apply_to_events(
-            raw,
+            events,
             crystals,
             kept,
-            event_layout(event_format),
+            events.found.layout,
             event_list=out,
             energy_lut=energies,
             overwrite=force,
@@ -351,10 +351,10 @@ def _parameters(window: tuple[float, float] | None, event_format: Path | None) -
 
 def _repeated(record: Path, given: dict[str, Any], progress: Any) -> Calibration:  # noqa: ANN401 - any hook
     """Return the calibration of a record, which says everything: other options would contradict it."""
-    from napari_petlut.formats.sniff import FileKind, identify
+    from napari_petlut.formats.identification import Content, identify
     from napari_petlut.workflow.pipeline import recalibrate
 
-    if identify(record) is not FileKind.RECORD:
+    if identify(record).content is not Content.RECORD:
         raise FormatError(record, "STEM_record.json", "another JSON file", "choose the record or the source")
     told = [f"--{name}" for name, value in given.items() if value is not None]
     if told:

@@ -145,10 +145,11 @@ def info(
 ) -> None:
     """Say what a file is and what it holds."""
     with terminal.friendly_errors():
-        from napari_petlut.formats.sniff import describe
+        from napari_petlut.formats.identification import Hints, describe, identify
         from napari_petlut.workflow.sources import event_layout
 
-        facts = describe(file, event_layout(event_format), geometry_of(rows, cols))
+        hints = Hints(event_layout(event_format), geometry=geometry_of(rows, cols))
+        facts = describe(identify(file, hints))
     if as_json:
         terminal.print_json(facts)
         return
@@ -184,10 +185,10 @@ def flood(
         refuse_inputs([out], [raw])
         if not force:
             refuse_existing([out])
-        require_events(raw, event_layout(event_format))
+        events = require_events(raw, event_layout(event_format))
         parameters = FloodParameters(window_of(window), bins, dither=remove_comb, seed=seed)
         made, used, warnings = flood_of_events(
-            raw, parameters, event_layout(event_format), progress=lambda f: progress("flood map", f)
+            events, parameters, events.found.layout, progress=lambda f: progress("flood map", f)
         )
         write_flood(out, made, overwrite=force)
     for line in warnings:
@@ -264,6 +265,7 @@ def calibrate(
     with terminal.friendly_errors(), terminal.step_progress(quiet=as_json) as progress:
         from napari_petlut import report
         from napari_petlut.analysis.energy import CrystalWindowParameters
+        from napari_petlut.formats.identification import Hints, identify
         from napari_petlut.formats.lut import lut_encoding
         from napari_petlut.workflow import calibration, pipeline
         from napari_petlut.workflow.sources import event_layout, flood_shape
@@ -286,9 +288,10 @@ def calibrate(
         if not force:
             calibration.refuse_existing(files.values())
         geometry = geometry_of(rows, cols)
-        pixels = flood_shape(source, parameters.flood, parameters.event_format)
+        file = identify(source, Hints(parameters.event_format, geometry=geometry))
+        pixels = flood_shape(file, parameters.flood, parameters.event_format)
         calibration.require_fit(files["lut"], pixels, geometry, chosen)
-        result = pipeline.calibrate(source, geometry, parameters, prior=prior, progress=progress)
+        result = pipeline.calibrate(file, geometry, parameters, prior=prior, progress=progress)
         result.write(out, encoding=chosen, overwrite=force)
         if picture:
             report.write_picture(files["picture"], result, overwrite=force)

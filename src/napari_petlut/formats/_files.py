@@ -7,8 +7,10 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 from napari_petlut.errors import FormatError
 
@@ -48,6 +50,9 @@ def file_size(path: StrPath, expected: str) -> int:
     FormatError
         If the file is missing, a directory, a device or empty.
     """
+    held = _held(path)
+    if held is not None:
+        return held.size
     with _explained(path, expected):
         status = os.stat(path)  # noqa: PTH116 - Path() would refuse some names with other errors
     if stat.S_ISDIR(status.st_mode):
@@ -61,7 +66,11 @@ def file_size(path: StrPath, expected: str) -> int:
 
 @contextmanager
 def open_binary(path: StrPath, expected: str) -> Iterator[BinaryIO]:
-    """Open a file for unbuffered reading, after the checks of `file_size`."""
+    """Open a file for unbuffered reading, after the checks of `file_size`; a held one is not opened again."""
+    held = _held(path)
+    if held is not None and (handle := held.handle()) is not None:
+        yield handle
+        return
     file_size(path, expected)
     with _explained(path, expected):
         handle = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed below
@@ -90,8 +99,103 @@ def read_bytes(path: StrPath, expected: str, *, limit: int | None = None) -> byt
         raise FormatError(
             path, expected, f"{size:,} bytes, more than {limit:,}", "check that it is the right file"
         )
+    held = _held(path)
+    if held is not None:
+        return held.content(expected)
     with _explained(path, expected):
         return Path(path).read_bytes()
+
+
+class HeldFile(os.PathLike[str]):
+    """A file that is looked at several times and read once; every reader takes it for a path.
+
+    Inside its ``with`` block the file is open. What was read as a whole is kept, up to `LARGEST_HELD` bytes,
+    so that all who ask see the same content, also if the file is replaced meanwhile.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, a directory, a device or empty.
+    """
+
+    LARGEST_HELD = 2**26
+    """Bytes; larger files are read again by who needs them."""
+
+    def __init__(self, path: StrPath) -> None:
+        self.path = Path(path)
+        self.size = file_size(path, "a file")
+        self.held = self
+        self._content: bytes | None = None
+        self._open: BinaryIO | None = None
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __enter__(self) -> Self:
+        with _explained(self.path, "a file"):
+            self._open = open(self.path, "rb", buffering=0)  # noqa: PTH123 - as in `open_binary`
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To another process goes the name, not the content.
+        return self.__dict__ | {"_content": None, "_open": None}
+
+    def handle(self) -> BinaryIO | None:
+        """Return a handle at the beginning of the content that is held or open; None without either."""
+        if self._content is not None:
+            return BytesIO(self._content)
+        if self._open is not None:
+            self._open.seek(0)
+        return self._open
+
+    def content(self, expected: str) -> bytes:
+        """Return all bytes of the file.
+
+        Raises
+        ------
+        FormatError
+            If it cannot be read, or has changed its size since it was first looked at.
+        """
+        if self._content is not None:
+            return self._content
+        with _explained(self.path, expected):
+            handle = self.handle()
+            content = self.path.read_bytes() if handle is None else _read_all(handle, self.size)
+        if len(content) != self.size:
+            raise FormatError(self.path, expected, "a file that is being written", "try again")
+        if self.size <= self.LARGEST_HELD:
+            self._content = content
+        return content
+
+    def release(self) -> None:
+        """Forget the content."""
+        self._content = None
+
+
+def _held(path: StrPath) -> HeldFile | None:
+    """Return the held file behind a path, also behind one that was identified."""
+    held = getattr(path, "held", None)
+    return held if isinstance(held, HeldFile) else None
+
+
+def _read_all(handle: BinaryIO, size: int) -> bytes:
+    """Return `size` bytes and one more if there are; an unbuffered read may give less at once."""
+    parts = []
+    while size >= 0 and (part := handle.read(size + 1)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, overwrite: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
 from napari_petlut.formats._lut_codes import counted_from
 from napari_petlut.formats._tables import read_table
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import Corner, Order
 from napari_petlut.geometry import BlockGeometry, IntArray
 from napari_petlut.model import PHOTOPEAK_KEV, EnergyLUT, FloatArray
@@ -24,6 +25,7 @@ from napari_petlut.model import PHOTOPEAK_KEV, EnergyLUT, FloatArray
 __all__ = [
     "ENERGY_LUT_COLUMNS",
     "ENERGY_LUT_PRESETS",
+    "ENERGY_TABLE",
     "EnergyLUTEncoding",
     "decode_energy_lut",
     "encode_energy_lut",
@@ -317,3 +319,23 @@ def _read_csv(path: StrPath, geometry: BlockGeometry | None) -> EnergyLUT:
         return EnergyLUT(table, geometry)
     except (GeometryError, IndexError) as error:
         raise FormatError(path, "the block's geometry", one_line(error), "give rows and cols") from None
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if look.columns >= {"crystal", "photopeak"}:
+        yield Finding(CERTAIN)
+
+
+def _read(file: IdentifiedFile) -> EnergyLUT:
+    return read_energy_lut(file, file.hints.geometry)
+
+
+ENERGY_TABLE = Kind(
+    "energy_lut",
+    Content.ENERGY_LUT,
+    "an energy LUT",
+    (".csv",),
+    "text: columns crystal and photopeak",
+    _recognise,
+    _read,
+)

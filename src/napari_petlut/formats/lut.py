@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from napari_petlut.errors import FormatError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
-from napari_petlut.formats._lut_detection import detect_encoding, detect_geometry
+from napari_petlut.formats._lut_detection import detect_encoding, detect_geometry, holds_crystals
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding, load_lut_encoding, lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
 
 __all__ = [
+    "CRYSTAL_LUT",
     "LUT_PRESETS",
     "LUTEncoding",
     "LUTFile",
@@ -242,3 +247,44 @@ def write_luts(
         )
     body = b"".join(encode_lut(lut, encoding, path=path) for lut in luts)
     atomic_write(path, bytes(encoding.header_bytes) + body, overwrite=overwrite)
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if not look.bare:
+        return
+    largest = max(preset.block_bytes for preset in LUT_PRESETS.values())
+    # A name that says so is believed: what does not fit into it is then told, instead of "unknown".
+    if look.suffix in CRYSTAL_LUT.suffixes or (
+        look.size <= largest and holds_crystals(memoryview(look.content(_EXPECTED)))
+    ):
+        yield Finding(CERTAIN)
+
+
+def _read(file: IdentifiedFile) -> LUTFile:
+    return read_lut(file, file.hints.encoding, file.hints.geometry)
+
+
+def _facts(file: IdentifiedFile) -> dict[str, Any]:
+    found: LUTFile = file.read()
+    ids = found.lut.ids
+    return {
+        "encoding": found.encoding.name,
+        "note": found.note,
+        "pixels": found.lut.shape,
+        "rows": found.lut.geometry.rows,
+        "cols": found.lut.geometry.cols,
+        "crystals_with_pixels": len(np.unique(ids[ids >= 0])),
+        "pixels_without_crystal": int(np.count_nonzero(ids < 0)),
+    }
+
+
+CRYSTAL_LUT = Kind(
+    "lut",
+    Content.LUT,
+    "a crystal LUT",
+    (".lut", ".clu", ".crm"),
+    "the name, or values that are crystal numbers in a layout of this size",
+    _recognise,
+    _read,
+    _facts,
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +12,15 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._arrays import ARRAY_SUFFIXES, decode_array, encode_array, magic_suffix
 from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary, read_bytes
+from napari_petlut.formats.kinds import CERTAIN, LIKELY, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.model import SPECTRUM_BINS, FloodMap
 
 __all__ = [
     "ARRAY_SUFFIXES",
+    "LAB_MAP",
     "MAP_BLOCK",
     "MAP_BYTES",
+    "PLAIN_ARRAY",
     "read_array",
     "read_flood",
     "read_map",
@@ -204,3 +209,47 @@ def write_flood(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> N
         write_array(path, flood, overwrite=overwrite)
     else:
         write_map(path, flood, overwrite=overwrite)
+
+
+def _recognise_array(look: Look) -> Iterator[Finding]:
+    numbers = look.text is not None and set(look.text[:1000]) <= set("0123456789+-.eE,;# \t\r\n")
+    if look.signature in ("npy", "tiff") or (numbers and look.suffix in ARRAY_SUFFIXES):
+        yield Finding(CERTAIN)
+
+
+def _recognise_lab_map(look: Look) -> Iterator[Finding]:
+    if look.bare and look.size == MAP_BYTES:
+        try:
+            yield Finding(CERTAIN, model=read_map(look))
+        except FormatError as error:
+            # A map without counts is one too, if it is nothing else.
+            yield Finding(LIKELY, problem=error.problem)
+
+
+def flood_facts(file: IdentifiedFile) -> dict[str, Any]:
+    """Return what can be said about the flood map that a file holds."""
+    flood: FloodMap = file.read()
+    spectrum = {} if flood.spectrum is None else {"events_in_spectrum": int(flood.spectrum.sum())}
+    return {"pixels": flood.shape, "counts": flood.total, "highest": float(flood.counts.max()), **spectrum}
+
+
+PLAIN_ARRAY = Kind(
+    "array",
+    Content.MAP,
+    "a 2-D array",
+    ARRAY_SUFFIXES,
+    "the first bytes of .npy and TIFF; text of numbers only",
+    _recognise_array,
+    read_array,
+    flood_facts,
+)
+LAB_MAP = Kind(
+    "map",
+    Content.MAP,
+    "a map file",
+    (".dat",),
+    f"{MAP_BYTES:,} bytes",
+    _recognise_lab_map,
+    read_map,
+    flood_facts,
+)

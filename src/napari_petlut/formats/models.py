@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -16,9 +16,10 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._arrays import decode_npy
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.plain import plain
 
-__all__ = ["StoredModel", "load_model", "save_model"]
+__all__ = ["MODEL", "StoredModel", "load_model", "save_model"]
 
 _EXPECTED = "a saved model (.npz of this program)"
 _SAVE_AGAIN = "save the model again"
@@ -131,3 +132,28 @@ def _head(path: StrPath, stored: npt.NDArray[Any] | None) -> dict[str, Any]:
     if not isinstance(head.get("name"), str) or not isinstance(head.get("meta"), dict):
         raise FormatError(path, _EXPECTED, "no name or settings", _SAVE_AGAIN)
     return head
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if look.signature == "zip":
+        try:
+            yield Finding(CERTAIN, model=load_model(look))
+        except FormatError:
+            return
+
+
+def _facts(file: IdentifiedFile) -> dict[str, Any]:
+    model = file.read()
+    return {"name": model.name, "arrays": {key: array.shape for key, array in model.arrays.items()}}
+
+
+MODEL = Kind(
+    "model",
+    Content.MODEL,
+    "a fitted model",
+    (".npz",),
+    "an archive with its settings",
+    _recognise,
+    load_model,
+    _facts,
+)

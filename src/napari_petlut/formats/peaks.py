@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from napari_petlut.errors import GeometryError
 from napari_petlut.formats._files import StrPath, atomic_write
 from napari_petlut.formats._tables import Entry, read_table
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import Peaks, PeakStatus
 
-__all__ = ["PEAK_COLUMNS", "read_peaks", "write_peaks"]
+__all__ = ["PEAK_COLUMNS", "PEAK_TABLE", "read_peaks", "write_peaks"]
 
 PEAK_COLUMNS = ("index", "axis-0", "axis-1", "crystal", "row", "col", "status", "confidence")
 """Columns of a peak table; napari's own point columns come first."""
@@ -114,3 +117,30 @@ def _confidence(entry: Entry) -> float:
     if value < 0 or value > 1:
         raise entry.refuse("confidence", expected)
     return value
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if look.columns >= {"axis-0", "axis-1"}:
+        yield Finding(CERTAIN)
+
+
+def _facts(file: IdentifiedFile) -> dict[str, Any]:
+    peaks = file.read()
+    statuses, numbers = np.unique(peaks.status, return_counts=True)
+    return {
+        "peaks": len(peaks),
+        "numbered": int(np.count_nonzero(peaks.crystal >= 0)),
+        "status": dict(zip(statuses.tolist(), numbers.tolist(), strict=True)),
+    }
+
+
+PEAK_TABLE = Kind(
+    "peaks",
+    Content.PEAKS,
+    "a table of peaks",
+    (".csv",),
+    "text: columns axis-0 and axis-1",
+    _recognise,
+    read_peaks,
+    _facts,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,15 +12,17 @@ from typing import Any
 
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import StrPath, open_binary
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import from_plain, plain, read_json, write_json
 from napari_petlut.geometry import BlockGeometry
 
-__all__ = ["HandWork", "InputFile", "OutputFile", "Record", "RecordKind", "read_record", "sha256_of"]
-__all__ += ["write_record"]
+__all__ = ["RECORD", "HandWork", "InputFile", "OutputFile", "Record", "RecordKind", "read_record"]
+__all__ += ["sha256_of", "write_record"]
 
 RECORD_VERSION = 1
 _EXPECTED = "a record of this program"
+_TOLD_OF_RESULTS = ("record", "geometry", "inputs", "versions")
 
 
 class RecordKind(StrEnum):
@@ -249,3 +251,23 @@ def sha256_of(path: StrPath) -> str:
     """
     with open_binary(path, "a file") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if look.text is not None and look.text.lstrip().startswith("{"):
+        try:
+            yield Finding(CERTAIN, read_json(look))
+        except FormatError:
+            return
+
+
+def _facts(file: IdentifiedFile) -> dict[str, Any]:
+    content = file.found
+    of_a_result = isinstance(content.get("record"), str)
+    told = {key: content[key] for key in _TOLD_OF_RESULTS if of_a_result and key in content}
+    return told | {"keys": sorted(content)}
+
+
+RECORD = Kind(
+    "record", Content.RECORD, "a record", (".json",), "text: one JSON object", _recognise, read_record, _facts
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -20,9 +20,18 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._arrays import decode_npy
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, open_binary
+from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.plain import plain
 
-__all__ = ["SESSION_SUFFIX", "Session", "SessionLayer", "is_session", "read_session", "write_session"]
+__all__ = [
+    "SESSION",
+    "SESSION_SUFFIX",
+    "Session",
+    "SessionLayer",
+    "is_session",
+    "read_session",
+    "write_session",
+]
 
 SESSION_SUFFIX = ".petlut"
 SESSION_VERSION = 1
@@ -246,3 +255,24 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     member = zipfile.ZipInfo(name, _EARLIEST)
     member.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(member, data)
+
+
+def _recognise(look: Look) -> Iterator[Finding]:
+    if look.signature == "zip" and is_session(look):
+        yield Finding(CERTAIN)
+
+
+def _facts(file: IdentifiedFile) -> dict[str, Any]:
+    return {"layers": [layer.name for layer in file.read().layers]}
+
+
+SESSION = Kind(
+    "session",
+    Content.SESSION,
+    "a session",
+    (SESSION_SUFFIX,),
+    f"an archive that begins with {_CONTENTS}",
+    _recognise,
+    read_session,
+    _facts,
+)

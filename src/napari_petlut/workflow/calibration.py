@@ -18,6 +18,7 @@ from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.plain import from_plain
@@ -122,6 +123,8 @@ class Calibration:
         Wall time of each step.
     warnings : tuple of str
         What a person should know, one line each.
+    source : IdentifiedFile, optional
+        The source, where it was identified on the way.
     """
 
     flood: FloodMap
@@ -133,6 +136,7 @@ class Calibration:
     fixed: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    source: IdentifiedFile | None = None
 
     @property
     def geometry(self) -> BlockGeometry:

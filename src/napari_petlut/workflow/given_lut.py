@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_petlut.errors import GeometryError
+from napari_petlut.formats.identification import Content, Hints, identify
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.peaks import read_peaks
@@ -60,16 +61,19 @@ def calibration_of_lut(
         If no pixel of the LUT belongs to a crystal.
     """
     parameters = parameters or CalibrationParameters()
-    inputs = {"source": Path(source), "lut": Path(lut)}
+    file = identify(source, Hints(parameters.event_format))
+    inputs = {"source": file.path, "lut": Path(lut)}
     read = read_lut(lut, encoding, geometry).lut
     if not (read.ids >= 0).any():
         raise GeometryError(f"{lut}: no pixel belongs to a crystal; choose the LUT of this block")
     flood, used, warnings = load_flood(
-        source,
+        file,
         parameters.flood,
         parameters.event_format,
         progress=(lambda fraction: progress("flood map", fraction)) if progress else None,
     )
+    if file.content is Content.EVENTS:
+        parameters = replace(parameters, event_format=file.found.layout)
     cells = read if read.shape == flood.shape else read.resampled(flood.shape)
     centres = centres_of_cells(cells, flood.counts)
     if peaks is None:
@@ -86,6 +90,7 @@ def calibration_of_lut(
         parameters=replace(parameters, flood=used),
         inputs=inputs,
         warnings=warnings,
+        source=file,
     )
 
 

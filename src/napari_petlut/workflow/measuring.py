@@ -19,7 +19,7 @@ from napari_petlut.analysis.energy import (
 )
 from napari_petlut.analysis.quality import BlockQuality, QualityThresholds, block_quality
 from napari_petlut.formats.events import event_count, iter_words
-from napari_petlut.formats.sniff import FileKind, identify
+from napari_petlut.formats.identification import Content, Hints, identify
 from napari_petlut.workflow.calibration import Calibration
 
 
@@ -71,7 +71,7 @@ def measure_energy(
     Cancelled
         If `cancelled` said so.
     """
-    path = events_of(calibration) if events is None else Path(events)
+    path = events_of(calibration) if events is None else events
     if path is None:
         return None
     event_format = calibration.parameters.event_format
@@ -93,8 +93,9 @@ def events_of(calibration: Calibration) -> Path | None:
     if path is None or not path.is_file():
         return None
     # A layout of another size than the lab's must not make its file look like something else.
-    kind = identify(path, calibration.parameters.event_format)
-    return path if kind is FileKind.EVENTS else None
+    hints = Hints(calibration.parameters.event_format)
+    file = calibration.source or identify(path, hints)
+    return path if file.content is Content.EVENTS else None
 
 
 def measure_quality(calibration: Calibration, thresholds: QualityThresholds | None = None) -> BlockQuality:

@@ -17,8 +17,8 @@ from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
-from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, IntArray, Lattice, PeakStatus, Segmentation
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
@@ -42,7 +42,7 @@ def calibrate(
 
     Parameters
     ----------
-    source : path, FloodMap or ndarray
+    source : path, IdentifiedFile, FloodMap or ndarray
         A raw event file, a map file, a plain 2-D array file, or a flood map in memory.
     geometry : BlockGeometry, optional
         The crystal array; proposed from the map when left out.
@@ -81,7 +81,12 @@ def calibrate(
         raise GeometryError(f"the geometry is a BlockGeometry(rows, cols), not {geometry!r}")
     parameters = parameters or CalibrationParameters()
     clock = _Clock(progress)
-    inputs = {} if isinstance(source, (FloodMap, np.ndarray)) else {"source": Path(source)}
+    file, inputs = None, {}
+    if not isinstance(source, (FloodMap, np.ndarray)):
+        source = file = identify(source, Hints(parameters.event_format))
+        inputs["source"] = file.path
+        if file.content is Content.EVENTS:
+            parameters = replace(parameters, event_format=file.found.layout)
     with clock.step("flood map") as report:
         flood, used, warnings = load_flood(
             source, parameters.flood, parameters.event_format, progress=report, cancelled=cancelled
@@ -108,6 +113,7 @@ def calibrate(
         fixed=dict(fixed or {}),
         seconds=clock.seconds,
         warnings=(*warnings, *solver.lattice.doubts, *solver.cells.warnings),
+        source=file,
     )
 
 
@@ -167,7 +173,7 @@ class _Solver:
         """
         source, parameters = self._source, self._parameters
         layout, windows = parameters.event_format, parameters.crystal_windows
-        if isinstance(source, (FloodMap, np.ndarray)) or identify(source, layout) is not FileKind.EVENTS:
+        if not isinstance(source, IdentifiedFile) or source.content is not Content.EVENTS:
             raise ParameterError(
                 "crystals' own energy windows need a raw event file; leave them out for a map"
             )

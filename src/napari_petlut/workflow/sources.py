@@ -17,26 +17,17 @@ from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import one_line, read_bytes
 from napari_petlut.formats.events import event_count, iter_words, load_event_format
+from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.maps import ARRAY_SUFFIXES, MAP_BYTES, read_flood
 from napari_petlut.formats.peaks import read_peaks
-from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
 
 LARGEST_PRIOR = 2**24
 """Bytes; a lattice of 255 x 255 crystals takes a sixteenth of it."""
-_KIND_IN_WORDS = {
-    FileKind.MAP: "a map file",
-    FileKind.ARRAY: "a 2-D array",
-    FileKind.LUT: "a crystal LUT",
-    FileKind.ENERGY_LUT: "an energy LUT",
-    FileKind.PEAKS: "a table of peaks",
-    FileKind.RECORD: "a record",
-    FileKind.SESSION: "a session",
-    FileKind.MODEL: "a fitted model",
-}
 
 Source = str | os.PathLike[str] | FloodMap | npt.NDArray[Any]
+"""A file, which may be identified already, or a map in memory."""
 
 
 def load_flood(
@@ -51,7 +42,7 @@ def load_flood(
 
     Parameters
     ----------
-    source : path, FloodMap or ndarray
+    source : path, IdentifiedFile, FloodMap or ndarray
     parameters : FloodParameters
         Used for raw events only. A window left open is taken from their spectrum.
     event_format : EventFormat
@@ -80,14 +71,22 @@ def load_flood(
         if source.dtype.kind not in "buif":
             raise ParameterError(f"a flood map is an array of real numbers, not of {source.dtype}")
         return FloodMap(source.astype(np.float64)), parameters, ()
-    path = Path(source)
-    kind = identify(path, event_format)
-    if kind in (FileKind.MAP, FileKind.ARRAY) or path.suffix.lower() in ARRAY_SUFFIXES:
-        return read_flood(path), parameters, _idle_parameters(parameters)
-    if kind is not FileKind.EVENTS:
-        wanted = f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array"
-        raise _wrong_kind(path, wanted, kind)
-    return flood_of_events(path, parameters, event_format, progress=progress, cancelled=cancelled)
+    file = identify(source, Hints(event_format))
+    flood = _flood_in(file)
+    if flood is not None:
+        return flood, parameters, _idle_parameters(parameters)
+    if file.content is not Content.EVENTS:
+        raise file.refusal(f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array")
+    return flood_of_events(file, parameters, file.found.layout, progress=progress, cancelled=cancelled)
+
+
+def _flood_in(file: IdentifiedFile) -> FloodMap | None:
+    """Return the flood map that a file holds, None if it holds none."""
+    if file.content is Content.MAP:
+        flood: FloodMap = file.read()
+        return flood
+    # Who gives such a file means a map; its reader says best what is wrong with it.
+    return read_flood(file) if file.path.suffix.lower() in ARRAY_SUFFIXES else None
 
 
 def flood_shape(
@@ -97,7 +96,8 @@ def flood_shape(
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or IdentifiedFile
+        A map is read, once: an identified file keeps it.
     parameters : FloodParameters
     event_format : EventFormat
 
@@ -106,17 +106,12 @@ def flood_shape(
     FormatError
         If the file cannot be used.
     """
-    path = Path(path)
-    if path.suffix.lower() in ARRAY_SUFFIXES or identify(path, event_format) in (
-        FileKind.MAP,
-        FileKind.ARRAY,
-    ):
-        return read_flood(path).shape
-    return parameters.bins, parameters.bins
+    flood = _flood_in(identify(path, Hints(event_format)))
+    return (parameters.bins, parameters.bins) if flood is None else flood.shape
 
 
-def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> None:
-    """Make sure that a file holds raw events.
+def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> IdentifiedFile:
+    """Return a file, identified, that holds raw events.
 
     Parameters
     ----------
@@ -129,16 +124,10 @@ def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> N
     FormatError
         If it is a file of another kind, or cannot be read.
     """
-    kind = identify(path, event_format)
-    if kind is not FileKind.EVENTS:
-        raise _wrong_kind(Path(path), "raw events", kind)
-
-
-def _wrong_kind(path: Path, wanted: str, kind: FileKind) -> FormatError:
-    if kind is FileKind.UNKNOWN:
-        found = f"{path.stat().st_size:,} bytes that look like none"
-        return FormatError(path, wanted, found, "check the file; events of another layout need their format")
-    return FormatError(path, wanted, _KIND_IN_WORDS[kind], "choose another file")
+    file = identify(path, Hints(event_format))
+    if file.content is not Content.EVENTS:
+        raise file.refusal("raw events")
+    return file
 
 
 def _idle_parameters(parameters: FloodParameters) -> tuple[str, ...]:
@@ -184,7 +173,6 @@ def flood_of_events(
     FormatError
         If the file cannot be used, or has no event in the window.
     """
-    path = Path(path)
     events = event_count(path, event_format)
     warnings: tuple[str, ...] = ()
     if parameters.window is None:
@@ -200,7 +188,7 @@ def flood_of_events(
         event_format,
         parameters,
         events=events,
-        source=path.name,
+        source=Path(path).name,
         progress=progress,
         cancelled=cancelled,
     )
@@ -233,7 +221,7 @@ def first_positions(
     ParameterError
         If the source is no raw event file.
     """
-    if isinstance(source, (FloodMap, np.ndarray)) or identify(source, event_format) is not FileKind.EVENTS:
+    if isinstance(source, (FloodMap, np.ndarray)) or not _holds_events(source, event_format):
         raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
     found: list[FloatArray] = []
     for words in iter_words(source, event_format):
@@ -241,6 +229,10 @@ def first_positions(
         if sum(map(len, found)) >= events:
             break
     return np.concatenate(found)[:events]
+
+
+def _holds_events(source: str | os.PathLike[str], event_format: EventFormat) -> bool:
+    return identify(source, Hints(event_format)).content is Content.EVENTS
 
 
 def load_prior(

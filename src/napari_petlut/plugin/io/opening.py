@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,9 @@ import numpy as np
 from napari.layers import Labels, Layer
 
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
+from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
-from napari_petlut.formats.maps import read_map
-from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.formats.record import read_record
-from napari_petlut.formats.session import read_session
-from napari_petlut.formats.sniff import FileKind, identify
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat
 from napari_petlut.plugin import layers as ly
@@ -30,7 +28,7 @@ def open_file(
     path: Path,
     viewer: ViewerModel | None = None,
     *,
-    open_events: Callable[[Path, EventFormat], list[Layer]] | None = None,
+    open_events: Callable[[IdentifiedFile], list[Layer]] | None = None,
 ) -> list[Layer]:
     """Return the layers of a file.
 
@@ -48,43 +46,54 @@ def open_file(
         If the file cannot be used.
     """
     try:
-        return _open_known(path, viewer, open_events or open_events_now)
+        file = identify(path, Hints(event_format(reading_preferences())))
+        return open_identified(file, viewer, open_events=open_events)
     except (ParameterError, GeometryError) as error:
         raise FormatError(path, "a file that can be shown", str(error), "correct the file") from error
 
 
-def _open_known(
-    path: Path, viewer: ViewerModel | None, open_events: Callable[[Path, EventFormat], list[Layer]]
+def open_identified(
+    file: IdentifiedFile,
+    viewer: ViewerModel | None = None,
+    *,
+    open_events: Callable[[IdentifiedFile], list[Layer]] | None = None,
 ) -> list[Layer]:
-    chosen = reading_preferences()
-    fmt = event_format(chosen)
-    kind = identify(path, fmt)
-    if kind is FileKind.EVENTS:
-        return open_events(path, fmt)
-    if kind is FileKind.LUT:
-        return open_lut(path, viewer, chosen)
-    openers: dict[FileKind, Callable[[Path], list[Layer]]] = {
-        FileKind.MAP: open_map,
-        FileKind.PEAKS: open_peaks,
-        FileKind.RECORD: lambda record: open_record(record, viewer),
-        FileKind.SESSION: lambda session: ly.with_own_blocks(open_session(session), viewer),
+    """Return the layers of a file of which it is known what it is.
+
+    Parameters
+    ----------
+    file, viewer, open_events
+        As for `open_file`.
+
+    Raises
+    ------
+    PetlutError
+        If the file cannot be used.
+    """
+    openers: dict[Content, Callable[[IdentifiedFile], list[Layer]]] = {
+        Content.EVENTS: open_events or open_events_now,
+        Content.MAP: open_map,
+        Content.LUT: lambda lut: open_lut(lut, viewer, reading_preferences()),
+        Content.PEAKS: open_peaks,
+        Content.RECORD: lambda record: open_record(record, viewer),
+        Content.SESSION: lambda session: ly.with_own_blocks(open_session(session), viewer),
     }
-    if kind not in openers:
+    if file.content not in openers:
         raise FormatError(
-            path,
+            file,
             "raw events, a map, a LUT, a peak table, a record or a session",
-            "another kind of file" if kind is FileKind.UNKNOWN else f"a file of kind {kind}",
+            file.kind.words,
             f"check the file; if it holds raw events of another layout, set that in {WHERE}",
         )
-    return openers[kind](path)
+    return openers[file.content](file)
 
 
 # -- flood maps -------------------------------------------------------------------------------------------
 
 
-def open_map(path: Path) -> list[Layer]:
-    """Return the Image layer of the lab's map file: the block's region only."""
-    return [ly.file_flood_layer(read_map(path), path)]
+def open_map(file: IdentifiedFile) -> list[Layer]:
+    """Return the Image layer of a flood map; of the lab's map file, the block's region only."""
+    return [ly.file_flood_layer(file.read(), file.path)]
 
 
 def event_format(chosen: ReadingPreferences) -> EventFormat:
@@ -100,32 +109,32 @@ def event_format(chosen: ReadingPreferences) -> EventFormat:
     return load_event_format(chosen.event_format) if chosen.event_format.strip() else EventFormat()
 
 
-def open_events_now(path: Path, fmt: EventFormat) -> list[Layer]:
+def open_events_now(file: IdentifiedFile) -> list[Layer]:
     """Return the Image layer of a raw event file, counted before this function returns."""
     from napari_petlut.analysis.flood import FloodParameters
     from napari_petlut.workflow.sources import flood_of_events
 
-    return [ly.events_layer(path, fmt, *flood_of_events(path, FloodParameters(), fmt))]
+    layout = file.found.layout
+    return [ly.events_layer(file.path, layout, *flood_of_events(file, FloodParameters(), layout))]
 
 
 # -- peaks ------------------------------------------------------------------------------------------------
 
 
-def open_peaks(path: Path) -> list[Layer]:
+def open_peaks(file: IdentifiedFile) -> list[Layer]:
     """Return the Points layer of a peak table; it waits for the block that it belongs to."""
-    peaks = read_peaks(path)
-    layer = ly.peaks_layer(peaks, name=path.stem, geometry=_geometry_of_table(path))
-    ly.info(layer).path = path.resolve()
+    layer = ly.peaks_layer(file.read(), name=file.path.stem, geometry=_geometry_of_table(file))
+    ly.info(layer).path = file.path.resolve()
     return [layer]
 
 
-def _geometry_of_table(path: Path) -> BlockGeometry | None:
+def _geometry_of_table(file: IdentifiedFile) -> BlockGeometry | None:
     """Return the crystal array that the columns of a peak table tell; it holds at least all of its peaks."""
-    with path.open(encoding="utf-8-sig", newline="") as table:
-        places = [
-            tuple(_whole(line.get(column)) for column in ("crystal", "row", "col"))
-            for line in csv.DictReader(table, skipinitialspace=True)
-        ]
+    table = StringIO(file.held.content("a peak table").decode("utf-8-sig"), newline="")
+    places = [
+        tuple(_whole(line.get(column)) for column in ("crystal", "row", "col"))
+        for line in csv.DictReader(table, skipinitialspace=True)
+    ]
     numbered = [place for place in places if min(place) >= 0]
     steps = {(crystal - col) // row for crystal, row, col in numbered if row > 0}
     if len(steps) != 1:
@@ -141,20 +150,21 @@ def _whole(field: str | None) -> int:
 # -- LUTs -------------------------------------------------------------------------------------------------
 
 
-def open_lut(path: Path, viewer: ViewerModel | None, chosen: ReadingPreferences) -> list[Layer]:
+def open_lut(file: IdentifiedFile, viewer: ViewerModel | None, chosen: ReadingPreferences) -> list[Layer]:
     """Return the Labels layers of a LUT file, drawn as outlines; hovering shows crystal, row and column.
 
     What the file does not tell is taken from the record beside it, the person's preferences, or the block
     that is open in the viewer, in this order. A file of several blocks gives a layer for each, of which the
     first is shown.
     """
-    encoding, geometry = encoding_in_record(path)
+    path = file.path
+    encoding, geometry = encoding_in_record(file)
     known = [
         (encoding, geometry),
         (chosen.encoding, chosen.geometry),
         (chosen.encoding, geometry_in_viewer(viewer, ly.block_name(path))),
     ]
-    found = _read_luts_knowing(path, [(e, g) for e, g in known if e or g])
+    found = _read_luts_knowing(file, [(e, g) for e, g in known if e or g])
     layers: list[Layer] = []
     for index, lut in enumerate(found):
         layer = _lut_layer(lut, path, f" {index}" if len(found) > 1 else "")
@@ -189,15 +199,15 @@ def _put_over_map(layer: Labels, viewer: ViewerModel | None) -> None:
 
 
 def _read_luts_knowing(
-    path: Path, known: list[tuple[LUTEncoding | str | None, BlockGeometry | None]]
+    file: IdentifiedFile, known: list[tuple[LUTEncoding | str | None, BlockGeometry | None]]
 ) -> list[LUTFile]:
     """Read a LUT with the first knowledge that fits, then with none; complain about the first attempt."""
     first: FormatError | None = None
     for encoding, geometry in [*known, (None, None)]:
         try:
-            blocks = lut_blocks(path, encoding) if encoding else 1
+            blocks = lut_blocks(file, encoding) if encoding else 1
             numbers = range(blocks) if blocks > 1 else [None]
-            return [read_lut(path, encoding, geometry, block=number) for number in numbers]
+            return [read_lut(file, encoding, geometry, block=number) for number in numbers]
         except FormatError as error:
             first = first or error
     assert first is not None
@@ -205,25 +215,23 @@ def _read_luts_knowing(
         f"open the block's flood map first and set its rows and columns in the Block panel, or set rows, "
         f"columns and encoding in {WHERE}"
     )
-    raise FormatError(path, first.expected, first.found, remedy)
+    raise FormatError(file, first.expected, first.found, remedy)
 
 
-def lut_blocks(path: Path, encoding: LUTEncoding | str) -> int:
+def lut_blocks(file: IdentifiedFile, encoding: LUTEncoding | str) -> int:
     """Return how many blocks a LUT file of this layout holds, judged by its size."""
     layout = lut_encoding(encoding)
     if layout.codec != "plain":
         return 1
-    return max((path.stat().st_size - layout.header_bytes) // layout.block_bytes, 1)
+    return max((file.size - layout.header_bytes) // layout.block_bytes, 1)
 
 
-def encoding_in_record(path: Path) -> tuple[LUTEncoding | None, BlockGeometry | None]:
+def encoding_in_record(file: IdentifiedFile) -> tuple[LUTEncoding | None, BlockGeometry | None]:
     """Return what the record beside a LUT file says about exactly this file, nothing without one."""
-    from napari_petlut.formats.record import sha256_of
-
-    beside = path.with_name(f"{path.stem}_record.json")
+    beside = file.path.with_name(f"{file.path.stem}_record.json")
     try:
         record = read_record(beside)
-        if record.outputs["lut"].sha256 != sha256_of(path):
+        if record.outputs["lut"].sha256 != file.sha256:
             return None, None
         return record.lut_encoding, record.geometry
     except (FormatError, LookupError):
@@ -241,9 +249,9 @@ def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry 
 # -- several layers at once -------------------------------------------------------------------------------
 
 
-def open_record(path: Path, viewer: ViewerModel | None) -> list[Layer]:
+def open_record(file: IdentifiedFile, viewer: ViewerModel | None) -> list[Layer]:
     """Return map, cells and peaks of a calibrated block from its record, as far as they are there."""
-    record = read_record(path)
+    path, record = file.path, read_record(file)
     names = [path.parent / record.inputs["source"].path] if "source" in record.inputs else []
     names += [path.parent / record.outputs[kind].name for kind in ("lut", "peaks") if kind in record.outputs]
     method = record.segmentation_method
@@ -265,8 +273,8 @@ def become_cells(layer: Labels, method: str) -> None:
     layer.name = ly.layer_name(ly.block_of(layer), ly.LayerKind.CELLS)
 
 
-def open_session(path: Path) -> list[Layer]:
+def open_session(file: IdentifiedFile) -> list[Layer]:
     """Return the layers of a session, as they were."""
     from napari_petlut.plugin.io.session import layers_of_session
 
-    return layers_of_session(read_session(path))
+    return layers_of_session(file.read())

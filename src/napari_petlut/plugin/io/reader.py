@@ -18,7 +18,7 @@ from napari_petlut.plugin.work.context import complain, current_viewer, is_inter
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_petlut.model import EventFormat
+    from napari_petlut.formats.identification import IdentifiedFile
 
 Paths = str | Sequence[str]
 Read = Callable[[Paths], list[Any]]
@@ -94,16 +94,16 @@ def _read_one(path: Path) -> list[Layer]:
     return layers
 
 
-def _open_events(path: Path, fmt: EventFormat) -> list[Layer]:
+def _open_events(file: IdentifiedFile) -> list[Layer]:
     """Count a small file at once, and a large one in the background."""
     from napari_petlut.formats.events import event_count
     from napari_petlut.plugin.io.counting_events import AT_ONCE_EVENTS, open_in_background
     from napari_petlut.plugin.io.opening import open_events_now
 
-    viewer = current_viewer()
-    if viewer is None or event_count(path, fmt) <= AT_ONCE_EVENTS:
-        return open_events_now(path, fmt)
-    open_in_background(path, fmt, viewer)
+    viewer, layout = current_viewer(), file.found.layout
+    if viewer is None or event_count(file, layout) <= AT_ONCE_EVENTS:
+        return open_events_now(file)
+    open_in_background(file.path, layout, viewer)
     return []
 
 

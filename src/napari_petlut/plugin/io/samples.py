@@ -37,10 +37,10 @@ def raw_events() -> LayerDataList:
 
     The event file lies in a temporary folder that goes away with the program.
     """
-    from napari_petlut.model import EventFormat
+    from napari_petlut.formats.identification import identify
     from napari_petlut.plugin.io.opening import open_events_now
 
-    (layer,) = open_events_now(event_file(), EventFormat())
+    (layer,) = open_events_now(identify(event_file()))
     layer.name = "raw events"
     known = ly.info(layer)
     known.block, known.geometry = layer.name, _geometry("typical")

@@ -1,0 +1,306 @@
+import json
+import pickle
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_petlut.errors import FormatError
+from napari_petlut.formats import (
+    _files,
+    energy_lut,
+    events,
+    identification,
+    lut,
+    maps,
+    models,
+    peaks,
+    plain,
+    session,
+)
+from napari_petlut.formats._files import HeldFile
+from napari_petlut.formats.identification import (
+    KINDS,
+    UNKNOWN,
+    Content,
+    Hints,
+    describe,
+    identify,
+    kind_named,
+)
+from napari_petlut.formats.kinds import CERTAIN, Alternative, Finding, Kind
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import BitField, CrystalLUT, EnergyLUT, EventFormat, FloodMap, Peaks
+
+BLOCK = BlockGeometry(4, 4)
+COUNTS = np.arange(512.0 * 512).reshape(512, 512) % 900
+FLOOD = FloodMap(COUNTS, spectrum=np.arange(4096))
+IDS = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 128, axis=0), 128, axis=1)
+LUT = CrystalLUT(IDS, BLOCK)
+WIDE = EventFormat("wide", ">u8", BitField(40, 16), BitField(0, 16), BitField(20, 16), header_bytes=5)
+
+
+def some_events(path, n=1000, fmt=EventFormat()):
+    rng = np.random.default_rng(0)
+    energy = rng.integers(100, 900, n)
+    events.write_events(path, energy, rng.integers(0, energy), rng.integers(0, energy), fmt)
+
+
+WRITERS = {
+    "events": [("raw.dat", some_events), ("nosuffix", some_events)],
+    "map": [("map.dat", lambda p: maps.write_map(p, FLOOD))],
+    "array": [
+        *((f"a{suffix}", lambda p: maps.write_array(p, FLOOD)) for suffix in maps.ARRAY_SUFFIXES),
+        ("other.dat", lambda p: tifffile.imwrite(p, COUNTS)),
+    ],
+    "lut": [
+        ("a.lut", lambda p: lut.write_lut(p, LUT)),
+        ("linear.dat", lambda p: lut.write_lut(p, LUT, "linear")),
+        ("b.clu", lambda p: lut.write_lut(p, LUT.without([3]), "ucd-clu")),
+        ("PLUT_01_02", lambda p: lut.write_lut(p, LUT, "cpm")),
+        ("a.crm", lambda p: lut.write_lut(p, LUT.resampled((256, 256)).without([15]), "cti-crm")),
+    ],
+    "energy_lut": [("e.csv", lambda p: energy_lut.write_energy_lut(p, EnergyLUT(np.full(16, 600.0), BLOCK)))],
+    "peaks": [
+        ("p.csv", lambda p: peaks.write_peaks(p, Peaks(np.ones((3, 2))))),
+        ("points.txt", lambda p: p.write_text("index,axis-0,axis-1\n0,1,2\n")),
+    ],
+    "record": [("r.json", lambda p: plain.write_json(p, {"seed": 1}))],
+    "session": [
+        ("s.petlut", lambda p: session.write_session(p, session.Session(()))),
+        ("s.zip", lambda p: session.write_session(p, session.Session(()))),
+    ],
+    "model": [("m.npz", lambda p: models.save_model(p, models.StoredModel("mixture")))],
+    "unknown": [
+        ("readme.txt", lambda p: p.write_text("Some words, and 3 numbers.\n")),
+        ("broken.json", lambda p: p.write_text("{ not json")),
+        ("picture.png", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))),
+        ("other.npz", lambda p: np.savez(p, a=np.ones(3))),
+        ("zeros.dat", lambda p: p.write_bytes(bytes(4000))),
+        ("small.dat", lambda p: p.write_bytes(b"\0\1\2")),
+        ("random.dat", lambda p: p.write_bytes(bytes([255, 255, 15, 0]) * 1000)),
+    ],
+}
+CASES = [(kind, name, write) for kind, files in WRITERS.items() for name, write in files]
+
+
+@pytest.mark.parametrize(("kind", "name", "write"), CASES, ids=[name for _, name, _ in CASES])
+def test_each_kind_is_told_and_described(tmp_path, kind, name, write):
+    path = tmp_path / name
+    write(path)
+    file = identify(path, Hints(geometry=BLOCK))
+    assert file.kind.name == kind
+    facts = describe(file)
+    assert (facts["kind"], facts["file"], facts["bytes"]) == (kind, name, path.stat().st_size)
+    assert "problem" not in facts
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_events_of_another_layout(tmp_path):
+    some_events(tmp_path / "a.dat", 100, WIDE)
+    file = identify(tmp_path / "a.dat", Hints(WIDE))
+    assert (file.content, file.found.layout) == (Content.EVENTS, WIDE)
+    facts = describe(file)
+    assert (facts["events"], facts["format"]) == (100, "wide")
+
+
+@pytest.mark.parametrize("words", [maps.MAP_BYTES // 4, 1024 * 1024, 512 * 512])
+def test_events_of_the_size_of_a_map_or_lut_are_events(tmp_path, words):
+    some_events(tmp_path / "a.dat", words)
+    assert identify(tmp_path / "a.dat").content is Content.EVENTS
+
+
+def test_a_map_without_counts_is_a_map_with_a_problem(tmp_path):
+    (tmp_path / "a.dat").write_bytes(bytes(maps.MAP_BYTES))
+    facts = describe(identify(tmp_path / "a.dat"))
+    assert facts["kind"] == "map"
+    assert "none at all" in facts["problem"]
+
+
+def test_facts_about_a_map_and_a_lut(tmp_path):
+    maps.write_map(tmp_path / "a.dat", FLOOD)
+    facts = describe(identify(tmp_path / "a.dat"))
+    assert facts["pixels"] == [512, 512]
+    assert (facts["counts"], facts["highest"]) == (COUNTS.sum(), 899)
+    assert facts["events_in_spectrum"] == 4095 * 2048
+    lut.write_lut(tmp_path / "a.lut", LUT.without([3]))
+    facts = describe(identify(tmp_path / "a.lut"))
+    assert (facts["encoding"], facts["rows"], facts["cols"]) == ("packed", 4, 4)
+    assert (facts["crystals_with_pixels"], facts["pixels_without_crystal"]) == (15, 128 * 128)
+
+
+def test_what_is_not_clear_is_a_problem(tmp_path):
+    lut.write_lut(tmp_path / "a.lut", LUT, "linear")
+    assert "give rows and cols" in describe(identify(tmp_path / "a.lut"))["problem"]
+    some_events(tmp_path / "raw.dat")
+    with (tmp_path / "raw.dat").open("ab") as handle:
+        handle.write(b"xy")
+    assert describe(identify(tmp_path / "raw.dat"))["problem"] == "2 bytes after the last complete event"
+    np.save(tmp_path / "a.npy", np.ones((2, 2, 2)))
+    assert "3-D" in describe(identify(tmp_path / "a.npy"))["problem"]
+
+
+def test_facts_about_peaks(tmp_path):
+    table = Peaks(np.ones((3, 2)), np.array([0, 1, -1]), ["found", "found", "suspect"])
+    peaks.write_peaks(tmp_path / "p.csv", table)
+    facts = describe(identify(tmp_path / "p.csv"))
+    assert (facts["peaks"], facts["numbered"], facts["status"]) == (3, 2, {"found": 2, "suspect": 1})
+
+
+@pytest.mark.parametrize("name", [".", "none"])
+def test_what_is_no_file_is_an_error(tmp_path, name):
+    with pytest.raises(FormatError):
+        identify(tmp_path / name)
+
+
+@pytest.mark.parametrize("space", [" ", "\u202f", "\u00a0", "\u2009"])
+def test_text_with_any_kind_of_space_is_text(tmp_path, space):
+    path = tmp_path / "record.json"
+    path.write_text(
+        json.dumps({"counts": f"1{space}694{space}019"} | {str(i): i for i in range(99)}, ensure_ascii=False)
+    )
+    assert identify(path).content is Content.RECORD
+
+
+def test_a_record_tells_what_it_is_of(tmp_path):
+    of_result = {"record": "a calibration", "geometry": {"rows": 2, "cols": 3}, "result": {}}
+    plain.write_json(tmp_path / "r.json", of_result)
+    facts = describe(identify(tmp_path / "r.json"))
+    assert (facts["record"], facts["geometry"]) == ("a calibration", {"rows": 2, "cols": 3})
+    assert facts["keys"] == ["geometry", "record", "result"]
+    plain.write_json(tmp_path / "holds_one.json", {"record": of_result})
+    assert "record" not in describe(identify(tmp_path / "holds_one.json"))
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of all files that are opened, one entry for each time."""
+    names = []
+    real = open
+
+    def noting(file, *args, **kwargs):
+        names.append(Path(file).name)
+        return real(file, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", noting)
+    monkeypatch.setattr(_files, "open", noting, raising=False)
+    return names
+
+
+def test_the_table_is_the_kinds_that_the_tests_know():
+    names = [kind.name for kind in KINDS]
+    assert len(set(names)) == len(names)
+    assert {*names, UNKNOWN.name} == set(WRITERS)
+    assert [kind_named(name) for name in names] == list(KINDS)
+    assert all(kind.words and kind.known_by for kind in KINDS)
+
+
+@pytest.mark.parametrize(("kind", "name", "write"), CASES, ids=[name for _, name, _ in CASES])
+def test_a_file_is_opened_once_to_be_identified(tmp_path, opened, kind, name, write):
+    write(tmp_path / name)
+    opened.clear()
+    identify(tmp_path / name)
+    assert opened == [name]
+
+
+@pytest.mark.parametrize(("name", "write"), [case for kind in ("lut", "map") for case in WRITERS[kind]])
+def test_what_was_read_to_identify_a_file_is_not_read_again(tmp_path, opened, name, write):
+    path = tmp_path / name
+    write(path)
+    file = identify(path, Hints(geometry=BLOCK))
+    content = path.read_bytes()
+    path.unlink()
+    if file.path.suffix not in (".lut", ".clu", ".crm"):  # believed by their name
+        opened.clear()
+        assert file.read() is file.read()
+        assert file.sha256 == sha256(content).hexdigest()
+        assert identify(file) is file
+        assert describe(file)["bytes"] == len(content)
+        assert opened == []
+
+
+def test_a_large_file_is_not_read_to_be_identified(tmp_path, monkeypatch):
+    some_events(tmp_path / "a.dat", 2_000_000)
+    taken = []
+    real = HeldFile.handle
+    monkeypatch.setattr(HeldFile, "handle", lambda self: _Counting(real(self), taken))
+    assert identify(tmp_path / "a.dat").content is Content.EVENTS
+    assert sum(taken) < 200_000
+
+
+class _Counting:
+    def __init__(self, handle, taken):
+        self._handle, self._taken = handle, taken
+
+    def seek(self, place):
+        return self._handle.seek(place)
+
+    def read(self, size):
+        self._taken.append(size)
+        return self._handle.read(size)
+
+
+def test_a_file_that_grew_since_it_was_identified_is_an_error(tmp_path):
+    lut.write_lut(tmp_path / "a.lut", LUT)
+    file = identify(tmp_path / "a.lut")
+    with (tmp_path / "a.lut").open("ab") as handle:
+        handle.write(b"more")
+    with pytest.raises(FormatError, match="being written"):
+        file.read()
+
+
+def test_an_identified_file_goes_to_another_process_without_its_content(tmp_path):
+    maps.write_map(tmp_path / "a.dat", FLOOD)
+    file = identify(tmp_path / "a.dat", Hints(geometry=BLOCK))
+    again = pickle.loads(pickle.dumps(replace(file, finding=Finding(CERTAIN))))
+    assert (again.path, again.kind, again.hints) == (file.path, file.kind, file.hints)
+    np.testing.assert_array_equal(again.read().counts, COUNTS)
+
+
+def test_other_hints_identify_a_file_anew(tmp_path):
+    some_events(tmp_path / "a.dat", 1000, WIDE)
+    plain = identify(tmp_path / "a.dat")
+    assert identify(plain) is plain
+    assert identify(plain, Hints(geometry=None)) is plain
+    assert identify(plain, Hints(WIDE)).found.layout == WIDE
+    assert identify(plain, Hints(geometry=BLOCK)).hints.geometry == BLOCK
+
+
+def test_what_a_file_could_be_is_told_best_first(tmp_path, monkeypatch):
+    def guess(name, *findings):
+        return Kind(name, Content.MAP, f"a {name}", (), "a guess", lambda look: iter(findings))
+
+    kinds = (
+        guess("first", Finding(0.6), Finding(0.2, why="rows look smooth", tell="--dtype u2")),
+        guess("second", Finding(0.7, found="u4")),
+        guess("third", Finding(0.6)),
+    )
+    monkeypatch.setattr(identification, "KINDS", kinds)
+    (tmp_path / "a.dat").write_bytes(bytes(100))
+    file = identify(tmp_path / "a.dat")
+    assert (file.kind.name, file.found) == ("second", "u4")
+    assert [other.kind.name for other in file.alternatives] == ["first", "third", "first"]
+    other = file.taken_as(file.alternatives[1])
+    assert other.kind.name == "third"
+    assert [kind.kind.name for kind in other.alternatives] == ["second", "first", "first"]
+
+    monkeypatch.setattr(
+        identification, "KINDS", (guess("a", Finding(0.1), Finding(0.2, why="smooth", tell="--dtype u2")),)
+    )
+    unknown = identify(tmp_path / "a.dat")
+    assert unknown.content is Content.UNKNOWN
+    assert isinstance(unknown.alternatives[0], Alternative)
+    assert str(unknown.refusal("a map")).endswith(
+        "expected a map, found 100 bytes that look like none; smooth: --dtype u2"
+    )
+    taken = unknown.taken_as(unknown.alternatives[0])
+    assert (taken.kind.name, len(taken.alternatives)) == ("a", 1)
+
+
+def test_a_kind_without_a_reader_says_so(tmp_path):
+    some_events(tmp_path / "a.dat")
+    with pytest.raises(FormatError, match="found raw events"):
+        identify(tmp_path / "a.dat").read()
