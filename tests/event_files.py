@@ -1,5 +1,6 @@
 """One simulated block as events of every position rule, for tests of formats, analysis and workflow."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -110,3 +111,86 @@ def as_hits(words):
     )
     starts = np.arange(0, 4 * len(charges), 4)
     return EventColumns(columns, starts=starts), format_of(source), keep
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+def columns_of(events):
+    """The columns of some events as a plain dict."""
+    return {name: np.asarray(events.column(name)) for name in events.names}
+
+
+def write_text(
+    path, columns, *, delimiter=",", decimal=".", header=True, encoding="utf-8", end="\n", trailing=False
+):
+    """A table of text with every digit that a number has."""
+    last = delimiter if trailing else ""
+    lines = [delimiter.join(columns) + last] if header else []
+    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+        fields = (repr(value).replace(".", decimal) for value in row)
+        lines.append(delimiter.join(fields) + last)
+    path.write_bytes(end.join([*lines, ""]).encode(encoding))
+
+
+def write_records(path, columns, container):
+    """Binary records as a container describes them."""
+    records = np.zeros(len(next(iter(columns.values()))), container.record_dtype())
+    for name, column in columns.items():
+        records[name] = column
+    path.write_bytes(b"\x07" * container.header_bytes + records.tobytes())
+
+
+def write_npy(path, columns):
+    records = np.zeros(len(next(iter(columns.values()))), [(k, v.dtype) for k, v in columns.items()])
+    for name, column in columns.items():
+        records[name] = column
+    content = io.BytesIO()  # NumPy adds an ending to a path
+    np.save(content, records)
+    path.write_bytes(content.getvalue())
+
+
+def write_npz(path, columns, *, compressed=False):
+    content = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(content, **columns)
+    path.write_bytes(content.getvalue())
+
+
+def write_hdf5(path, columns, *, group="events", compound=False, **options):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        if compound:
+            records = np.zeros(len(next(iter(columns.values()))), [(k, v.dtype) for k, v in columns.items()])
+            for name, column in columns.items():
+                records[name] = column
+            file.create_dataset(f"{group}/table", data=records, **options)
+            return
+        for name, column in columns.items():
+            file.create_dataset(f"{group}/{name}", data=column, **options)
+
+
+def write_root(path, columns, *, tree="events"):
+    import uproot
+
+    with uproot.recreate(path) as file:
+        made = file.mktree(tree, {name: column.dtype for name, column in columns.items()})
+        half = len(next(iter(columns.values()))) // 2
+        made.extend({name: column[:half] for name, column in columns.items()})
+        made.extend({name: column[half:] for name, column in columns.items()})
+
+
+def write_parquet(path, columns, **options):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(columns), path, **options)
+
+
+def write_arrow(path, columns, *, stream=False, compression=None):
+    import pyarrow as pa
+
+    table = pa.table(columns)
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=3000)

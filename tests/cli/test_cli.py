@@ -187,7 +187,8 @@ def test_info_knows_the_files(folder, name):
 
 
 def test_another_event_layout_is_a_small_toml_file(folder, tmp_path):
-    from napari_petlut.formats.events import load_event_format, write_words
+    from napari_petlut.formats.event_formats import load_event_format
+    from napari_petlut.formats.events import write_words
 
     (tmp_path / "other.toml").write_text(
         'name = "other"\ndtype = ">u8"\nheader_bytes = 64\nfull_scale = 512.0\n'

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats.event_formats import load_event_format
 from napari_petlut.formats.events import (
     TruncatedFileWarning,
     event_count,
     iter_words,
-    load_event_format,
     pack_words,
     write_events,
     write_words,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from napari_petlut.errors import FormatError, TruncatedFileWarning
 from napari_petlut.formats import (
     energy_lut,
+    event_formats,
     events,
     identification,
     lut,
@@ -71,7 +72,11 @@ RECORD = record.Record(
 # Suffix, a valid content to damage, and the reader.
 READERS = {
     "events": (".dat", bytes(range(40)), lambda p: list(events.iter_words(p))),
-    "event format": (".toml", b'dtype = "<u4"\nx = { shift = 0, bits = 10 }\n', events.load_event_format),
+    "event format": (
+        ".toml",
+        b'dtype = "<u4"\nx = { shift = 0, bits = 10 }\n',
+        event_formats.load_event_format,
+    ),
     "npy": (".npy", ARRAYS[".npy"], maps.read_flood),
     "tif": (".tif", tiff(), maps.read_flood),
     "deflated tif": (".tif", tiff(compression="zlib", predictor=True), maps.read_flood),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
-from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary
-from napari_petlut.formats._settings import positive, read_settings, text, whole
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, open_binary
 from napari_petlut.formats.kinds import Content, Finding, IdentifiedFile, Kind, Look
-from napari_petlut.model import BitField, EventFormat
+from napari_petlut.model import EventFormat
 
 __all__ = [
     "CHUNK_EVENTS",
@@ -23,7 +22,6 @@ __all__ = [
     "TruncatedFileWarning",
     "event_count",
     "iter_words",
-    "load_event_format",
     "pack_words",
     "write_events",
     "write_words",
@@ -259,49 +257,6 @@ def write_words(
             handle.write(np.ascontiguousarray(chunk, dtype=stored).view(np.uint8).data)
 
     atomic_write(path, write, overwrite=overwrite)
-
-
-def load_event_format(path: StrPath) -> EventFormat:
-    """Read an event layout from a small TOML file.
-
-    Keys that are left out have the lab's values::
-
-        name = "our acquisition"
-        dtype = ">u8"
-        header_bytes = 128
-        full_scale = 256.0
-        energy = { shift = 40, bits = 16 }
-        x = { shift = 0, bits = 16 }
-        y = { shift = 20, bits = 16 }
-
-    Raises
-    ------
-    FormatError
-        If the file is no TOML, has unknown keys, or describes a layout that cannot be.
-    """
-    expected = "an event format in TOML"
-    table = read_settings(path, _SETTINGS, expected)
-    try:
-        return EventFormat(**{key: _SETTINGS[key](key, value) for key, value in table.items()})
-    except ParameterError as error:
-        raise FormatError(path, expected, one_line(error), "correct the value") from None
-
-
-def _bit_field(key: str, value: Any) -> BitField:  # noqa: ANN401 - whatever TOML can hold
-    if not isinstance(value, dict) or set(value) != {"shift", "bits"}:
-        raise ParameterError(f"{key} needs shift and bits, as in {key} = {{ shift = 0, bits = 10 }}")
-    return BitField(**{part: whole(f"{key}.{part}", number) for part, number in value.items()})
-
-
-_SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
-    "name": text,
-    "dtype": text,
-    "energy": _bit_field,
-    "x": _bit_field,
-    "y": _bit_field,
-    "header_bytes": whole,
-    "full_scale": positive,
-}
 
 
 # Real blocks leave some noise outside; bytes of another kind leave much more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,26 @@ class EventColumns:
         number = column.dtype.type
         part: Column = (column >> number(shift)) & number(mask)
         return part
+
+    def with_column(self, name: str, column: Column) -> EventColumns:
+        """Return the events with one more column."""
+        return EventColumns({**self._columns, name: column}, self._bits, self.starts)
+
+    @classmethod
+    def joined(cls, parts: Sequence[EventColumns]) -> EventColumns:
+        """Return the rows of several parts one after the other, each an event of its own."""
+        if len(parts) == 1:
+            return parts[0]
+        names = parts[0].names
+        return cls({k: np.concatenate([part._columns[k] for part in parts]) for k in names}, parts[0]._bits)
+
+    def rows_between(self, first: int, last: int) -> EventColumns:
+        """Return some of the rows, each an event of its own."""
+        return EventColumns({k: v[first:last] for k, v in self._columns.items()}, self._bits)
+
+    def grouped(self, starts: npt.NDArray[np.intp]) -> EventColumns:
+        """Return the same rows as events that begin at `starts`."""
+        return EventColumns(self._columns, self._bits, starts)
 
     def kept(self, mask: npt.NDArray[np.bool_]) -> EventColumns:
         """Return the rows where `mask` is True, each an event of its own."""

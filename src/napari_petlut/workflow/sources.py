@@ -16,7 +16,8 @@ from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import one_line, read_bytes
-from napari_petlut.formats.events import event_count, iter_words, load_event_format
+from napari_petlut.formats.event_formats import load_event_format
+from napari_petlut.formats.events import event_count, iter_words
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.maps import ARRAY_SUFFIXES, MAP_BYTES, read_flood
 from napari_petlut.formats.peaks import read_peaks

@@ -104,7 +104,7 @@ def event_format(chosen: ReadingPreferences) -> EventFormat:
     FormatError
         If its file cannot be used.
     """
-    from napari_petlut.formats.events import load_event_format
+    from napari_petlut.formats.event_formats import load_event_format
 
     return load_event_format(chosen.event_format) if chosen.event_format.strip() else EventFormat()
 
