@@ -1,4 +1,4 @@
-"""Fitted trees as the plain arrays that `napari_petlut.analysis.lattice.boosted_trees` reads."""
+"""Fitted trees as the plain arrays that `napari_petlut.analysis.lattice.sureness.trees` reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from napari_petlut.analysis.lattice.boosted_trees import ARRAYS
+from napari_petlut.analysis.lattice.sureness.trees import ARRAYS
 
 
 def write_trees(

@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from napari_petlut.analysis.lattice.confidence import FEATURES
+from napari_petlut.analysis.lattice.sureness.confidence import FEATURES
 
 SIGNS = {
     "resolution": -1,

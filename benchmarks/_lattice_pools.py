@@ -10,18 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.conclusion import conclude
-from napari_petlut.analysis.lattice.finding import refined
-from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
+from napari_petlut.analysis.lattice.concluding.conclusion import conclude
+from napari_petlut.analysis.lattice.finding import refine
+from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.analysis.lattice.prepare import prepare_map
-from napari_petlut.analysis.lattice.search import search
-from napari_petlut.analysis.lattice.spots import bin_map, find_spots
-from napari_petlut.analysis.lattice.squaring import (
-    squaring_factors,
-    stretched_lattice,
-    to_squared,
-)
+from napari_petlut.analysis.lattice.searching.schedule import search
+from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
+from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
+from napari_petlut.analysis.lattice.seeing.squaring import squaring_factors, stretched_lattice, to_squared
 from napari_petlut.model import FloatArray, Lattice
 from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
@@ -72,7 +68,7 @@ def searched_block(level: str, seed: int, factors: Collection[str] | None = None
     spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
     contest = Contest(ready, geometry, params.max_hypotheses, spots, None, strength)
     best = search(contest, lambda _: None)
-    lattice = conclude(contest, best, refined(contest, best), params, strength)
+    lattice = conclude(contest, best, refine(contest, best), params, strength)
     lattice = stretched_lattice(lattice, pixels)
     score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
     shape = geometry.shape

@@ -2,7 +2,7 @@
 
     uv run python benchmarks/fit_geometry.py [--blocks 300] [--keep FILE.npz]
 
-The printed lines go into `napari_petlut/analysis/lattice/geometry_evidence.py`. First a conditional logistic
+The printed lines go into `napari_petlut/analysis/lattice/sizes/evidence.py`. First a conditional logistic
 regression (McFadden 1974): the true size against the others of the same map. Then a logistic regression of
 whether the likeliest is true, on its share of the plausibility and on its own features.
 """
@@ -18,8 +18,8 @@ from scipy.optimize import minimize
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 from _geometry_blocks import CANVASES, drawn
-from napari_petlut.analysis.lattice import geometry_evidence as evidence
-from napari_petlut.analysis.lattice.geometry_proposal import Shape, compare
+from napari_petlut.analysis.lattice.sizes import evidence
+from napari_petlut.analysis.lattice.sizes.proposal import Shape, compare
 from napari_petlut.simulation import simulate_block
 
 FIRST_SEED = 700_000
@@ -78,7 +78,7 @@ def fit_confidence(maps: list[Map], coefficients: np.ndarray) -> np.ndarray:
         if seen:
             values = np.array(list(seen.values()))
             best, share = evidence.shares(values @ coefficients)
-            rows.append(evidence.sureness(values[best], share[best]))
+            rows.append(evidence.sureness_features(values[best], share[best]))
             right.append(list(seen)[best] == true)
     x, sign = np.array(rows), np.where(right, 1.0, -1.0)
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
@@ -112,7 +112,7 @@ def main() -> None:
         if chosen.keep:
             np.savez_compressed(chosen.keep, maps=np.array([*maps, None], dtype=object)[:-1])
     coefficients = fit_choice(maps)
-    for name, value in zip(evidence.FEATURES, coefficients, strict=True):
+    for name, value in zip(evidence.SIZE_FEATURES, coefficients, strict=True):
         print(f"    {value:.4g},  # {name}")
     print("confidence:", np.round(fit_confidence(maps, coefficients), 4).tolist())
 

@@ -2,9 +2,9 @@
 
     uv run python benchmarks/fit_lattice_confidence.py [--typical 300] [--hard 800] [--beyond 600] [--jobs 2]
 
-Writes the trees beside `napari_petlut/analysis/lattice/confidence.py`. Every block is judged by trees that
-have not seen it before the reliability is printed: of the confidence that a lattice holds in the end, after
-all rules, over as many blocks of every level. The last lines help to choose `suspect_below` in
+Writes the trees beside `napari_petlut/analysis/lattice/sureness/confidence.py`. Every block is judged by
+trees that have not seen it before the reliability is printed: of the confidence that a lattice holds in the
+end, after all rules, over as many blocks of every level. The last lines help to choose `suspect_below` in
 `parameters.py`.
 
 Some blocks have factors that are named: those whose lattices are most often wrong as a whole, because what
@@ -31,11 +31,12 @@ from _confidence_trees import (
     print_judgement,
 )
 from _lattice_pools import FIRST_SEED, Searched, Task, in_processes, searched_block
-from napari_petlut.analysis.lattice import conclusion, verdict
-from napari_petlut.analysis.lattice import confidence as room
-from napari_petlut.analysis.lattice.confidence import crystal_features
-from napari_petlut.analysis.lattice.merging import ALONE
+from napari_petlut.analysis.lattice.concluding import alternatives, limits
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
+from napari_petlut.analysis.lattice.sureness import confidence
+from napari_petlut.analysis.lattice.sureness.confidence import crystal_features
+from napari_petlut.analysis.lattice.sureness.dead import dead_probability
+from napari_petlut.analysis.lattice.sureness.merged import ALONE
 from napari_petlut.model import PeakStatus
 
 NUMBERS = {"easy": 100, "typical": 300, "hard": 800, "beyond": 600}
@@ -88,14 +89,16 @@ def judged_sample(block: Searched, *, named: bool) -> Judged:
 def rules(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     """Return what the rules after the trees make of the confidence: a factor, and the most that is left."""
     best, contest = block.best, block.contest
-    rivals = verdict.competitors(contest, best, LatticeParameters().max_alternatives)
-    _, partner, likely = conclusion.lightless(contest, best, LatticeParameters().missing_above)
+    rivals = alternatives.competitors(contest, best, LatticeParameters().max_alternatives)
+    lost = dead_probability(contest, best)
+    gone, partner, likely = limits.lightless(contest, best, lost, LatticeParameters().missing_above)
     assert contest.strength is not None
-    noisy = conclusion.only_noise(contest.strength, len(contest.geometry))
+    noisy = limits.only_noise(contest.strength, len(contest.geometry))
 
     def after(sure: float) -> np.ndarray:
-        lowered = conclusion.lowered(np.full(block.shape, sure), rivals, best)
-        return conclusion.ruled(lowered, noisy, partner != ALONE, likely)
+        lowered = limits.limit_by_rivals(np.full(block.shape, sure), rivals, best)
+        shared = limits.limit_by_noise_and_sharing(lowered, noisy, partner != ALONE, likely)
+        return limits.limit_to_the_living(shared, lost, gone)
 
     return after(LEAST_SURE) / LEAST_SURE, after(1.0)
 
@@ -121,7 +124,7 @@ def main() -> None:
     chosen = parser.parse_args()
     numbers = {level: getattr(chosen, level) for level in NUMBERS}
     found = list(samples(numbers, chosen.named, chosen.jobs))
-    fit_confidence(found, Path(room.__file__).with_name(room.TREES))
+    fit_confidence(found, Path(confidence.__file__).with_name(confidence.CONFIDENCE_TREES))
 
 
 def fit_confidence(blocks: Sequence[Judged], path: Path) -> None:

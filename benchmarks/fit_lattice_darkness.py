@@ -2,8 +2,9 @@
 
     uv run python benchmarks/fit_lattice_darkness.py [--typical 60] [--hard 300] [--dead 220] [--jobs 2]
 
-Writes the trees beside `napari_petlut/analysis/lattice/darkness.py`, and prints the coefficients that go into
-`merging.py`. Every block is judged by trees that have not seen it before what they are worth is printed.
+Writes the trees beside `napari_petlut/analysis/lattice/sureness/dead.py`, and prints the coefficients that go
+into `merged.py` there. Every block is judged by trees that have not seen it before what they are worth is
+printed.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from sklearn.linear_model import LogisticRegression
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 from _boosted_trees import write_trees
 from _lattice_pools import Searched, Task, in_processes, searched_block
-from napari_petlut.analysis.lattice import darkness, merging
-from napari_petlut.analysis.lattice.grids import local_pitch, node_distance
-from napari_petlut.analysis.lattice.merging import ALONE, sharing_features
-from napari_petlut.analysis.lattice.objective import own_spots
+from napari_petlut.analysis.lattice.grids import nearest_spacing, node_distance
+from napari_petlut.analysis.lattice.seeing.spots import own_spots
+from napari_petlut.analysis.lattice.sureness import dead, merged
+from napari_petlut.analysis.lattice.sureness.merged import ALONE, sharing_features
 
 FIRST_SEED = 830_000
 """Seeds from here on are fitted on."""
@@ -78,10 +79,10 @@ class Sample:
     Parameters
     ----------
     level : str
-    dark : ndarray of float64, shape (n, len(darkness.FEATURES))
+    dark : ndarray of float64, shape (n, len(dead.DEAD_FEATURES))
     dead, known : ndarray of bool, shape (n,)
         Whether dark places are those of dead crystals, and whether that is known well enough to learn from.
-    sharing : ndarray of float64, shape (m, len(merging.FEATURES))
+    sharing : ndarray of float64, shape (m, len(merged.SHARING_FEATURES))
     shared : ndarray of bool, shape (m,)
     """
 
@@ -101,7 +102,7 @@ def sample(task: Task) -> Sample:
 
 def learned(block: Searched) -> Sample:
     """Return the features of a searched block and what they should have said."""
-    dark, looked_at = darkness.darkness_features(block.contest, block.best)
+    dark, looked_at = dead.dead_features(block.contest, block.best)
     here = node_distance(block.best.grid, block.truth) < IN_PLACE
     return Sample(
         block.level,
@@ -117,7 +118,7 @@ def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     best, contest = block.best, block.contest
     own = own_spots(best.grid, contest.spots)[1]
     features, neighbour = sharing_features(best.fit.weight, best.grid, own)
-    reach = 0.5 * local_pitch(best.grid)
+    reach = 0.5 * nearest_spacing(best.grid)
     here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach
     place = best.grid.reshape(-1, 2)[neighbour]
     there = block.live & (np.linalg.norm(place - block.truth, axis=-1) < reach)
@@ -168,14 +169,14 @@ def fit_darkness(found: list[Sample]) -> None:
     for threshold in THRESHOLDS:
         above = likely > threshold
         print(f"above {threshold:.2f}: {(above & dead).sum()} dead, {(above & ~dead).sum()} live")
-    path = Path(darkness.__file__).with_name(darkness.TREES)
+    path = Path(dead.__file__).with_name(dead.DEAD_TREES)
     write_trees(dark_trees(x[known], dead[known], weight[known]), path)
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 
 def dark_trees(x: np.ndarray, dead: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
     """Return trees that say how likely a crystal is dead."""
-    signs = [DARK_SIGNS.get(name, 0) for name in darkness.FEATURES]
+    signs = [DARK_SIGNS.get(name, 0) for name in dead.DEAD_FEATURES]
     model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **DARK_TREES)
     return model.fit(x, dead, sample_weight=weight)
 
@@ -184,7 +185,7 @@ def fit_merging(found: list[Sample]) -> None:
     """Fit which crystals share a neighbour's spot and print the coefficients."""
     sharing, shared = gathered(found, "sharing"), gathered(found, "shared")
     regression = LogisticRegression(C=SHARING_FREEDOM, max_iter=2000).fit(sharing, shared)
-    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merging.FEATURES}:")
+    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merged.SHARING_FEATURES}:")
     print_regression(regression)
 
 

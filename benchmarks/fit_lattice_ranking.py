@@ -5,7 +5,7 @@
 Of every block the lattices that the search tried, the fitted truth and the truth shifted by one line are
 compared: one that has fewer wrong crystals should have the smaller objective. Logistic regression on the
 differences of the terms, every block with the same weight. The printed weights, in units of that of the log
-of the misfit, go into `napari_petlut/analysis/lattice/objective.py`.
+of the misfit, go into `napari_petlut/analysis/lattice/fitting/objective.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 from _lattice_pools import Searched, searched_blocks
-from napari_petlut.analysis.lattice.grids import local_pitch
-from napari_petlut.analysis.lattice.moves import shift_moves
-from napari_petlut.analysis.lattice.objective import TERMS, WEIGHTS, terms
+from napari_petlut.analysis.lattice.fitting.objective import TERMS, WEIGHTS, terms
+from napari_petlut.analysis.lattice.grids import nearest_spacing
+from napari_petlut.analysis.lattice.proposing.lines import shift_moves
 
 MOST_PAIRS = 150
 """Pairs per block."""
@@ -35,7 +35,7 @@ def pairs(block: Searched, rng: np.random.Generator) -> np.ndarray:
     if truth is not None:
         for grid, origin in list(shift_moves(contest, truth)):
             contest.judge(grid, origin)
-    tolerance = 0.5 * local_pitch(block.truth)
+    tolerance = 0.5 * nearest_spacing(block.truth)
     wrong = np.array(
         [
             ((np.linalg.norm(h.grid - block.truth, axis=-1) > tolerance) & block.live).sum()

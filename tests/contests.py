@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.hypotheses import Contest
-from napari_petlut.analysis.lattice.prepare import prepare_map
-from napari_petlut.analysis.lattice.spots import find_spots
+from napari_petlut.analysis.lattice.fitting.contest import Contest
+from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
+from napari_petlut.analysis.lattice.seeing.spots import find_spots
 from napari_petlut.simulation import BlockSimulation, simulate_block
 
 

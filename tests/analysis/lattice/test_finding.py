@@ -14,12 +14,11 @@ from napari_petlut.analysis.lattice import (
     finding,
     number_peaks,
     propose_geometry,
-    search,
-    solve_around,
 )
-from napari_petlut.analysis.lattice.conclusion import STOPPED
-from napari_petlut.analysis.lattice.finding import refined
+from napari_petlut.analysis.lattice.concluding.conclusion import STOPPED
+from napari_petlut.analysis.lattice.finding import refine
 from napari_petlut.analysis.lattice.grids import fill_holes, node_distance, shifted_grid
+from napari_petlut.analysis.lattice.searching import schedule
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.simulation import BlockSimulation, SimulatedBlock, simulate_block
@@ -90,9 +89,9 @@ def test_a_crystal_with_hardly_any_light_is_put_where_its_neighbours_lines_pass(
     drawn[5, 6] += (0.0, 0.4 * contest.ready.pitch)
     weight = best.fit.weight.copy()
     weight[5, 6] *= 0.01
-    lit = refined(contest, best)
+    lit = refine(contest, best)
     with patched_fit(replace(best.fit, grid=drawn, weight=weight)):
-        grid = refined(contest, replace(best, fit=replace(best.fit, grid=drawn)))
+        grid = refine(contest, replace(best, fit=replace(best.fit, grid=drawn)))
     hole = np.zeros(truth.shape[:2], bool)
     hole[5, 6] = True
     np.testing.assert_allclose(grid, fill_holes(drawn, hole))
@@ -116,7 +115,7 @@ def test_where_spots_barely_resolve_steady_crystals_go_where_the_inner_parts_of_
     monkeypatch.setattr(finding, "resolutions", lambda _: (np.full((6, 6), resolution), None))
     wanted = inner.copy() if moved else best.grid.copy()
     wanted[2, 3] = best.grid[2, 3]
-    np.testing.assert_allclose(refined(contest, best), wanted)
+    np.testing.assert_allclose(refine(contest, best), wanted)
 
 
 def test_a_fixed_crystal_stays_and_decides_the_numbering():
@@ -134,31 +133,6 @@ def test_a_prior_of_the_same_design_keeps_a_right_lattice_right():
     prior = truth.centres.reshape(12, 12, 2) + np.random.default_rng(0).normal(0, 3, (12, 12, 2))
     lattice = find_lattice(truth.flood.counts, TYPICAL.geometry, prior=prior)
     assert score_lattice(lattice, truth.centres, truth.live).perfect
-
-
-def test_an_edit_keeps_the_rest_exactly_and_places_the_neighbours():
-    lattice = found(TYPICAL)
-    place = tuple(lattice.positions[66] + [3.0, -2.0])
-    edited = solve_around(lattice, block(TYPICAL).flood.counts, {66: place})
-    moved = np.flatnonzero((edited.positions != lattice.positions).any(axis=1))
-    row, col = np.divmod(moved, 12)
-    assert (np.abs(row - 5) <= 1).all()
-    assert (np.abs(col - 6) <= 1).all()
-    np.testing.assert_array_equal(edited.positions[66], place)
-    assert edited.status[66] == "manual"
-
-
-def test_one_edit_brings_a_shifted_lattice_back():
-    from dataclasses import replace
-
-    truth, lattice = block(TYPICAL), found(TYPICAL)
-    shifted = replace(lattice, positions=shifted_grid(lattice.grid, 0, -1).reshape(-1, 2))
-    solved = solve_around(shifted, truth.flood.counts, {66: tuple(lattice.positions[66])})
-    assert score_lattice(solved, truth.centres, truth.live).perfect
-
-
-def test_solving_around_nothing_changes_nothing():
-    assert solve_around(found(SHARP), block(SHARP).flood.counts, {}) is found(SHARP)
 
 
 @pytest.mark.parametrize("params", [SHARP, TYPICAL], ids=["sharp", "typical"])
@@ -206,7 +180,7 @@ def test_progress_rises_to_one_and_cancelling_stops():
 def test_a_search_that_is_stopped_by_its_effort_says_so(monkeypatch):
     blurred = block(BlockSimulation(rows=9, cols=9, resolution=0.85, counts_per_crystal=5_000, seed=5))
     whole = find_lattice(blurred.flood.counts, blurred.params.geometry)
-    monkeypatch.setattr(search, "LARGEST_EFFORT", 30 * 81)
+    monkeypatch.setattr(schedule, "LARGEST_EFFORT", 30 * 81)
     lattice = find_lattice(blurred.flood.counts, blurred.params.geometry)
     assert STOPPED in lattice.doubts
     assert STOPPED not in whole.doubts
@@ -233,8 +207,6 @@ def test_a_map_without_any_spot_is_all_doubt_or_refused():
 def test_impossible_fixed_crystals_are_refused(fixed):
     with pytest.raises(GeometryError):
         find_lattice(block(SHARP).flood.counts, SHARP.geometry, fixed=fixed)
-    with pytest.raises(GeometryError):
-        solve_around(found(SHARP), block(SHARP).flood.counts, fixed)
 
 
 def test_a_prior_of_another_size_is_refused():

@@ -93,4 +93,4 @@ def test_smoothing_keeps_straight_lines_and_an_uneven_pitch():
 
 def test_local_pitch_is_the_distance_to_the_nearest_neighbour():
     grid = straight(3, 3)
-    np.testing.assert_allclose(grids.local_pitch(grid), np.hypot(8, 2))
+    np.testing.assert_allclose(grids.nearest_spacing(grid), np.hypot(8, 2))

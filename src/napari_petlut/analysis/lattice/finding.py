@@ -10,24 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from napari_petlut.analysis.lattice.conclusion import conclude
-from napari_petlut.analysis.lattice.confidence import resolutions
-from napari_petlut.analysis.lattice.editing import checked_fixed, place_fixed
-from napari_petlut.analysis.lattice.geometry_proposal import propose_geometry
-from napari_petlut.analysis.lattice.grids import fill_holes, median, node_distance
-from napari_petlut.analysis.lattice.hypotheses import Contest, Hypothesis
-from napari_petlut.analysis.lattice.merging import relative_weight
-from napari_petlut.analysis.lattice.numbering import spans
+from napari_petlut.analysis.lattice.concluding.conclusion import conclude
+from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, MixtureSchedule, fit_mixture
+from napari_petlut.analysis.lattice.grids import fill_holes, median, node_distance, spans
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.analysis.lattice.prepare import prepare_map
-from napari_petlut.analysis.lattice.search import search
-from napari_petlut.analysis.lattice.spots import bin_map, find_spots
-from napari_petlut.analysis.lattice.squaring import (
-    squaring_factors,
-    stretched_lattice,
-    to_squared,
-)
-from napari_petlut.analysis.lattice.tied_mixture import MixtureMap, MixtureSchedule, fit_mixture
+from napari_petlut.analysis.lattice.searching.schedule import search
+from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
+from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
+from napari_petlut.analysis.lattice.seeing.squaring import squaring_factors, stretched_lattice, to_squared
+from napari_petlut.analysis.lattice.sizes.proposal import propose_geometry
+from napari_petlut.analysis.lattice.sureness.confidence import resolutions
+from napari_petlut.analysis.lattice.sureness.merged import relative_weight
+from napari_petlut.analysis.lattice.wishes import checked_fixed, checked_prior, place_fixed
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, Lattice
@@ -49,7 +44,6 @@ are faint or merged: little holds them in place, and their tails are part of it.
 LARGEST_REFINEMENT = 0.3
 """A crystal that the last fit moves further than this, in local pitches, stays where it was: it has left its
 spot for another one."""
-
 FAINT = 0.15
 """A crystal with less than this share of the counts around it is put where its neighbours' lines pass: what
 draws it elsewhere are the tails of brighter ones."""
@@ -131,14 +125,14 @@ def find_lattice(
         expected = to_squared(expected, factors)
     held = {k: to_squared(np.asarray(p), factors) for k, p in places.items()}
     with _threads().limit(limits=1, user_api="blas"):
-        lattice = _solved(square, geometry, params, held, expected, report, cancelled)
+        lattice = solve(square, geometry, params, held, expected, report, cancelled)
     lattice = stretched_lattice(lattice, factors)
     lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
     return place_fixed(lattice, places)
 
 
-def _solved(
+def solve(
     counts: FloatArray,
     geometry: BlockGeometry,
     params: LatticeParameters,
@@ -157,7 +151,7 @@ def _solved(
         contest.fix({k: p - ready.origin for k, p in places.items()})
     report(0.1)
     best = search(contest, report)
-    grid = refined(contest, best)
+    grid = refine(contest, best)
     report(0.95)
     return conclude(contest, best, grid, params, strength)
 
@@ -190,25 +184,7 @@ def checked_counts(counts: npt.ArrayLike) -> FloatArray:
     return array
 
 
-def checked_prior(prior: npt.NDArray[np.float64] | None, geometry: BlockGeometry) -> FloatArray | None:
-    """Return the prior lattice as (rows, cols, 2), checked.
-
-    Raises
-    ------
-    GeometryError
-        If it has another shape or is not finite.
-    """
-    if prior is None:
-        return None
-    array = np.asarray(prior, dtype=np.float64)
-    if array.size != 2 * len(geometry) or not np.isfinite(array).all():
-        raise GeometryError(
-            f"a prior lattice of {geometry} is an array of shape {(*geometry.shape, 2)}, not {array.shape}"
-        )
-    return array.reshape(*geometry.shape, 2)
-
-
-def refined(contest: Contest, best: Hypothesis) -> FloatArray:
+def refine(contest: Contest, best: Hypothesis) -> FloatArray:
     """Return the chosen lattice fitted on a finer map.
 
     Crystals that would leave their place stay, and those with hardly any light follow their neighbours.

@@ -7,13 +7,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import linalg, sparse
+from scipy import linalg, ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from napari_petlut.model import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
-
 ACROSS = 1.0
 """Weight of second differences across lines: a line is smooth along its length."""
 ALONG = 0.05
@@ -203,7 +202,7 @@ def smooth_grid(grid: FloatArray, strength: float) -> FloatArray:
     ).astype(np.float64)
 
 
-def local_pitch(grid: FloatArray) -> FloatArray:
+def nearest_spacing(grid: FloatArray) -> FloatArray:
     """Return the distance to the nearest neighbour of each node, shape (rows, cols), in pixels."""
     rows, cols = grid.shape[:2]
     out = np.full((rows, cols), np.inf)
@@ -226,3 +225,35 @@ def shifted_grid(grid: FloatArray, axis: int, way: int) -> FloatArray:
     else:
         out = np.concatenate([view[:1] - 0.8 * (view[1:2] - view[:1]), view[:-1]])
     return np.moveaxis(out, 0, axis)
+
+
+def dead_lines(dark: BoolArray) -> list[tuple[int, int]]:
+    """Return the rows and columns that are dark as a whole, as (axis, index)."""
+    return [(axis, int(k)) for axis in (0, 1) for k in np.flatnonzero(dark.all(axis=1 - axis))]
+
+
+def spans(known: BoolArray) -> bool:
+    """Whether the known nodes are enough to fill the rest: three that are not on one line."""
+    rows, cols = known.shape
+    if min(rows, cols) == 1:
+        return int(known.sum()) >= min(2, known.size)
+    return int(known.sum()) >= 3 and known.any(0).sum() > 1 and known.any(1).sum() > 1
+
+
+def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the log of the pitch along rows index and column index, in median pitches, folds levelled."""
+    gap0, gap1 = np.diff(grid[..., 0], axis=0), np.diff(grid[..., 1], axis=1)
+    out = []
+    for gap in (gap0, gap1):
+        middle = median(gap) if gap.size else 1.0
+        out.append(np.log(np.maximum(gap / max(middle, 1e-9), 0) + 0.1))
+    return out[0], out[1]
+
+
+def regions(mask: BoolArray, weight: FloatArray, most: int) -> list[BoolArray]:
+    """Return the connected regions of a mask, heaviest first."""
+    label, number = ndimage.label(mask, np.ones((3, 3)))
+    if number == 0:
+        return []
+    size = ndimage.sum_labels(weight, label, np.arange(1, number + 1))
+    return [label == k + 1 for k in np.argsort(-size, kind="stable")[:most]]

@@ -1,0 +1,1 @@
+"""From the winner to statuses, words and doubts."""

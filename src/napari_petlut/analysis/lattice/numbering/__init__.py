@@ -1,0 +1,1 @@
+"""Points alone: joined to a grid, cut to rows and columns, numbered."""

@@ -1,0 +1,1 @@
+"""Those who make lattices that might be better; none of them decides."""

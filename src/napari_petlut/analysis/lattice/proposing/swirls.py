@@ -1,0 +1,41 @@
+"""Lattices turned in their middle while their outline stays: where lines swirl, a line is easily lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.fitting.contest import Hypothesis
+from napari_petlut.analysis.lattice.grids import smooth_grid
+from napari_petlut.analysis.lattice.proposing.ridges import MOVE_SMOOTHING
+from napari_petlut.analysis.lattice.seeing.index_space import IndexSpace
+from napari_petlut.model import FloatArray
+
+SWIRLS = (-1.0, -0.5, 0.5, 1.0)
+"""Turns of the middle against the edge, in pitches: where lines swirl, a line is easily continued by the next
+one, and no move of single lines gets back."""
+
+
+def swirl_moves(start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+    """Yield `start` turned in its middle while its outline stays, to be put onto the ridges there."""
+    grid = smooth_grid(start.grid, MOVE_SMOOTHING)
+    for amount in SWIRLS:
+        yield swirl(grid, amount), "swirled"
+
+
+def swirl(grid: FloatArray, amount: float) -> FloatArray:
+    """Return a grid turned in its middle; crystals move along the edges and around the centre.
+
+    Parameters
+    ----------
+    grid : ndarray of float64, shape (rows, cols, 2)
+    amount : float
+        How far crystals in the middle of an edge move along it, in pitches.
+    """
+    rows, cols = grid.shape[:2]
+    v, u = np.meshgrid(np.arange(rows, dtype=np.float64), np.arange(cols, dtype=np.float64), indexing="ij")
+    down, right = np.pi * (v + 0.5) / rows, np.pi * (u + 0.5) / cols
+    along0 = amount * np.sin(down) * np.cos(right)
+    along1 = -amount * np.cos(down) * np.sin(right)
+    return IndexSpace(grid).to_pixels(v + along0, u + along1)

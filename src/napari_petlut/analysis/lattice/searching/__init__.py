@@ -1,0 +1,1 @@
+"""The schedule of the search, and how doubtful places are mended."""

@@ -1,0 +1,68 @@
+"""Blocks whose crystals are much longer one way than the other: the map binned until the pitches are alike.
+
+Everything in the search counts in one pitch. With 35 x 12 crystals on a square map the rows are three times
+as close as the columns; binned by three along axis 1 they are equally far apart, and nothing is lost, because
+the coarse axis has pixels to spare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.seeing.preparing import find_support
+from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import FloatArray, Lattice
+
+ELONGATED = 1.6
+"""Ratio of the pitches from which the map is binned along the longer one."""
+Factors = tuple[int, int]
+
+
+def squaring_factors(counts: FloatArray, geometry: BlockGeometry) -> Factors:
+    """Return by how many pixels to bin along each axis so that both pitches are about the same.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n0, n1)
+    geometry : BlockGeometry
+
+    Returns
+    -------
+    tuple of int
+        At least one of them is 1.
+    """
+    shape = np.array(geometry.shape)
+    if max(shape) < ELONGATED * min(shape) and max(counts.shape) < ELONGATED * min(counts.shape):
+        return 1, 1
+    support, _ = find_support(counts, geometry)
+    extent = np.array([np.ptp(np.flatnonzero(support.any(axis=1 - axis))) + 1.0 for axis in (0, 1)])
+    pitch = extent / shape
+    ratio = float(pitch.max() / pitch.min())
+    if ratio < ELONGATED:
+        return 1, 1
+    factor = round(ratio)
+    return (factor, 1) if pitch[0] > pitch[1] else (1, factor)
+
+
+def to_squared(positions: FloatArray, factors: Factors) -> FloatArray:
+    """Convert positions (..., 2) from pixels to bins."""
+    return np.asarray((positions + 0.5) / np.array(factors) - 0.5)
+
+
+def from_squared(positions: FloatArray, factors: Factors) -> FloatArray:
+    """Convert positions (..., 2) from bins to pixels."""
+    return np.asarray((positions + 0.5) * np.array(factors) - 0.5)
+
+
+def stretched_lattice(lattice: Lattice, factors: Factors) -> Lattice:
+    """Return a lattice of the binned map in pixels of the map as it was."""
+    return replace(
+        lattice,
+        positions=from_squared(lattice.positions, factors),
+        extra=from_squared(lattice.extra, factors),
+        alternatives=tuple(
+            replace(a, positions=from_squared(a.positions, factors)) for a in lattice.alternatives
+        ),
+    )
