@@ -11,11 +11,11 @@ from scipy import ndimage
 from _common import Report, main, measure
 from napari_petlut.analysis.detection import FilterParameters, PeakParameters, filter_map, find_peaks
 from napari_petlut.analysis.segmentation import fit_mixture, nearest_peak_cells
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray, IntArray
 from napari_petlut.simulation import PRESETS, SimulatedBlock, simulate_block, simulate_events
 from napari_petlut.simulation.optics import neighbour_pairs
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 PUBLISHED: Mapping[str, float] = {
     "pitch, smallest, px": 9.1,
     "pitch, median, px": 28.0,

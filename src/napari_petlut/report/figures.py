@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.model import FloatArray, FloodMap, LabelArray, PeakStatus
+from napari_petlut.maps.cells import cell_counts
+from napari_petlut.model import PeakStatus
 from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, Shown, whole
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _counts(calibration: Calibration) -> CrystalFigure:
     return CrystalFigure(
         "counts",
         "Counts",
-        counts_by_crystal(calibration.flood, calibration.lut.ids, len(calibration.geometry)),
+        cell_counts(calibration.lut.ids, calibration.flood.counts, len(calibration.geometry)),
         digits=0,
         note="Events of the flood map in the crystal's cell.",
         bad=Bad.LOW,
@@ -84,12 +85,6 @@ def _confidence(calibration: Calibration) -> CrystalFigure:
         limits=(0.0, 1.0),
         spread=0.02,
     )
-
-
-def counts_by_crystal(flood: FloodMap, ids: LabelArray, crystals: int) -> FloatArray:
-    """Return the counts of the map in each crystal's cell, shape (crystals,)."""
-    inside = ids >= 0
-    return np.asarray(np.bincount(ids[inside], flood.counts[inside], crystals), np.float64)
 
 
 def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import erfc
 
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import EnergyWindow, FloodMap
 from napari_petlut.report.contents import CrystalSpectrum, PeakMark, ReportContents, crystals_to_see
 from napari_petlut.report.figures import CrystalEnergies, block_facts, crystal_figures, crystal_words
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 8
 """Longer lists are cut in the report; the record holds them all."""
-_FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 _DRAWN_BELOW, _DRAWN_ABOVE = 1.8, 3.5
 """Standard deviations around the photopeak in which the fitted curve is drawn, as it was fitted."""
 
@@ -124,8 +123,5 @@ def _crystal_spectrum(energy: CrystalEnergies, crystal: int, window: EnergyWindo
     mark = PeakMark(position, fwhm)
     if not peaks.height[crystal] > 0:
         return CrystalSpectrum(counts, window, core, mark)
-    # The model that was fitted: see `analysis.photopeak`.
-    t = np.linspace(-_DRAWN_BELOW, _DRAWN_ABOVE, 60)
-    peak, step = peaks.height[crystal] * np.exp(-0.5 * t**2), 0.5 * erfc(t / np.sqrt(2))
-    level = peak + peaks.step[crystal] * step + peaks.background[crystal]
-    return CrystalSpectrum(counts, window, core, mark, (position + fwhm / _FWHM_PER_SIGMA * t, level))
+    channels = position + fwhm / FWHM_PER_SIGMA * np.linspace(-_DRAWN_BELOW, _DRAWN_ABOVE, 60)
+    return CrystalSpectrum(counts, window, core, mark, (channels, peaks.curve(crystal, channels)))

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats.events import pack_words
 from napari_petlut.geometry import NO_CRYSTAL
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import EventFormat, FloatArray
 from napari_petlut.simulation import spectrum
 from napari_petlut.simulation.artefacts import hot_pixels, line_factors
-from napari_petlut.simulation.optics import FULL_SCALE, FWHM_PER_SIGMA
+from napari_petlut.simulation.optics import FULL_SCALE
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
 from napari_petlut.simulation.response import (
     BACKGROUND_SPREAD,

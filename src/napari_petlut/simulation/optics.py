@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
 
 FULL_SCALE = 512.0
 """Pixels of the map and size of the position scale."""
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 SENSORS = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 """Photosensor centres: the corners of the block, in half sides."""
 SWIRL_ORDER = 3

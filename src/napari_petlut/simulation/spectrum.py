@@ -6,8 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import EnergyWindow, FloatArray
-from napari_petlut.simulation.optics import FULL_SCALE, FWHM_PER_SIGMA
+from napari_petlut.simulation.optics import FULL_SCALE
 
 STEP = 0.002
 RELATIVE_ENERGY = np.arange(0.0, 4.0, STEP) + STEP / 2

@@ -15,6 +15,7 @@ from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.cells import cell_centres
 from napari_petlut.maps.grids import completed_grid
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus, Segmentation, StatusArray
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
@@ -103,13 +104,7 @@ def centres_of_cells(lut: CrystalLUT, counts: FloatArray) -> FloatArray:
     >>> centres_of_cells(lut, np.array([[1.0, 3.0], [2.0, 9.0]])).tolist()
     [[0.0, 0.75], [1.0, 0.0], [nan, nan]]
     """
-    inside = lut.ids >= 0
-    ids, weights = lut.ids[inside], counts[inside]
-    n = len(lut.geometry)
-    total = np.bincount(ids, weights, n)
-    sums = np.stack([np.bincount(ids, weights * place, n) for place in np.nonzero(inside)], axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(sums / np.where(total > 0, total, np.nan)[:, None])
+    return cell_centres(lut.ids, counts, len(lut.geometry))[1]
 
 
 def _lattice_of_centres(centres: FloatArray, geometry: BlockGeometry) -> Lattice:

@@ -14,6 +14,7 @@ from napari_petlut.analysis.events.words import Counts, EventChunk, Words
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.cells import cell_centres, squared_distances
 from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat, FloodMap
 
 _SPECTRUM_PADDING = 48
@@ -97,10 +98,8 @@ def core_pixels(
         )
     pixels = np.flatnonzero(lut.ids.ravel() != NO_CRYSTAL)
     cell, weight, n = lut.ids.ravel()[pixels], weights.ravel()[pixels], len(lut.geometry)
-    places = np.stack(np.divmod(pixels, lut.shape[1]))
-    total = np.bincount(cell, weight, n)
-    centres = np.stack([np.bincount(cell, weight * axis, n) for axis in places]) / np.maximum(total, 1e-300)
-    distance = ((places - centres[:, cell]) ** 2).sum(axis=0)
+    total, centres = cell_centres(lut.ids, weights, n)
+    distance = squared_distances(lut.ids, centres).ravel()[pixels]
     order = np.lexsort((distance, cell))
     before = np.cumsum(weight[order]) - weight[order] - (np.cumsum(total) - total)[cell[order]]
     core = np.zeros(lut.ids.size, np.bool_)

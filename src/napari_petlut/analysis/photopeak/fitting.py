@@ -16,9 +16,9 @@ from napari_petlut.analysis.photopeak.locating import (
     locate_photopeak,
 )
 from napari_petlut.errors import ParameterError
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray, StatusArray
 
-FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 _BELOW, _ABOVE = 1.8, 3.0
 _ROUNDS = 3
 _BINS = 48

@@ -15,6 +15,7 @@ from napari_petlut.analysis.quality.verdict import QualityThresholds, Verdict, j
 from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.cells import cell_counts
 from napari_petlut.maps.neighbours import local_pitch
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus
 
@@ -175,9 +176,8 @@ def _crystals(
 ) -> CrystalQuality:
     n = len(lattice.geometry)
     spot = np.asarray(np.isfinite(means).all(axis=1))
-    cell = lut.ids.ravel() + 1
-    pixels = np.bincount(cell, minlength=n + 1)[1:]
-    counts = np.where(pixels > 0, np.bincount(cell, values.ravel(), n + 1)[1:], np.nan)
+    pixels = np.bincount(lut.ids.ravel() + 1, minlength=n + 1)[1:]
+    counts = np.where(pixels > 0, cell_counts(lut.ids, values, n), np.nan)
     live = np.isfinite(counts)
     return CrystalQuality(
         counts=counts,

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.quality._profiles import sample_profiles
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray, IntArray, LabelArray
-
-SIGMA_TO_FWHM = 2 * np.sqrt(2 * np.log(2))
 
 # Samples along the line of centres. Peaks are read at its ends, the valley between these shares of it.
 _PLACES = np.linspace(0, 1, 41)
@@ -69,7 +68,7 @@ def neighbour_ids(geometry: BlockGeometry, axis: int) -> tuple[IntArray, IntArra
 def widths_along(covariances: FloatArray, direction: FloatArray) -> FloatArray:
     """Return the full width at half maximum of Gaussians along unit vectors, shape (m,)."""
     variance = np.einsum("mi,mij,mj->m", direction, covariances, direction)
-    return np.asarray(SIGMA_TO_FWHM * np.sqrt(variance))
+    return np.asarray(FWHM_PER_SIGMA * np.sqrt(variance))
 
 
 def pair_quality(

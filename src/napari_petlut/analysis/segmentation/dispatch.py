@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.segmentation.kmeans import _cell_sums, fit_kmeans, weighted_inertia
+from napari_petlut.analysis.segmentation.kmeans import fit_kmeans, weighted_inertia
 from napari_petlut.analysis.segmentation.mixture_fitting import fit_mixture
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells
 from napari_petlut.analysis.segmentation.parameters import SegmentationParameters
 from napari_petlut.analysis.segmentation.watershed import watershed_cells
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.cells import cell_centres, squared_distances
 from napari_petlut.maps.neighbours import local_pitch
 from napari_petlut.model import FloatArray, LabelArray, Segmentation
 
@@ -113,9 +114,8 @@ def _direct(values: FloatArray, peaks: FloatArray, params: SegmentationParameter
         shape = (values.shape[0], values.shape[1])
         return _Result(nearest_peak_cells(shape, peaks), peaks.copy(), 0)
     labels = watershed_cells(values, peaks, params.watershed)
-    held, sums = _cell_sums(values, labels, len(peaks))
-    filled = np.where(held[:, None] > 0, sums / np.where(held > 0, held, 1)[:, None], peaks)
-    return _Result(labels, filled, 0)
+    held, centres = cell_centres(labels, values, len(peaks))
+    return _Result(labels, np.where(held[:, None] > 0, centres, peaks), 0)
 
 
 def _mixture(
@@ -168,9 +168,7 @@ def _bounded(labels: LabelArray, centres: FloatArray, max_distance: float | None
     """Return labels without the pixels that are farther than the bound from the centre of their cell."""
     if max_distance is None:
         return labels
-    own = centres[np.maximum(labels, 0)]
-    i, j = np.ogrid[: labels.shape[0], : labels.shape[1]]
-    far = (i - own[..., 0]) ** 2 + (j - own[..., 1]) ** 2 > max_distance**2
+    far = squared_distances(labels, centres) > max_distance**2
     return np.where(far, NO_CRYSTAL, labels).astype(np.int32)
 
 

@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, usable_peaks
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.cells import cell_centres, squared_distances
 from napari_petlut.model import FloatArray, LabelArray
 
 Start = Literal["peaks", "grid", "k-means++"]
@@ -302,8 +303,8 @@ def _fit_map(
     while iteration < params.max_iterations:
         iteration += 1
         labels = nearest_peak_cells(shape, centres)
-        held, sums = _cell_sums(weights, labels, len(centres))
-        moved = np.where(held[:, None] > 0, sums / np.where(held > 0, held, 1)[:, None], centres)
+        held, means = cell_centres(labels, weights, len(centres))
+        moved = np.where(held[:, None] > 0, means, centres)
         shift = float(((moved - centres) ** 2).sum())
         centres = moved
         hooks.step()
@@ -314,27 +315,13 @@ def _fit_map(
     return centres, start, weighted_inertia(weights, labels, centres), iteration, int((held == 0).sum())
 
 
-def _cell_sums(weights: FloatArray, labels: LabelArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Return the weight of each cell and its sums of weight times coordinate."""
-    cell = labels.ravel()
-    rows = np.arange(weights.shape[0], dtype=np.float64)[:, None] * weights
-    cols = np.arange(weights.shape[1], dtype=np.float64)[None, :] * weights
-    held, sum0, sum1 = (
-        np.bincount(cell, part.ravel(), n).astype(np.float64) for part in (weights, rows, cols)
-    )
-    return held, np.stack([sum0, sum1], axis=1)
-
-
 def weighted_inertia(weights: FloatArray, labels: LabelArray, centres: FloatArray) -> float:
     """Return the weighted sum of squared distances of pixels from the centre of their cell.
 
     Pixels without a crystal do not count.
     """
-    used = labels >= 0
-    own = centres[np.where(used, labels, 0)]
-    i, j = np.ogrid[: weights.shape[0], : weights.shape[1]]
-    squared = (i - own[..., 0]) ** 2 + (j - own[..., 1]) ** 2
-    return float((weights * np.where(used, squared, 0.0)).sum())
+    squared = np.where(labels >= 0, squared_distances(labels, centres), 0.0)
+    return float((weights * squared).sum())
 
 
 def _plus_plus_pixels(weights: FloatArray, clusters: int, seed: int) -> FloatArray:

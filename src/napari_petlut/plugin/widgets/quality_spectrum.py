@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.energy import PhotopeakStatus
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.plugin.widgets.canvas import PanelPlot
 from napari_petlut.workflow.measuring import CrystalEnergy
 
@@ -16,7 +17,6 @@ _SHOWN_EVENTS = 0.995
 _SPECTRUM_COLOR, _FIT_COLOR = "#8a8f98", "#f08c00"
 _BELOW, _ABOVE = 1.8, 3.0
 """Standard deviations about the photopeak in which the fit is drawn, which is where it was fitted."""
-_FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
 
 class CrystalSpectrumPlot(PanelPlot):
@@ -64,7 +64,7 @@ class CrystalSpectrumPlot(PanelPlot):
 
     def _draw_fit(self, energy: CrystalEnergy, crystal: int, step: int) -> None:
         peaks = energy.photopeaks
-        centre, sigma = peaks.position[crystal], peaks.fwhm[crystal] / _FWHM_PER_SIGMA
+        centre, sigma = peaks.position[crystal], peaks.fwhm[crystal] / FWHM_PER_SIGMA
         channels = np.linspace(centre - _BELOW * sigma, centre + _ABOVE * sigma, 80)
         level = step * peaks.curve(crystal, channels)
         self._axes.axvline(centre, color=_FIT_COLOR, linewidth=0.8, linestyle=":")
