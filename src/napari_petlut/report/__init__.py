@@ -3,10 +3,8 @@
 from napari_petlut.report.contents import ReportContents
 from napari_petlut.report.gathering import report_contents
 from napari_petlut.report.picture import (
-    BRIGHTEST_PERCENTILE,
     STATUS_COLOURS,
     block_title,
-    brightest,
     cell_outlines,
     draw_block,
     write_picture,
@@ -14,11 +12,9 @@ from napari_petlut.report.picture import (
 from napari_petlut.report.writing import report_paths, write_contents, write_report
 
 __all__ = [
-    "BRIGHTEST_PERCENTILE",
     "STATUS_COLOURS",
     "ReportContents",
     "block_title",
-    "brightest",
     "cell_outlines",
     "draw_block",
     "report_contents",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from napari_petlut.maps.display import brightest
 from napari_petlut.model import FloatArray
 from napari_petlut.report.contents import (
     CrystalFigure,
@@ -20,7 +21,7 @@ from napari_petlut.report.contents import (
     how_it_was_made,
     subtitle,
 )
-from napari_petlut.report.picture import STATUS_COLOURS, brightest, cell_outlines
+from napari_petlut.report.picture import STATUS_COLOURS, cell_outlines
 from napari_petlut.report.shapes import (
     FIGURE_COLOURS,
     FLOOD_COLOURS,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from napari_petlut.formats._files import atomic_write
+from napari_petlut.maps.display import brightest
 from napari_petlut.model import PeakStatus
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ STATUS_COLOURS: dict[str, str] = {
     PeakStatus.MISSING: "#ff3b30",
 }
 """One colour per status, the same as in napari; legible on dark and on bright parts of the map."""
-
-BRIGHTEST_PERCENTILE = 99.7
-"""Counts above this percentile of the filled pixels share the brightest colour: hot pixels darken nothing."""
 
 
 def cell_outlines(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -67,12 +65,6 @@ def _runs(border: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     return np.stack(
         [np.stack([first - 0.5, middle], axis=-1), np.stack([last - 0.5, middle], axis=-1)], axis=1
     ).astype(np.float64)
-
-
-def brightest(counts: npt.NDArray[np.float64]) -> float:
-    """Return the counts at which the colour map shall end."""
-    filled = counts[counts > 0]
-    return float(np.percentile(filled, BRIGHTEST_PERCENTILE)) if filled.size else 1.0
 
 
 def draw_block(

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.maps.display import brightest
 from napari_petlut.model import EnergyWindow, FloatArray, LabelArray
 from napari_petlut.report.contents import CrystalFigure, CrystalSpectrum
-from napari_petlut.report.picture import brightest, cell_outlines
+from napari_petlut.report.picture import cell_outlines
 
 FLOOD_COLOURS = "inferno"
 FIGURE_COLOURS = "viridis"

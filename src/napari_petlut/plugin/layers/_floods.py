@@ -12,6 +12,7 @@ from napari.layers import Image, Layer
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.display import brightest
 from napari_petlut.model import EventFormat, FloodMap
 from napari_petlut.plugin.layers._info import EventSource, LayerKind, info, layer_name, made_info
 
@@ -22,10 +23,8 @@ _KIND_WORDS = re.compile(r"[ ._-]+(raw|events|listmode|map|flood|peaks|lut)$", r
 
 
 def contrast_limits(counts: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return display limits that show dim crystals too: 0 to the 99.5 % quantile of the filled pixels."""
-    filled = counts[counts > 0]
-    high = float(np.quantile(filled, 0.995)) if filled.size else 1.0
-    return 0.0, max(high, 1e-9)
+    """Return display limits that show dim crystals too, those of the report's pictures."""
+    return 0.0, brightest(counts)
 
 
 def flood_layer(flood: FloodMap, *, name: str, geometry: BlockGeometry | None = None) -> Image:
