@@ -183,7 +183,10 @@ def flood_of_events(
         if suggestion.window is None:
             warnings = (f"no photopeak found ({suggestion.reason}): all energies are kept; give the window",)
         elif suggestion.reason:
-            warnings = (f"the energy window {suggestion.window} is uncertain: {suggestion.reason}",)
+            warnings = (
+                f"the photopeak is uncertain: {suggestion.reason}; the energy window {suggestion.window} "
+                "holds all that may be it: give the window",
+            )
     flood = flood_from_words(
         iter_words(path, event_format),
         event_format,

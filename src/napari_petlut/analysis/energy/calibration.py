@@ -86,6 +86,8 @@ class EnergyCalibration:
         Share of the map's events on pixels that changed crystal, for each round.
     converged : bool
         Whether the last of them was within the tolerance.
+    doubts : tuple of str
+        What is doubtful about the block's window, in words; empty if nothing is.
     """
 
     flood: FloodMap
@@ -95,6 +97,7 @@ class EnergyCalibration:
     windows: npt.NDArray[np.int64]
     changed: tuple[float, ...]
     converged: bool
+    doubts: tuple[str, ...] = ()
 
     @property
     def energy_lut(self) -> EnergyLUT:
@@ -210,10 +213,13 @@ def calibrate_energy(
         If there is no window and none can be suggested, or the arguments do not fit together.
     """
     passes = _Passes(read_words, fmt, events, threads, 3 + 2 * parameters.max_rounds, progress, cancelled)
+    doubts: tuple[str, ...] = ()
     if flood_parameters.window is None:
         suggestion = suggest_window(passes.run(energy_spectrum))
         if suggestion.window is None:
             raise ParameterError(f"no energy window can be suggested, as {suggestion.reason}; give one")
+        if suggestion.reason:
+            doubts = (f"the energy window {suggestion.window} is uncertain: {suggestion.reason}",)
         flood_parameters = replace(flood_parameters, window=suggestion.window)
     block_window = energies_in(flood_parameters.window, fmt)
     flood = passes.run(flood_from_words, parameters=flood_parameters, source=source)
@@ -236,7 +242,7 @@ def calibrate_energy(
         lut = new
     if progress is not None:
         progress(1.0)
-    return EnergyCalibration(flood, lut, spectra, photopeaks, windows, tuple(changed), settled)
+    return EnergyCalibration(flood, lut, spectra, photopeaks, windows, tuple(changed), settled, doubts)
 
 
 Result = TypeVar("Result")

@@ -45,7 +45,8 @@ def suggest_window(spectrum: npt.ArrayLike) -> WindowSuggestion:
 
     The window reaches 1.25 FWHM to either side of the photopeak, but at least 15 % and at most 35 % of its
     energy: a narrower one would cut the photopeaks of crystals with more or less light, a wider one would
-    let in what scattered.
+    let in what scattered. If it is uncertain which peak is the photopeak, the window holds all that may be
+    it: then it loses none of the events that are wanted, but is not the one to keep.
 
     Parameters
     ----------
@@ -66,5 +67,9 @@ def suggest_window(spectrum: npt.ArrayLike) -> WindowSuggestion:
     if peak.status == PhotopeakStatus.MISSING:
         return WindowSuggestion(peak.status, np.nan, np.nan, None, peak.reason)
     half = float(np.clip(_FWHM_EACH_SIDE * peak.fwhm, _NARROWEST * peak.position, _WIDEST * peak.position))
-    window = EnergyWindow(floor(peak.position - half), ceil(peak.position + half))
+    low, high = peak.position - half, peak.position + half
+    if peak.status == PhotopeakStatus.UNCERTAIN:
+        may_be = (peak.position, *peak.rivals)
+        low, high = min(may_be) * (1 - _WIDEST), max(may_be) * (1 + _WIDEST)
+    window = EnergyWindow(floor(low), min(ceil(high), np.size(spectrum)))
     return WindowSuggestion(peak.status, peak.position, peak.fwhm, window, peak.reason)

@@ -105,12 +105,19 @@ class FloodBody(FormBody):
 
     def _suggest(self) -> None:
         spectrum = ly.info(self.block.flood_layer).spectrum if self.block else None
-        if spectrum is None:
+        if self.block is None or spectrum is None:
             self.say("This flood map has no energy spectrum.", good=False)
             return
         found = suggest_window(spectrum)
         if found.window is None:
             self.say(f"No window suggested: {found.reason}.", good=False)
+        elif found.reason:
+            self.block.choose(replace(self.block.parameters(FloodParameters), window=found.window))
+            self.say(
+                f"The photopeak is uncertain: {found.reason}. {found.window} holds all that may be it; "
+                "make the map with it, or choose another window.",
+                good=False,
+            )
         else:
             self._choose_window(found.window.low, found.window.high)
 
