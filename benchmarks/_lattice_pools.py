@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from napari_petlut.analysis.lattice.concluding.conclusion import conclude
-from napari_petlut.analysis.lattice.finding import refine
+from napari_petlut.analysis.lattice.finding import refine, solve
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
-from napari_petlut.analysis.lattice.searching.schedule import search
-from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
-from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
-from napari_petlut.analysis.lattice.seeing.squaring import squaring_factors, stretched_lattice, to_squared
+from napari_petlut.analysis.lattice.seeing.scene import look_at
+from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
 from napari_petlut.model import FloatArray, Lattice
 from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
@@ -63,19 +61,17 @@ def searched_block(level: str, seed: int, factors: Collection[str] | None = None
     params = LatticeParameters()
     block = simulate_block(random_block(seed, level, factors=factors).params)
     geometry = block.params.geometry
-    pixels = squaring_factors(block.flood.counts, geometry)
-    ready = prepare_map(bin_map(block.flood.counts, pixels), geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    contest = Contest(ready, geometry, params.max_hypotheses, spots, None, strength)
-    best = search(contest, lambda _: None)
-    lattice = conclude(contest, best, refine(contest, best), params, strength)
-    lattice = stretched_lattice(lattice, pixels)
+    scene = look_at(block.flood.counts, geometry)
+    solution = solve(scene, geometry, params.max_hypotheses)
+    contest, best = solution.contest, solution.best
+    lattice = conclude(contest, best, refine(contest, best), params, scene.strength)
+    lattice = stretched_lattice(lattice, scene.factors)
     score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
     shape = geometry.shape
     right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
     truth = np.zeros((len(geometry), 2))
     right[score.ids], live[score.ids] = score.right, score.live
-    truth[score.ids] = to_squared(block.centres, pixels) - ready.origin
+    truth[score.ids] = scene.to_scene(block.centres)
     return Searched(
         level,
         block,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,8 @@ from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, MixtureSc
 from napari_petlut.analysis.lattice.grids import fill_holes, median, node_distance, spans
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.searching.schedule import search
-from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
-from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
-from napari_petlut.analysis.lattice.seeing.squaring import squaring_factors, stretched_lattice, to_squared
+from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
+from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
 from napari_petlut.analysis.lattice.sizes.proposal import propose_geometry
 from napari_petlut.analysis.lattice.sureness.confidence import resolutions
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
@@ -47,6 +47,10 @@ spot for another one."""
 FAINT = 0.15
 """A crystal with less than this share of the counts around it is put where its neighbours' lines pass: what
 draws it elsewhere are the tails of brighter ones."""
+
+
+def _ignore(_: float) -> None:
+    """Take no notice of progress."""
 
 
 def find_lattice(
@@ -119,51 +123,88 @@ def find_lattice(
     places = checked_fixed(fixed, geometry)
     expected = checked_prior(prior, geometry)
     report = progress if progress is not None else _ignore
-    factors = squaring_factors(counts, geometry)
-    square = bin_map(counts, factors)
-    if expected is not None:
-        expected = to_squared(expected, factors)
-    held = {k: to_squared(np.asarray(p), factors) for k, p in places.items()}
     with _threads().limit(limits=1, user_api="blas"):
-        lattice = solve(square, geometry, params, held, expected, report, cancelled)
-    lattice = stretched_lattice(lattice, factors)
+        scene = look_at(counts, geometry)
+        solution = solve(
+            scene,
+            geometry,
+            params.max_hypotheses,
+            places=places,
+            prior=expected,
+            progress=report,
+            cancelled=cancelled,
+        )
+        grid = refine(solution.contest, solution.best)
+        report(0.95)
+        lattice = conclude(solution.contest, solution.best, grid, params, scene.strength)
+    lattice = stretched_lattice(lattice, scene.factors)
     lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
     return place_fixed(lattice, places)
 
 
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a search learned about a map.
+
+    Parameters
+    ----------
+    scene : Scene
+        What was seen before any lattice was tried.
+    contest : Contest
+        All lattices that were fitted; its pool holds what the best one won against.
+    best : Hypothesis
+    """
+
+    scene: Scene
+    contest: Contest
+    best: Hypothesis
+
+
 def solve(
-    counts: FloatArray,
+    scene: Scene,
     geometry: BlockGeometry,
-    params: LatticeParameters,
-    places: Mapping[int, FloatArray],
-    expected: FloatArray | None,
-    report: Callable[[float], None],
-    cancelled: Callable[[], bool] | None,
-) -> Lattice:
-    """Find the lattice of a map whose pitches are about the same along both axes."""
-    ready = prepare_map(counts, geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    contest = Contest(ready, geometry, params.max_hypotheses, spots, cancelled, strength)
-    if expected is not None:
-        contest.expect(expected - ready.origin)
+    max_hypotheses: int,
+    *,
+    places: Mapping[int, tuple[float, float]] = MappingProxyType({}),
+    prior: FloatArray | None = None,
+    progress: Callable[[float], None] = _ignore,
+    cancelled: Callable[[], bool] | None = None,
+    without: Collection[str] = (),
+) -> Solution:
+    """Search the lattice that explains a map best.
+
+    Parameters
+    ----------
+    scene : Scene
+    geometry : BlockGeometry
+    max_hypotheses : int
+        See `LatticeParameters`.
+    places : mapping of int to (float, float), optional
+        Crystals that stay where a person placed them, in pixels of the flood map.
+    prior : ndarray of float64, shape (rows, cols, 2), optional
+        Lattice of a block of the same design, in pixels of the flood map.
+    progress : callable, optional
+        Called with the fraction of the whole work that is done, 0.1 to 0.9.
+    cancelled : callable, optional
+        Asked now and then; the search stops when it returns True.
+    without : collection of str, optional
+        Names of the steps of the search to leave out, see `searching.schedule.STEPS`.
+    """
+    contest = Contest(scene.ready, geometry, max_hypotheses, scene.spots, cancelled, scene.strength)
+    if prior is not None:
+        contest.expect(scene.to_scene(prior))
     if places:
-        contest.fix({k: p - ready.origin for k, p in places.items()})
-    report(0.1)
-    best = search(contest, report)
-    grid = refine(contest, best)
-    report(0.95)
-    return conclude(contest, best, grid, params, strength)
+        contest.fix({k: scene.to_scene(np.asarray(p)) for k, p in places.items()})
+    progress(0.1)
+    best = search(contest, lambda done: progress(0.1 + 0.8 * done), without=without)
+    return Solution(scene, contest, best)
 
 
 @cache
 def _threads() -> ThreadpoolController:
     """Return the control over BLAS threads; looking for the libraries takes longer than a clear block."""
     return ThreadpoolController()
-
-
-def _ignore(_: float) -> None:
-    """Take no notice of progress."""
 
 
 def checked_counts(counts: npt.ArrayLike) -> FloatArray:

@@ -8,7 +8,6 @@ import pytest
 from napari_petlut.analysis.lattice.concluding.sizes_doubted import unexplained
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.grids import node_distance
-from napari_petlut.analysis.lattice.proposing.ridges import put_on_ridges
 from napari_petlut.analysis.lattice.proposing.swirls import SWIRLS, swirl, swirl_moves
 from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
 from napari_petlut.analysis.lattice.seeing.spots import find_spots
@@ -48,7 +47,7 @@ def test_the_swirl_of_a_swirled_lattice_of_either_hand_is_undone_by_a_move():
         start = contest.judge(swirl(truth, amount), "swirled")
         assert start is not None
         assert (node_distance(start.grid, truth) > 0.4).mean() > 0.3
-        tried = [contest.judge(put_on_ridges(contest, grid), told) for grid, told in swirl_moves(start)]
+        tried = [contest.judge(grid, told) for grid, told in swirl_moves(contest, start)]
         assert len(tried) == len(SWIRLS)
         best = min((h for h in tried if h is not None), key=lambda h: h.score)
         assert (node_distance(best.grid, truth) > 0.4).mean() < 0.1

@@ -31,10 +31,10 @@ SLIPS = 3
 """Regions that are slipped, worst first."""
 
 
-def fusion_moves(pool: list[Hypothesis], start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
-    """Yield `start` with single regions taken over from its best competitors."""
+def fusion_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
+    """Yield `start` with single regions taken over from its best competitors, as dark as the best one is."""
     seen: list[BoolArray] = []
-    for other in sorted(pool, key=lambda h: h.score):
+    for other in sorted(contest.pool, key=lambda h: h.score):
         differs = node_distance(other.grid, start.grid) > SAME
         if not differs.any() or any((differs != s).mean() < 0.01 for s in seen):
             continue
@@ -42,19 +42,20 @@ def fusion_moves(pool: list[Hypothesis], start: Hypothesis) -> Iterator[tuple[Fl
         for region in regions(differs, differs.astype(np.float64), REGIONS):
             wide = ndimage.binary_dilation(region)
             if wide.mean() < 0.8:
-                yield np.where(wide[..., None], other.grid, start.grid), "a region from a competitor"
+                grid = np.where(wide[..., None], other.grid, start.grid)
+                yield grid, "a region from a competitor", contest.best.dark
         if len(seen) == RIVALS:
             return
 
 
-def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
     """Yield `start` with a doubtful region, out to the block's edge, slipped by one line."""
     doubt = doubt_map(contest, start)
     for region in regions(doubt > BAD_LEVELS[1], doubt, SLIPS):
         low, high = np.argwhere(region).min(axis=0), np.argwhere(region).max(axis=0)
         for axis in (0, 1):
             for way in (-1, 1):
-                yield slip(start.grid, low, high, axis, way), "a region slipped by one line"
+                yield slip(start.grid, low, high, axis, way), "a region slipped by one line", None
 
 
 def slip(

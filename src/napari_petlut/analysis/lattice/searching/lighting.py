@@ -1,4 +1,4 @@
-"""Dead crystals looked at again: groups put back where they belong, and single ones lit that are not dead."""
+"""Crystals without light: dead lines judged apart, dark groups put back, and those lit that are not dead."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from napari_petlut.analysis.lattice.fitting.contest import DEAD_CRYSTAL, Contest
 from napari_petlut.analysis.lattice.fitting.patches import BESIDE, judge_patch, open_patch
 from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.proposing.dead_groups import group_moves
+from napari_petlut.analysis.lattice.proposing.dead_lines import dead_line_moves, edge_line_moves
 from napari_petlut.model import FloatArray
 
 DEAD_PRICE = 0.5
@@ -25,6 +26,31 @@ GROUP_PASSES = 3
 """Most groups, or parts of one, that are put back one after the other."""
 INWARDS = 0.4
 """Share of the way to its neighbours that a crystal taken for dead is moved before it is looked at again."""
+DEAD_LINE_FITS = 8
+"""Mixtures for lattices with a dead line."""
+
+
+def judge_dead_lines(contest: Contest) -> list[Hypothesis]:
+    """Return lattices with a dead line, kept apart so that a wrong one does not lead the search astray."""
+    track = replace(contest, pool=[], budget=DEAD_LINE_FITS)
+    for grid, origin, dark in dead_line_moves(contest):
+        track.judge(grid, origin, dark)
+    return track.pool
+
+
+def shift_for_dead_line(contest: Contest) -> None:
+    """Let the best lattice compete with itself shifted by one where one of its outer lines gives no light.
+
+    Tails make a line beside the block worth something, so that both are compared with a dead line.
+    """
+    best = contest.best
+    for here, grid, there, origin in edge_line_moves(best):
+        track = replace(contest, pool=[], budget=2)
+        same = track.judge(best.grid, best.origin, here, to_the_end=True)
+        other = track.judge(grid, origin, there, to_the_end=True)
+        if same is not None and other is not None:
+            behind = max(other.score - same.score, 0.0)
+            contest.pool.append(replace(other, score=best.score + behind))
 
 
 def put_groups_back(contest: Contest, start: Hypothesis) -> Hypothesis:

@@ -39,6 +39,17 @@ CHAIN_RIVAL = 0.05
 """Chains that are worse by less than this are kept as competitors: they tell which crystals are doubtful."""
 
 
+def mend_best(contest: Contest) -> None:
+    """Let the best lattice compete with what chains make of it."""
+    before = contest.best
+    better, rivals = mend_chains(contest, before)
+    if better is not before:
+        contest.budget = max(contest.budget, 1)
+        contest.judge(better.grid, better.origin, better.dark, to_the_end=True)
+    score = contest.best.score
+    contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
+
+
 def mend_chains(
     contest: Contest, start: Hypothesis, budget: int | None = None
 ) -> tuple[Hypothesis, list[Hypothesis]]:

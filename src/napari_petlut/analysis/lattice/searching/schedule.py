@@ -1,28 +1,39 @@
-"""The search: from a prepared map to a ranked pool of lattices."""
+"""The schedule of the search: stages with names, each with a gate and a budget, read from the top down.
+
+A clear block is done once its spots are joined to a grid, or after the first window through which the waves
+of its lines are seen. All further stages are for blocks that stay doubtful. Any step can be left out by its
+name, to see what it is worth: ``search(contest, without={"swirls"})``; `STEPS` holds the names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
-from napari_petlut.analysis.lattice.fitting.contest import GAIN, SAME, Contest, Effort, Hypothesis
+from napari_petlut.analysis.lattice.fitting.contest import GAIN, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.fitting.patches import Sieve
-from napari_petlut.analysis.lattice.grids import BoolArray, dead_lines, folded_cells, node_distance
-from napari_petlut.analysis.lattice.numbering.matching import MOSTLY, STRAY, WEAKEST, GridMatch, best_match
-from napari_petlut.analysis.lattice.proposing.dead_lines import dead_line_moves, edge_line_moves
-from napari_petlut.analysis.lattice.proposing.even_counts import spread_evenly
+from napari_petlut.analysis.lattice.grids import BoolArray, dead_lines
 from napari_petlut.analysis.lattice.proposing.lines import line_moves, shift_moves
 from napari_petlut.analysis.lattice.proposing.regions import fusion_moves, repair_moves, slip_moves
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, put_on_ridges
 from napari_petlut.analysis.lattice.proposing.swirls import swirl_moves
-from napari_petlut.analysis.lattice.proposing.waves import WINDOW, put_on_waves
 from napari_petlut.analysis.lattice.searching.following import follow_phases
-from napari_petlut.analysis.lattice.searching.lighting import put_groups_back, revive_crystals
-from napari_petlut.analysis.lattice.searching.mending import mend_chains
+from napari_petlut.analysis.lattice.searching.lighting import (
+    judge_dead_lines,
+    put_groups_back,
+    revive_crystals,
+    shift_for_dead_line,
+)
+from napari_petlut.analysis.lattice.searching.mending import mend_best
+from napari_petlut.analysis.lattice.searching.starting import (
+    follow_waves,
+    judge_even_counts,
+    judge_prior,
+    judge_spot_grid,
+)
 from napari_petlut.analysis.lattice.sureness.gates import DOUBTFUL, is_clear, mean_doubt
+from napari_petlut.errors import ParameterError
 from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 60_000
@@ -32,209 +43,320 @@ same map always gives the same lattice. Joining spots to a grid is not counted; 
 larger arrays. Mending has a bound of its own."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the waves need."""
-WINDOWS = (WINDOW, 3.5, 2.0)
-"""Standard deviations, in pitches, of the windows through which waves are seen, one after the other until the
-block is clear. Narrow ones see noise, wide ones miss swirls."""
 ROUNDS = 2
 """Most rounds of moves; a round without a gain is the last."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
 AGAIN_FITS = 60
 """Most mixtures of the moves from a lattice that only the phases have found."""
-DEAD_LINE_FITS, ROUND_FITS = 8, 25
-"""Mixtures for lattices with a dead line, and for the round of moves from one that wins."""
+ROUND_FITS = 25
+"""Mixtures for the round of moves from a lattice with a dead line that wins."""
+
+Moves = Iterable[tuple[FloatArray, str, BoolArray | None]]
 
 
-def search(contest: Contest, progress: Callable[[float], None]) -> Hypothesis:
-    """Search the best lattice of a map; the pool of the contest holds what it won against.
-
-    Raises
-    ------
-    Cancelled
-        If the contest is cancelled.
-    """
-    fits = contest.budget
-    contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
-    if contest.expected is not None:
-        contest.judge(contest.expected, "the prior lattice")
-        contest.judge(put_on_ridges(contest, contest.expected), "the prior lattice, put onto the ridges")
-    match = spot_grid(contest)
-    if match is not None and complete(match, contest):
-        contest.judge(match.grid, "spots joined to a grid")
-        if contest.expected is None and contest.pinned is None:
-            return contest.best
-    elif match is not None and (match.owner >= 0).mean() >= MOSTLY:
-        contest.judge(match.grid, "spots joined to a grid, its holes filled")
-    if wave_search(contest):
-        return contest.best
-    progress(0.2)
-    with_dead_line = dead_line_search(contest) if mean_doubt(contest) >= DOUBTFUL else []
-    improve(contest, _part_of(progress, 0.3, 0.6))
-    search_further(contest, fits, _part_of(progress, 0.6, 0.9))
-    contest.pool += with_dead_line
-    shift_for_dead_line(contest)
-    if contest.best.dark is not None and dead_lines(contest.best.dark):
-        contest.budget = max(contest.budget, ROUND_FITS)
-        do_round(contest)
-    mend_best(contest)
-    return revive_crystals(contest, put_groups_back(contest, contest.best))
-
-
-def mend_best(contest: Contest) -> None:
-    """Let the best lattice compete with what chains make of it."""
-    before = contest.best
-    better, rivals = mend_chains(contest, before)
-    if better is not before:
-        contest.budget = max(contest.budget, 1)
-        contest.judge(better.grid, better.origin, better.dark, to_the_end=True)
-    score = contest.best.score
-    contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
-
-
-def wave_search(contest: Contest) -> bool:
-    """Take the evenly spread counts to where the waves of the lines say; return whether that settles it.
-
-    Where a second window shows nothing else than the first and the block is not doubtful, the third is not
-    looked through.
-    """
-    start = spread_evenly(contest)
-    seen: Hypothesis | None = None
-    before: Hypothesis | None = None
-    for window in WINDOWS:
-        new = contest.judge(put_on_waves(contest, start, window), "lines put where their waves are")
-        if new is not None:
-            contest.judge(put_on_ridges(contest, new.grid, LOCK_WEIGHTS[1:]), new.origin)
-        if contest.pool and contest.best is not before:
-            _shift(contest)
-            if is_clear(contest):
-                return True
-        nothing_else = new is None or (seen is not None and node_distance(new.grid, seen.grid).max() < SAME)
-        if before is not None and nothing_else and mean_doubt(contest) < DOUBTFUL:
-            break
-        seen, before = new, contest.best if contest.pool else None
-    if not contest.pool:
-        contest.judge(start, "counts spread evenly", to_the_end=True)
-    return False
-
-
-def _part_of(progress: Callable[[float], None], start: float, end: float) -> Callable[[float], None]:
-    """Return what reports a part of the work, done from 0 to 1, as going on from `start` to `end`."""
-    return lambda done: progress(start + (end - start) * done)
-
-
-def improve(contest: Contest, progress: Callable[[float], None]) -> None:
-    """Do rounds of moves until none helps; report the share of them that is done."""
-    for number in range(ROUNDS):
-        if contest.spent or is_clear(contest):
-            break
-        before = contest.best
-        do_round(contest)
-        progress((number + 1) / ROUNDS)
-        if contest.best.score > before.score - GAIN:
-            break
-        contest.judge(put_on_ridges(contest, contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
-        _shift(contest)
-        _try(contest, swirl_moves(contest.best), lock=True)
-
-
-def dead_line_search(contest: Contest) -> list[Hypothesis]:
-    """Return lattices with a dead line, kept apart so that a wrong one does not lead the search astray."""
-    track = replace(contest, pool=[], budget=DEAD_LINE_FITS)
-    for grid, origin, dark in dead_line_moves(contest):
-        track.judge(grid, origin, dark)
-    return track.pool
-
-
-def search_further(contest: Contest, fits: int, progress: Callable[[float], None]) -> None:
-    """Follow the phases of the lines of a doubtful block.
+@dataclass(eq=False)
+class Search:
+    """A search under way.
 
     Parameters
     ----------
     contest : Contest
     fits : int
-        Most mixtures that are fitted for it.
-    progress : callable
-        Called with the fraction done, 0 to 1.
+        Mixtures that the first stages may fit together, and that those for doubtful blocks may fit again.
+    without : frozenset of str
+        Names of the steps that are left out.
+    apart : list of Hypothesis
+        Lattices with a dead line, which join the others late.
+    winner : Hypothesis, optional
+        What the last stages made of the best lattice.
+    over : bool
+        Whether the best lattice is so sure that no further stage is run.
     """
-    contest.budget = max(contest.budget, fits)
-    if contest.spent or mean_doubt(contest) < DOUBTFUL:
-        return
+
+    contest: Contest
+    fits: int
+    without: frozenset[str] = frozenset()
+    apart: list[Hypothesis] = field(default_factory=list)
+    winner: Hypothesis | None = None
+    over: bool = False
+
+    def uses(self, step: str) -> bool:
+        """Whether a step is not left out."""
+        return step not in self.without
+
+    @property
+    def best(self) -> Hypothesis:
+        """The winner, or as long as there is none the best lattice of the contest."""
+        return self.contest.best if self.winner is None else self.winner
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the search.
+
+    Parameters
+    ----------
+    name : str
+    run : callable
+    gate : callable
+        Whether the stage is run.
+    budget : callable
+        Mixtures that may be fitted from here on, at least.
+    done : float
+        Share of the whole search that is done after it.
+    """
+
+    name: str
+    run: Callable[[Search], None]
+    gate: Callable[[Search], bool]
+    budget: Callable[[Search], int]
+    done: float
+
+
+def search(
+    contest: Contest,
+    progress: Callable[[float], None] = lambda _: None,
+    *,
+    without: Collection[str] = (),
+) -> Hypothesis:
+    """Search the best lattice of a map; the pool of the contest holds what it won against.
+
+    Parameters
+    ----------
+    contest : Contest
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
+    without : collection of str, optional
+        Names of the steps to leave out, any of `STEPS`.
+
+    Raises
+    ------
+    Cancelled
+        If the contest is cancelled.
+    ParameterError
+        If there is no step of a name.
+    """
+    unknown = sorted(set(without) - set(STEPS))
+    if unknown:
+        raise ParameterError(f"the search has no step {unknown[0]!r}; it has {', '.join(STEPS)}")
+    contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
+    under_way = Search(contest, contest.budget, frozenset(without))
+    for stage in SCHEDULE:
+        contest.budget = max(contest.budget, stage.budget(under_way))
+        if under_way.uses(stage.name) and stage.gate(under_way):
+            stage.run(under_way)
+            progress(stage.done)
+        if under_way.over:
+            break
+    return under_way.best
+
+
+def _always(_: Search) -> bool:
+    return True
+
+
+def _what_is_left(_: Search) -> int:
+    return 0
+
+
+def _all_again(search: Search) -> int:
+    return search.fits
+
+
+def _a_round(_: Search) -> int:
+    return ROUND_FITS
+
+
+def _has_prior(search: Search) -> bool:
+    return search.contest.expected is not None
+
+
+def _nothing_fits(search: Search) -> bool:
+    return not search.contest.pool
+
+
+def _doubtful(search: Search) -> bool:
+    return mean_doubt(search.contest) >= DOUBTFUL
+
+
+def _doubtful_still(search: Search) -> bool:
+    return not search.contest.spent and _doubtful(search)
+
+
+def _has_dead_line(search: Search) -> bool:
+    dark = search.contest.best.dark
+    return dark is not None and bool(dead_lines(dark))
+
+
+def start_from_prior(search: Search) -> None:
+    """Judge the lattice of a block of the same design."""
+    judge_prior(search.contest)
+
+
+def start_from_spots(search: Search) -> None:
+    """Join the spots to a grid; a complete one ends the search, where nobody wishes anything else."""
+    complete = judge_spot_grid(search.contest)
+    search.over = complete and search.contest.expected is None and search.contest.pinned is None
+
+
+def start_from_waves(search: Search) -> None:
+    """Spread the counts evenly and take them to where the waves of the lines say, window by window.
+
+    Where a second window shows nothing else than the first and the block is not doubtful, the third is not
+    looked through. A clear block ends the search.
+    """
+    contest, before = search.contest, None
+    for nothing_else in follow_waves(contest, further=search.uses("further windows")):
+        if contest.pool and contest.best is not before:
+            shift_by_one_line(search)
+            if is_clear(contest):
+                search.over = True
+                return
+        if before is not None and nothing_else and not _doubtful(search):
+            return
+        before = contest.best if contest.pool else None
+
+
+def start_from_counts(search: Search) -> None:
+    """Judge the evenly spread counts as they are: nothing else could be fitted."""
+    judge_even_counts(search.contest)
+
+
+def try_dead_lines(search: Search) -> None:
+    """Judge lattices with a dead line apart, so that a wrong one does not lead the search astray."""
+    search.apart = judge_dead_lines(search.contest)
+
+
+def do_rounds(search: Search) -> None:
+    """Do rounds of moves until none helps."""
+    contest = search.contest
+    for _ in range(ROUNDS):
+        if contest.spent or is_clear(contest):
+            break
+        before = contest.best
+        do_round(search)
+        if contest.best.score > before.score - GAIN:
+            break
+        contest.judge(put_on_ridges(contest, contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
+        shift_by_one_line(search)
+        swirl_best(search)
+
+
+def look_again(search: Search) -> None:
+    """Follow the phases of the lines of a doubtful block, and do rounds from what they find."""
+    contest = search.contest
     before = contest.best
-    _try(contest, swirl_moves(contest.best), lock=True)
-    follow_phases(contest)
-    progress(0.4)
+    swirl_best(search)
+    if search.uses("phases"):
+        follow_phases(contest)
     if contest.best is not before:
-        _shift(contest)
-        contest.budget = max(contest.budget, min(fits, AGAIN_FITS))
-        improve(contest, _part_of(progress, 0.4, 1.0))
+        shift_by_one_line(search)
+        contest.budget = max(contest.budget, min(search.fits, AGAIN_FITS))
+        do_rounds(search)
 
 
-def do_round(contest: Contest) -> None:
+def let_dead_lines_join(search: Search) -> None:
+    """Let the lattices with a dead line compete with the others."""
+    search.contest.pool += search.apart
+
+
+def shift_dead_line(search: Search) -> None:
+    """Let the best lattice compete with itself shifted by one where an outer line gives no light."""
+    shift_for_dead_line(search.contest)
+
+
+def do_round(search: Search) -> None:
     """Do one round of moves from the best lattice: those that mend what is seen to be bad come first."""
-    _try_as_patches(contest, ((grid, origin, None) for grid, origin in slip_moves(contest, contest.best)))
-    _try_as_patches(contest, islice(repair_moves(contest, contest.best), REPAIRS))
-    fused = islice(fusion_moves(contest.pool, contest.best), FUSIONS)
-    _try_as_patches(contest, ((grid, origin, contest.best.dark) for grid, origin in fused))
-    _try(contest, line_moves(contest, contest.best))
+    for name, propose, most in ROUND:
+        if search.uses(name):
+            contest = search.contest
+            _try_as_patches(contest, islice(propose(contest, contest.best), most))
+    if search.uses("lines traced anew"):
+        _try(search.contest, line_moves(search.contest, search.contest.best))
 
 
-def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]], *, lock: bool = False) -> None:
+def swirl_best(search: Search) -> None:
+    """Judge the best lattice turned in its middle and put onto the ridges there."""
+    if search.uses("swirls"):
+        _try(search.contest, swirl_moves(search.contest, search.contest.best))
+
+
+def shift_by_one_line(search: Search) -> None:
+    """Judge the best lattice with all its lines shifted by one.
+
+    That is the most dangerous mistake, so that its evidence is always weighed to the end.
+    """
+    if search.uses("shifts by one line"):
+        for grid, origin in shift_moves(search.contest, search.contest.best):
+            search.contest.judge(grid, origin, to_the_end=True)
+
+
+def mend_by_chains(search: Search) -> None:
+    """Let the best lattice compete with what chains make of it."""
+    mend_best(search.contest)
+
+
+def put_dark_groups_back(search: Search) -> None:
+    """Place the dark groups of the best lattice by the live lines around them, where that is better."""
+    search.winner = put_groups_back(search.contest, search.best)
+
+
+def revive_dark_crystals(search: Search) -> None:
+    """Give light back to dark crystals that explain the map better when they are lit."""
+    search.winner = revive_crystals(search.contest, search.best)
+
+
+def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]]) -> None:
     """Judge the lattices that moves make."""
     for grid, origin in moves:
         if contest.spent:
             return
-        contest.judge(put_on_ridges(contest, grid, LOCK_WEIGHTS[1:]) if lock else grid, origin)
+        contest.judge(grid, origin)
 
 
-def _try_as_patches(contest: Contest, moves: Iterable[tuple[FloatArray, str, BoolArray | None]]) -> None:
+def _try_as_patches(contest: Contest, moves: Moves) -> None:
     """Judge the lattices of moves that are worth it as patches."""
     sieve = Sieve(contest, contest.best)
     for grid, origin, dark in moves:
         if contest.spent:
             return
         if sieve.passes(grid, dark):
-            contest.judge(
-                grid if dark is not None else put_on_ridges(contest, grid, LOCK_WEIGHTS[1:]), origin, dark
-            )
+            put = grid if dark is not None else put_on_ridges(contest, grid, LOCK_WEIGHTS[1:])
+            contest.judge(put, origin, dark)
 
 
-def _shift(contest: Contest) -> None:
-    """Judge the best lattice with all its lines shifted by one.
+ROUND: tuple[tuple[str, Callable[[Contest, Hypothesis], Moves], int | None], ...] = (
+    ("slips of regions", slip_moves, None),
+    ("bad patches solved again", repair_moves, REPAIRS),
+    ("regions of competitors", fusion_moves, FUSIONS),
+)
+"""The moves of a round that are tried as patches first: name, who makes them, and how many are tried."""
 
-    That is the most dangerous mistake, so that its evidence is always weighed to the end.
-    """
-    for grid, origin in shift_moves(contest, contest.best):
-        contest.judge(grid, origin, to_the_end=True)
+SCHEDULE = (
+    Stage("prior", start_from_prior, _has_prior, _what_is_left, 0.1),
+    Stage("spots joined to a grid", start_from_spots, _always, _what_is_left, 0.1),
+    Stage("waves", start_from_waves, _always, _what_is_left, 0.2),
+    Stage("counts spread evenly", start_from_counts, _nothing_fits, _what_is_left, 0.2),
+    Stage("dead-line search", try_dead_lines, _doubtful, _what_is_left, 0.3),
+    Stage("rounds of moves", do_rounds, _always, _what_is_left, 0.6),
+    Stage("another look", look_again, _doubtful_still, _all_again, 0.8),
+    Stage("dead lines join", let_dead_lines_join, _always, _what_is_left, 0.8),
+    Stage("shift for a dead line", shift_dead_line, _always, _what_is_left, 0.8),
+    Stage("round after a dead line", do_round, _has_dead_line, _a_round, 0.85),
+    Stage("chains", mend_by_chains, _always, _what_is_left, 0.95),
+    Stage("dark groups put back", put_dark_groups_back, _always, _what_is_left, 0.98),
+    Stage("dark crystals revived", revive_dark_crystals, _always, _what_is_left, 1.0),
+)
+"""The stages in their order."""
 
-
-def shift_for_dead_line(contest: Contest) -> None:
-    """Let the best lattice compete with itself shifted by one where one of its outer lines gives no light.
-
-    Tails make a line beside the block worth something, so that both are compared with a dead line.
-    """
-    best = contest.best
-    for here, grid, there, origin in edge_line_moves(best):
-        track = replace(contest, pool=[], budget=2)
-        same = track.judge(best.grid, best.origin, here, to_the_end=True)
-        other = track.judge(grid, origin, there, to_the_end=True)
-        if same is not None and other is not None:
-            behind = max(other.score - same.score, 0.0)
-            contest.pool.append(replace(other, score=best.score + behind))
-
-
-def spot_grid(contest: Contest) -> GridMatch | None:
-    """Join the spots to a grid."""
-    return best_match(contest.spots, contest.geometry) if len(contest.spots) >= 4 else None
-
-
-def complete(match: GridMatch, contest: Contest) -> bool:
-    """Whether every crystal has its spot, hardly any spot is left over, and no lines cross."""
-    n = len(contest.geometry)
-    stray = len(contest.spots) - n
-    if not (match.owner >= 0).all():
-        return False
-    if contest.strength is not None:
-        used = contest.strength[match.owner.ravel()]
-        if used.min() < WEAKEST * np.median(used):
-            return False
-    return bool(match.outside == 0 and stray <= STRAY * n and not folded_cells(match.grid).any())
+STEPS = (
+    *(stage.name for stage in SCHEDULE),
+    *(name for name, _, _ in ROUND),
+    "further windows",
+    "lines traced anew",
+    "shifts by one line",
+    "swirls",
+    "phases",
+)
+"""Names of all that can be left out of a search: the stages, and the steps within them."""

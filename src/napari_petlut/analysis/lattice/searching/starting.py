@@ -1,0 +1,86 @@
+"""Where a search starts: a prior lattice, spots joined to a grid, counts taken to where the waves say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_petlut.analysis.lattice.fitting.contest import SAME, Contest, Hypothesis
+from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
+from napari_petlut.analysis.lattice.numbering.matching import (
+    MOSTLY,
+    STRAY,
+    WEAKEST,
+    GridMatch,
+    best_match,
+)
+from napari_petlut.analysis.lattice.proposing.even_counts import spread_evenly
+from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, put_on_ridges
+from napari_petlut.analysis.lattice.proposing.waves import WINDOW, put_on_waves
+
+WINDOWS = (WINDOW, 3.5, 2.0)
+"""Standard deviations, in pitches, of the windows through which waves are seen, one after the other until the
+block is clear. Narrow ones see noise, wide ones miss swirls."""
+
+
+def judge_prior(contest: Contest) -> None:
+    """Judge the lattice of a block of the same design, as it is and put onto the ridges."""
+    assert contest.expected is not None
+    contest.judge(contest.expected, "the prior lattice")
+    contest.judge(put_on_ridges(contest, contest.expected), "the prior lattice, put onto the ridges")
+
+
+def judge_spot_grid(contest: Contest) -> bool:
+    """Judge the spots joined to a grid where that has hardly a hole; return whether it is complete."""
+    match = best_match(contest.spots, contest.geometry) if len(contest.spots) >= 4 else None
+    if match is None:
+        return False
+    if is_complete(match, contest):
+        contest.judge(match.grid, "spots joined to a grid")
+        return True
+    if (match.owner >= 0).mean() >= MOSTLY:
+        contest.judge(match.grid, "spots joined to a grid, its holes filled")
+    return False
+
+
+def is_complete(match: GridMatch, contest: Contest) -> bool:
+    """Whether every crystal has its spot, hardly any spot is left over, and no lines cross."""
+    n = len(contest.geometry)
+    stray = len(contest.spots) - n
+    if not (match.owner >= 0).all():
+        return False
+    if contest.strength is not None:
+        used = contest.strength[match.owner.ravel()]
+        if used.min() < WEAKEST * np.median(used):
+            return False
+    return bool(match.outside == 0 and stray <= STRAY * n and not folded_cells(match.grid).any())
+
+
+def follow_waves(contest: Contest, *, further: bool = True) -> Iterator[bool]:
+    """Judge the evenly spread counts taken to where the waves of the lines say, window by window.
+
+    Parameters
+    ----------
+    contest : Contest
+    further : bool
+        Whether waves are seen through more than the first window.
+
+    Yields
+    ------
+    bool
+        Whether the last window showed nothing else than the one before, or nothing that could be fitted.
+    """
+    start = spread_evenly(contest)
+    seen: Hypothesis | None = None
+    for window in WINDOWS if further else WINDOWS[:1]:
+        new = contest.judge(put_on_waves(contest, start, window), "lines put where their waves are")
+        if new is not None:
+            contest.judge(put_on_ridges(contest, new.grid, LOCK_WEIGHTS[1:]), new.origin)
+        yield new is None or (seen is not None and bool(node_distance(new.grid, seen.grid).max() < SAME))
+        seen = new
+
+
+def judge_even_counts(contest: Contest) -> None:
+    """Judge the evenly spread counts as they are."""
+    contest.judge(spread_evenly(contest), "counts spread evenly", to_the_end=True)
