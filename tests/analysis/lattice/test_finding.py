@@ -17,10 +17,11 @@ from napari_petlut.analysis.lattice import (
 )
 from napari_petlut.analysis.lattice.concluding.conclusion import STOPPED
 from napari_petlut.analysis.lattice.finding import refine
-from napari_petlut.analysis.lattice.grids import fill_holes, node_distance, shifted_grid
+from napari_petlut.analysis.lattice.grids import node_distance, shifted_grid
 from napari_petlut.analysis.lattice.searching import schedule
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import fill_holes
 from napari_petlut.simulation import BlockSimulation, SimulatedBlock, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
 

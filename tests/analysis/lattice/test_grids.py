@@ -9,24 +9,6 @@ def straight(rows: int, cols: int) -> np.ndarray:
     return np.stack([10.0 + 8 * r + 1 * c, 5.0 - 2 * r + 12 * c], axis=-1)
 
 
-def test_holes_of_a_straight_grid_are_filled_exactly():
-    grid = straight(5, 6)
-    hole = np.zeros((5, 6), bool)
-    hole[2, 2:4] = hole[0, 0] = hole[4, :] = True
-    broken = np.where(hole[..., None], 1e6, grid)
-    np.testing.assert_allclose(grids.fill_holes(broken, hole), grid, atol=1e-4)
-
-
-def test_few_and_many_holes_are_filled_alike(monkeypatch):
-    rng = np.random.default_rng(1)
-    grid = straight(9, 8) + rng.normal(0, 1.0, (9, 8, 2))
-    hole = rng.random((9, 8)) < 0.4
-    dense = grids.fill_holes(grid, hole)
-    monkeypatch.setattr(grids, "FEW_HOLES", 0)
-    np.testing.assert_allclose(dense, grids.fill_holes(grid, hole), atol=1e-6)
-    np.testing.assert_array_equal(dense[~hole], grid[~hole])
-
-
 def test_steps_and_areas_equal_their_plain_twins():
     grid = straight(5, 6) + np.random.default_rng(2).normal(0, 1.0, (5, 6, 2))
     down, right = grids.steps(grid)
@@ -35,11 +17,6 @@ def test_steps_and_areas_equal_their_plain_twins():
     area = np.abs(down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])
     np.testing.assert_allclose(grids.cell_areas(grid), area)
     assert grids.median(area) == np.median(area)
-
-
-def test_a_grid_without_holes_is_returned_as_it_is():
-    grid = straight(3, 4)
-    np.testing.assert_array_equal(grids.fill_holes(grid, np.zeros((3, 4), bool)), grid)
 
 
 @pytest.mark.parametrize(("axis", "step"), [(0, (8.0, -2.0)), (1, (1.0, 12.0))])

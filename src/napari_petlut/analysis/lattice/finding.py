@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from napari_petlut.analysis.lattice.concluding.conclusion import conclude
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, MixtureSchedule, fit_mixture
-from napari_petlut.analysis.lattice.grids import fill_holes, median, node_distance, spans
+from napari_petlut.analysis.lattice.grids import median, node_distance
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.searching.schedule import search
 from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
@@ -25,6 +25,7 @@ from napari_petlut.analysis.lattice.sureness.merged import relative_weight
 from napari_petlut.analysis.lattice.wishes import checked_fixed, checked_prior, place_fixed
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import fill_holes, spans
 from napari_petlut.model import FloatArray, Lattice
 
 FINAL_BINS = 9.0

@@ -1,4 +1,4 @@
-"""Arithmetic on grids of positions, arrays of shape (rows, cols, 2): fill holes, smooth, measure, compare."""
+"""Arithmetic on grids of positions, arrays of shape (rows, cols, 2): smooth, measure, compare."""
 
 from __future__ import annotations
 
@@ -7,93 +7,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import linalg, ndimage, sparse
-from scipy.sparse.linalg import spsolve
+from scipy import ndimage
 
+from napari_petlut.maps.grids import ALONG, second_difference
 from napari_petlut.model import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
-ACROSS = 1.0
-"""Weight of second differences across lines: a line is smooth along its length."""
-ALONG = 0.05
-"""Weight of second differences along the coordinate: the pitch pattern of a block is not smooth."""
-TWIST = 1.0
-"""Weight of the mixed difference: neighbouring lines have the same pitch pattern."""
-SINGULAR = 1e-9
-"""Added to the diagonal where holes are filled, so that those that nothing holds stay finite."""
-FEW_HOLES = 200
-"""So many holes or fewer are filled by a dense solution: building a sparse one takes longer."""
-
-
-def second_difference(n: int) -> FloatArray:
-    """Return the (n - 2, n) operator of second differences (no rows where n < 3)."""
-    return np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
-
-
-@lru_cache(maxsize=32)
-def _stiffness(rows: int, cols: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Quadratic forms that penalise bent lines, for coordinate 0 and coordinate 1."""
-    bend0 = sparse.csr_matrix(second_difference(rows).T @ second_difference(rows))
-    bend1 = sparse.csr_matrix(second_difference(cols).T @ second_difference(cols))
-    first0, first1 = np.diff(np.eye(rows), axis=0), np.diff(np.eye(cols), axis=0)
-    twist = sparse.kron(first0.T @ first0, first1.T @ first1)
-    down, across = sparse.kron(bend0, sparse.eye(cols)), sparse.kron(sparse.eye(rows), bend1)
-    return (
-        sparse.csr_matrix(ACROSS * across + ALONG * down + TWIST * twist),
-        sparse.csr_matrix(ACROSS * down + ALONG * across + TWIST * twist),
-    )
-
-
-def fill_holes(grid: FloatArray, hole: BoolArray) -> FloatArray:
-    """Return `grid` with the nodes of `hole` put where the lines bend least.
-
-    Parameters
-    ----------
-    grid : ndarray of float64, shape (rows, cols, 2)
-    hole : ndarray of bool, shape (rows, cols)
-        At least three nodes that are not on one line must be known.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows, cols, 2)
-    """
-    rows, cols = hole.shape
-    flat = hole.ravel()
-    out = np.array(grid, dtype=np.float64).reshape(-1, 2)
-    if not flat.any():
-        return out.reshape(grid.shape)
-    at = np.flatnonzero(flat)
-    out[at] = 0.0
-    for axis, form in enumerate(_stiffness(rows, cols)):
-        pull = -(form @ out[:, axis])[at]
-        if len(at) <= FEW_HOLES:
-            inner = _submatrix(form.indptr, form.indices, form.data, at, rows * cols)
-            inner.flat[:: len(at) + 1] += SINGULAR
-            factor = linalg.cho_factor(inner, overwrite_a=True, check_finite=False)
-            out[at, axis] = linalg.cho_solve(factor, pull, check_finite=False)
-        else:
-            part = form[at][:, at] + SINGULAR * sparse.eye(len(at))
-            out[at, axis] = spsolve(sparse.csc_matrix(part), pull)
-    return out.reshape(grid.shape)
-
-
-@njit(cache=True)
-def _submatrix(
-    first: npt.NDArray[np.int32],
-    column: npt.NDArray[np.int32],
-    value: FloatArray,
-    at: npt.NDArray[np.intp],
-    size: int,
-) -> FloatArray:
-    """Return the rows and columns `at` of a sparse matrix in rows, (k, k)."""
-    place = np.full(size, -1, np.int64)
-    place[at] = np.arange(len(at))
-    out = np.zeros((len(at), len(at)))
-    for k in range(len(at)):
-        for n in range(first[at[k]], first[at[k] + 1]):
-            if place[column[n]] >= 0:
-                out[k, place[column[n]]] = value[n]
-    return out
 
 
 def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -230,14 +149,6 @@ def shifted_grid(grid: FloatArray, axis: int, way: int) -> FloatArray:
 def dead_lines(dark: BoolArray) -> list[tuple[int, int]]:
     """Return the rows and columns that are dark as a whole, as (axis, index)."""
     return [(axis, int(k)) for axis in (0, 1) for k in np.flatnonzero(dark.all(axis=1 - axis))]
-
-
-def spans(known: BoolArray) -> bool:
-    """Whether the known nodes are enough to fill the rest: three that are not on one line."""
-    rows, cols = known.shape
-    if min(rows, cols) == 1:
-        return int(known.sum()) >= min(2, known.size)
-    return int(known.sum()) >= 3 and known.any(0).sum() > 1 and known.any(1).sum() > 1
 
 
 def log_gaps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -15,6 +15,7 @@ from napari_petlut.analysis.lattice.seeing.index_space import (
     counts_per_cell,
     sample_places,
 )
+from napari_petlut.maps.parabola import top_of_parabola
 
 
 def value_of(places, ridge, mass, wanted, gaps, anchor, weights) -> float:
@@ -37,6 +38,15 @@ def value_of(places, ridge, mass, wanted, gaps, anchor, weights) -> float:
             total -= weights[2] * ((k - j) / SAMPLES - gaps[i - 1]) ** 2
             total -= weights[3] * tracing.mass_penalty()[between]
     return total
+
+
+def test_tops_between_samples_are_those_of_the_parabola():
+    ridge = np.random.default_rng(8).random(40)
+    ridge[20:23] = 0.5
+    for k in range(1, 39):
+        top = k + top_of_parabola(ridge[k - 1], ridge[k], ridge[k + 1], flattest=1e-9)
+        assert tracing._top(ridge, float(k)) == pytest.approx(top, abs=1e-12)
+    assert (tracing._top(ridge, 0.0), tracing._top(ridge, 39.0)) == (0.0, 39.0)
 
 
 def test_lines_are_placed_as_well_as_by_trying_everything():

@@ -1,34 +1,17 @@
-"""What one event is worth, and the deviance that noise alone makes."""
+"""The deviance that noise alone makes."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from napari_petlut.analysis.lattice.seeing.noise import (
     TABLE_END,
-    event_value,
     expected_half_deviance,
     half_deviance,
     noise_deviance,
 )
 from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
 from napari_petlut.simulation import BlockSimulation, simulate_block
-
-
-@given(
-    st.lists(st.integers(1, 5000), min_size=1, max_size=30),
-    st.sampled_from([0.5, 1.0, 0.37, 1 / 3, 7.0, 100.0, 1e-4]),
-)
-def test_an_event_is_what_all_counts_are_multiples_of(events, value):
-    counts = np.array([0, *events]) * value
-    assert event_value(counts) == pytest.approx(np.gcd.reduce(events) * value, rel=1e-4)
-
-
-def test_an_event_is_one_in_maps_of_no_multiples_and_without_counts():
-    assert event_value(np.exp(np.linspace(0, 3, 50))) == 1.0
-    assert event_value(np.zeros(4)) == 1.0
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.3, 1.0, 4.0, 25.0, TABLE_END - 0.1, TABLE_END + 0.1, 300.0])

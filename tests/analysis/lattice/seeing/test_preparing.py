@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_petlut.analysis.lattice.numbering.spreading import spread_spots
 from napari_petlut.analysis.lattice.seeing.preparing import prepare_map, remove_comb, remove_hot_bins
-from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
+from napari_petlut.analysis.lattice.seeing.spots import find_spots
 from napari_petlut.geometry import BlockGeometry
 
 
@@ -66,23 +64,6 @@ def test_the_working_pitch_does_not_depend_on_the_canvas():
     large[100:300, 150:370] = small
     a, b = (prepare_map(m, BlockGeometry(6, 7)).pitch for m in (small, large))
     assert a == pytest.approx(b, rel=0.05)
-
-
-def test_binning_keeps_every_count():
-    counts = np.arange(35.0).reshape(5, 7)
-    assert bin_map(counts, 3).shape == (2, 3)
-    assert bin_map(counts, 3).sum() == counts.sum()
-    assert bin_map(counts, 3)[0, 0] == counts[:3, :3].sum()
-
-
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 4))
-def test_bins_equal_their_plain_twin(rows, cols, factor0, factor1):
-    counts = np.random.default_rng(rows * cols).random((rows, cols))
-    binned = bin_map(counts, (factor0, factor1))
-    for (a, b), value in np.ndenumerate(binned):
-        part = counts[a * factor0 : (a + 1) * factor0, b * factor1 : (b + 1) * factor1]
-        assert value == pytest.approx(part.sum())
-    assert binned.shape == (-(-rows // factor0), -(-cols // factor1))
 
 
 def test_spots_are_found_between_pixels():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.seeing.spots import bin_map
-from napari_petlut.analysis.lattice.seeing.squaring import from_squared, squaring_factors, to_squared
+from napari_petlut.analysis.lattice.seeing.squaring import squaring_factors
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.simulation import BlockSimulation, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
@@ -27,18 +26,6 @@ def test_the_longer_pitch_is_binned_until_both_are_alike(rows, cols, expected):
 def test_a_long_block_on_a_long_map_has_square_pitches_already():
     counts = 100 * np.outer(lines(16, 15.0, 256), lines(8, 15.0, 136))
     assert squaring_factors(counts, BlockGeometry(16, 8)) == (1, 1)
-
-
-def test_binning_keeps_all_counts_and_positions_go_there_and_back():
-    counts = np.random.default_rng(1).poisson(3.0, (10, 11)).astype(float)
-    small = bin_map(counts, (1, 3))
-    assert small.shape == (10, 4)
-    assert small.sum() == counts.sum()
-    assert small[2, 1] == counts[2, 3:6].sum()
-    places = np.array([[0.0, 0.0], [3.25, 7.5]])
-    np.testing.assert_allclose(from_squared(to_squared(places, (1, 3)), (1, 3)), places, atol=1e-12)
-    # The middle of three pixels is the middle of their bin.
-    np.testing.assert_allclose(to_squared(np.array([5.0, 4.0]), (1, 3)), [5.0, 1.0], atol=1e-12)
 
 
 def test_an_elongated_block_is_right_and_in_pixels_of_its_own_map():

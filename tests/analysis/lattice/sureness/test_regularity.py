@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from napari_petlut.analysis.lattice.sureness.regularity import bends, inconsistencies, odd_lines, unevenness
+from napari_petlut.analysis.lattice.sureness.regularity import (
+    inconsistencies,
+    odd_lines,
+    sharpest_bends,
+    unevenness,
+)
 
 
 def even_grid(rows=4, cols=5):
@@ -11,7 +16,7 @@ def even_grid(rows=4, cols=5):
 
 
 def test_an_even_lattice_is_regular():
-    assert not bends(even_grid()).any()
+    assert not sharpest_bends(even_grid()).any()
     assert np.abs(inconsistencies(even_grid())).max() < 1e-12
     assert not unevenness(np.zeros((4, 5))).any()
 
@@ -19,7 +24,7 @@ def test_an_even_lattice_is_regular():
 def test_a_crystal_off_its_lines_bends_them_at_its_neighbours_too():
     grid = even_grid()
     grid[1, 2] += [2.0, 0.0]
-    bend = bends(grid)
+    bend = sharpest_bends(grid)
     assert bend[1, 2] == pytest.approx(0.4)
     assert bend[2, 2] == pytest.approx(0.2)
     # The outermost crystals bend as the next ones do.
@@ -51,7 +56,7 @@ def test_counts_are_held_against_those_of_the_neighbours():
 @pytest.mark.parametrize("shape", [(1, 4), (4, 1), (2, 2)])
 def test_small_blocks_have_values_too(shape):
     grid = even_grid(*shape)
-    for values in (bends(grid), inconsistencies(grid), unevenness(np.zeros(shape))):
+    for values in (sharpest_bends(grid), inconsistencies(grid), unevenness(np.zeros(shape))):
         assert values.shape == shape
         assert np.isfinite(values).all()
 

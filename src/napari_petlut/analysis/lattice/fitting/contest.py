@@ -18,9 +18,10 @@ from napari_petlut.analysis.lattice.fitting.objective import TERMS, UNEVENNESS, 
 from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, node_distance
 from napari_petlut.analysis.lattice.seeing.index_space import IndexSpace, RectifiedMap
 from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap
-from napari_petlut.analysis.lattice.seeing.spots import PIXELS_PER_PITCH, bin_map
+from napari_petlut.analysis.lattice.seeing.spots import PIXELS_PER_PITCH
 from napari_petlut.errors import Cancelled
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import bin_map
 from napari_petlut.model import FloatArray
 
 RANKING_BINS = 6.5

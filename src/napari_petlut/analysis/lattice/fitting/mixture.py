@@ -21,7 +21,7 @@ from napari_petlut.analysis.lattice.fitting.loops import CORE_SQUARED, SPREAD_MI
 from napari_petlut.analysis.lattice.grids import median, steps
 from napari_petlut.analysis.lattice.seeing.blurring import blur
 from napari_petlut.analysis.lattice.seeing.noise import half_deviance, noise_deviance
-from napari_petlut.analysis.lattice.seeing.spots import bin_map
+from napari_petlut.maps.binning import bin_map, to_bins, to_pixels
 from napari_petlut.model import FloatArray
 
 BACKGROUND_BLUR = 1.3
@@ -114,11 +114,11 @@ class MixtureMap:
 
     def to_bins(self, pixels: FloatArray) -> FloatArray:
         """Convert positions from pixels to bins."""
-        return np.asarray((pixels + 0.5) / self.factor - 0.5)
+        return to_bins(pixels, self.factor)
 
     def to_pixels(self, bins: FloatArray) -> FloatArray:
         """Convert positions from bins to pixels."""
-        return np.asarray((bins + 0.5) * self.factor - 0.5)
+        return to_pixels(bins, self.factor)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.grids import BoolArray, fill_holes, spans
+from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.analysis.lattice.numbering.growing import EMPTY, grow_grid
 from napari_petlut.analysis.lattice.numbering.spreading import spread_spots
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import fill_holes, spans
 from napari_petlut.model import FloatArray, IntArray
 
 GROWTH_SEEDS = 6

@@ -16,9 +16,10 @@ from scipy import ndimage
 
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.patches import BESIDE, Box
-from napari_petlut.analysis.lattice.grids import BoolArray, fill_holes, node_distance, regions, spans
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, regions
 from napari_petlut.analysis.lattice.proposing.regions import DARK, dark_crystals
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
+from napari_petlut.maps.grids import fill_holes, spans
 from napari_petlut.model import FloatArray
 
 FEWEST_DARK = 2

@@ -7,8 +7,8 @@ import numpy as np
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.numbering.spreading import Spreading, spread_spots
 from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap
-from napari_petlut.analysis.lattice.seeing.spots import bin_map
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import bin_map, to_pixels
 from napari_petlut.model import FloatArray
 
 COARSE_CELLS = 4
@@ -45,7 +45,7 @@ def spread_counts(
     step = max(1, int(pitch / cells))
     mass = bin_map(np.where(ready.support, ready.counts, 0.0), step)
     place = np.argwhere(mass > 0)
-    centre, weight = (place + 0.5) * step - 0.5, mass[tuple(place.T)]
+    centre, weight = to_pixels(place.astype(np.float64), step), mass[tuple(place.T)]
     spread = spread_spots(
         np.concatenate([centre, np.empty((0, 2)) if spots is None else spots]),
         np.concatenate([weight, np.zeros(0 if spots is None else len(spots))]),

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.fitting.contest import SAME, Contest, Hypothesis
-from napari_petlut.analysis.lattice.grids import BoolArray, fill_holes, node_distance, regions
+from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, regions
 from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
+from napari_petlut.maps.grids import fill_holes
 from napari_petlut.model import FloatArray
 
 REGIONS = 3

@@ -223,7 +223,7 @@ def place_lines(
 
 @njit(cache=True)
 def _top(ridge: FloatArray, place: float) -> float:
-    """Place of the top of the parabola through a sample and its neighbours."""
+    """Place of the top of the parabola through a sample and its neighbours: `maps.parabola`, compiled."""
     k = int(place)
     if k < 1 or k > len(ridge) - 2:
         return float(k)

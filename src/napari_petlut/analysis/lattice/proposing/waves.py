@@ -28,6 +28,7 @@ from napari_petlut.analysis.lattice.proposing.phases import (
 )
 from napari_petlut.analysis.lattice.proposing.ridges import ROUGH_SMOOTHING
 from napari_petlut.analysis.lattice.seeing.index_space import MARGIN, SAMPLES, RectifiedMap, sample_places
+from napari_petlut.maps.parabola import top_of_parabola
 from napari_petlut.model import FloatArray, SingleArray
 
 STEP = 0.1
@@ -62,6 +63,8 @@ STEP_REACH = 5
 """Steps of the wave vector between neighbouring windows that are looked at."""
 FURTHEST_PEAK = 0.6
 """Furthest that a wave vector is put from the one that was tried, in steps: a little more than halfway."""
+FLATTEST = 1e-6
+"""Second difference of the logarithms from which three of them have a top."""
 
 
 def put_on_waves(contest: Contest, grid: FloatArray, window: float) -> FloatArray:
@@ -219,10 +222,8 @@ def _peak(
         return np.asarray(log[at0, at1, p, q])
 
     low, here, high = value(-1), value(0), value(1)
-    bend = low - 2 * here + high
-    inside = bend < -1e-6
-    peak = np.where(inside, 0.5 * (low - high) / np.where(inside, bend, 1.0), 0.5 * np.sign(high - low))
-    return np.asarray(np.clip(peak, -FURTHEST_PEAK, FURTHEST_PEAK))
+    top = top_of_parabola(low, here, high, flattest=FLATTEST, furthest=FURTHEST_PEAK)
+    return np.where(low - 2 * here + high < -FLATTEST, top, 0.5 * np.sign(high - low))
 
 
 @njit(cache=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.fitting.contest import DEAD_CRYSTAL, Contest, Hypothesis, even_objective
 from napari_petlut.analysis.lattice.fitting.patches import BESIDE, judge_patch, open_patch
-from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.proposing.dead_groups import group_moves
 from napari_petlut.analysis.lattice.proposing.dead_lines import dead_line_moves, edge_line_moves
+from napari_petlut.maps.grids import fill_holes
 from napari_petlut.model import FloatArray
 
 DEAD_PRICE = 0.5

@@ -13,6 +13,7 @@ from numba import njit
 
 from napari_petlut.analysis.lattice.grids import median
 from napari_petlut.analysis.lattice.seeing.blurring import blur
+from napari_petlut.maps.binning import to_bins
 from napari_petlut.model import FloatArray
 
 SAMPLES = 8
@@ -131,7 +132,7 @@ class IndexSpace:
         """
         rows, cols = self.grid.shape[:2]
         left, right = _basis(rows), _basis(cols)
-        bins = (self.grid + 0.5) / factor - 0.5
+        bins = to_bins(self.grid, factor)
         x0, x1 = (left @ bins[..., axis] @ right.T for axis in (0, 1))
         return counts_per_cell(counts, x0, x1)
 

@@ -28,50 +28,6 @@ CORNER = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 Image Understanding 64 (1996) 300."""
 
 
-def event_value(counts: FloatArray) -> float:
-    """Return what one event adds to a map: the largest number that all of its counts are multiples of.
-
-    Parameters
-    ----------
-    counts : ndarray of float64
-
-    Returns
-    -------
-    float
-        1 where the counts are no multiples of anything, as after an interpolation.
-
-    Examples
-    --------
-    >>> event_value(np.array([0.0, 1.5, 2.0, 4.5]))
-    0.5
-    """
-    seen = counts[counts > 0]
-    if not len(seen):
-        return 1.0
-    value = 0.0
-    for count in seen[:: max(1, len(seen) // SOME)].tolist():
-        value = _common_divisor(value, count, ROUNDING * count)
-    for _ in range(TRIES):
-        if value < LEAST * seen.max():
-            break
-        events = seen / value
-        off = np.abs(events - np.rint(events)) > WHOLE
-        if not off.any():
-            return value
-        odd = float(seen[off][0])
-        value = _common_divisor(value, odd, ROUNDING * odd)
-    return 1.0
-
-
-def _common_divisor(first: float, second: float, rest: float) -> float:
-    """Return the greatest common divisor of two numbers by Euclid's algorithm, up to a rest."""
-    while second > rest:
-        first, second = second, first % second
-        if first - second <= rest:
-            second = 0.0
-    return first
-
-
 def half_deviance(counts: FloatArray, model: FloatArray) -> float:
     """Return half the Poisson deviance of a map per count: the mean of ``log(k / m) - 1 + m / k``.
 

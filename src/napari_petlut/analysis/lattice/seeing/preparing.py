@@ -9,9 +9,10 @@ from numba import njit
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import BoolArray
-from napari_petlut.analysis.lattice.seeing.noise import event_value
-from napari_petlut.analysis.lattice.seeing.spots import bin_map
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import bin_map, spread_bins
+from napari_petlut.maps.noise import event_value
+from napari_petlut.maps.support import lit_part
 from napari_petlut.model import FloatArray
 
 COMB_WINDOW = 7
@@ -24,6 +25,8 @@ SUPPORT_BLUR = 1 / 6
 """Width of the Gaussian, in mean pitches of the canvas, before the support is cut."""
 SUPPORT_LEVEL = 0.12
 """Share of the bright level that still counts as support."""
+SUPPORT_PERCENTILE, SUPPORT_DARKEST = 75.0, 0.02
+"""The bright level: this percentile of all that is brighter than this share of the maximum."""
 SUPPORT_PIXELS = 8
 """The support is found on a map of about this many pixels per pitch."""
 CLOSING = 0.6
@@ -94,14 +97,16 @@ def remove_hot_bins(counts: FloatArray) -> FloatArray:
     return out
 
 
+def _lit(smooth: FloatArray) -> BoolArray:
+    return lit_part(smooth, SUPPORT_LEVEL, percentile=SUPPORT_PERCENTILE, darkest=SUPPORT_DARKEST)
+
+
 def _rough_box(counts: FloatArray, geometry: BlockGeometry) -> tuple[slice, slice]:
     """Bounding box of everything bright, small specks left out."""
     blur = SUPPORT_BLUR * max(counts.shape) / max(geometry.shape)
     factor = max(1, int(blur / 2))
     smooth = ndimage.gaussian_filter(bin_map(counts, factor), blur / factor)
-    bright = smooth[smooth > 0.02 * smooth.max()]
-    level = SUPPORT_LEVEL * np.percentile(bright, 75) if bright.size else 0.0
-    label, number = ndimage.label(smooth > level)
+    label, number = ndimage.label(_lit(smooth))
     if not number:
         return slice(0, counts.shape[0]), slice(0, counts.shape[1])
     weight = ndimage.sum_labels(smooth, label, np.arange(1, number + 1))
@@ -140,8 +145,7 @@ def find_support(counts: FloatArray, geometry: BlockGeometry) -> tuple[BoolArray
     factor = max(1, int(guess / SUPPORT_PIXELS))
     small = np.pad(bin_map(inner, factor), SUPPORT_PIXELS * 2)
     smooth = ndimage.gaussian_filter(small, SUPPORT_BLUR * guess / factor)
-    bright = smooth[smooth > 0.02 * smooth.max()]
-    mask = smooth > (SUPPORT_LEVEL * np.percentile(bright, 75) if bright.size else 0.0)
+    mask = _lit(smooth)
     reach = CLOSING * guess / factor
     near = ndimage.distance_transform_edt(~mask) <= reach
     closed = ndimage.distance_transform_edt(near) > reach
@@ -152,8 +156,7 @@ def find_support(counts: FloatArray, geometry: BlockGeometry) -> tuple[BoolArray
     whole = ndimage.binary_fill_holes(label > 0)[
         2 * SUPPORT_PIXELS : -2 * SUPPORT_PIXELS, 2 * SUPPORT_PIXELS : -2 * SUPPORT_PIXELS
     ]
-    full = np.repeat(np.repeat(whole, factor, axis=0), factor, axis=1)
-    return full[: inner.shape[0], : inner.shape[1]], box
+    return spread_bins(whole, factor, inner.shape), box
 
 
 def prepare_map(counts: FloatArray, geometry: BlockGeometry) -> PreparedMap:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap, prepare_map
-from napari_petlut.analysis.lattice.seeing.spots import bin_map, find_spots
-from napari_petlut.analysis.lattice.seeing.squaring import Factors, squaring_factors, to_squared
+from napari_petlut.analysis.lattice.seeing.spots import find_spots
+from napari_petlut.analysis.lattice.seeing.squaring import Factors, squaring_factors
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import bin_map, to_bins
 from napari_petlut.model import FloatArray
 
 
@@ -34,7 +35,7 @@ class Scene:
 
     def to_scene(self, positions: FloatArray) -> FloatArray:
         """Convert positions (..., 2) from pixels of the flood map to pixels of the prepared map."""
-        return to_squared(positions, self.factors) - self.ready.origin
+        return to_bins(positions, self.factors) - self.ready.origin
 
 
 def look_at(counts: FloatArray, geometry: BlockGeometry) -> Scene:

@@ -10,6 +10,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_petlut.analysis.lattice.grids import BoolArray, nearest_spacing
+from napari_petlut.maps.binning import bin_map, to_pixels
+from napari_petlut.maps.parabola import tops_of_maxima
 from napari_petlut.model import FloatArray, IntArray
 
 PIXELS_PER_PITCH = 9.0
@@ -20,22 +22,6 @@ NOISE_LEVEL = 13.0
 """A strong spot is at least this many times the Poisson noise: strength 0.3 is four times the noise."""
 LEVEL = 0.12
 """Weakest spot that counts, as a share of the strong ones (98th percentile)."""
-
-
-def bin_map(counts: FloatArray, factor: int | tuple[int, int]) -> FloatArray:
-    """Return sums over `factor` pixels along each axis; the last row or column is filled up with zeros."""
-    f0, f1 = (factor, factor) if isinstance(factor, int) else factor
-    if f0 == f1 == 1:
-        return np.ascontiguousarray(counts)
-    n0, n1 = -(-counts.shape[0] // f0), -(-counts.shape[1] // f1)
-    full = np.zeros((n0 * f0, n1 * f1))
-    full[: counts.shape[0], : counts.shape[1]] = counts
-    # One axis after the other, in long runs: much faster than over both axes at once.
-    rows = full.reshape(n0, f0, n1 * f1).sum(axis=1)
-    out = rows[:, ::f1].copy()
-    for k in range(1, f1):
-        out += rows[:, k::f1]
-    return np.asarray(out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,20 +114,8 @@ def _maxima(counts: FloatArray, support: BoolArray, pitch: float, scale: float) 
     strength = response[tuple(peak.T)]
     order = np.argsort(-strength, kind="stable")
     peak, strength = peak[order], strength[order]
-    place = (peak + _parabola(response, peak) + 0.5) * factor - 0.5
+    place = to_pixels(peak + tops_of_maxima(response, peak), factor)
     return _Maxima(place, strength, level, noise)
-
-
-def _parabola(image: FloatArray, peak: npt.NDArray[np.int_]) -> FloatArray:
-    """Return the offset of the top of the parabola through each maximum, per axis, within half a pixel."""
-    out = np.zeros(peak.shape)
-    middle = image[tuple(peak.T)]
-    for axis in (0, 1):
-        unit = np.eye(2, dtype=int)[axis]
-        before, after = image[tuple((peak - unit).T)], image[tuple((peak + unit).T)]
-        curve = before - 2 * middle + after
-        out[:, axis] = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, -1.0), 0.0)
-    return np.clip(out, -0.5, 0.5)
 
 
 OWN_SPOT = 0.4

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.seeing.preparing import find_support
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, Lattice
 
 ELONGATED = 1.6
@@ -46,23 +47,13 @@ def squaring_factors(counts: FloatArray, geometry: BlockGeometry) -> Factors:
     return (factor, 1) if pitch[0] > pitch[1] else (1, factor)
 
 
-def to_squared(positions: FloatArray, factors: Factors) -> FloatArray:
-    """Convert positions (..., 2) from pixels to bins."""
-    return np.asarray((positions + 0.5) / np.array(factors) - 0.5)
-
-
-def from_squared(positions: FloatArray, factors: Factors) -> FloatArray:
-    """Convert positions (..., 2) from bins to pixels."""
-    return np.asarray((positions + 0.5) * np.array(factors) - 0.5)
-
-
 def stretched_lattice(lattice: Lattice, factors: Factors) -> Lattice:
     """Return a lattice of the binned map in pixels of the map as it was."""
     return replace(
         lattice,
-        positions=from_squared(lattice.positions, factors),
-        extra=from_squared(lattice.extra, factors),
+        positions=to_pixels(lattice.positions, factors),
+        extra=to_pixels(lattice.extra, factors),
         alternatives=tuple(
-            replace(a, positions=from_squared(a.positions, factors)) for a in lattice.alternatives
+            replace(a, positions=to_pixels(a.positions, factors)) for a in lattice.alternatives
         ),
     )

@@ -10,7 +10,6 @@ from scipy.special import expit
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit, MixtureSchedule
 from napari_petlut.analysis.lattice.fitting.objective import TERMS, terms
-from napari_petlut.analysis.lattice.grids import fill_holes
 from napari_petlut.analysis.lattice.numbering.matching import MOSTLY, best_match
 from napari_petlut.analysis.lattice.proposing.even_counts import spread_counts
 from napari_petlut.analysis.lattice.proposing.ridges import put_on_ridges
@@ -19,6 +18,7 @@ from napari_petlut.analysis.lattice.seeing.preparing import PITCH_FACTOR, Prepar
 from napari_petlut.analysis.lattice.seeing.spots import find_significant_spots, own_spots
 from napari_petlut.analysis.lattice.sizes.layers import SIGNIFICANCE, Layer
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import fill_holes
 from napari_petlut.model import FloatArray
 
 SIZE_FITS = 3

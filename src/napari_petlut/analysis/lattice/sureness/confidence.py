@@ -20,9 +20,9 @@ from napari_petlut.analysis.lattice.grids import dead_lines, nearest_spacing
 from napari_petlut.analysis.lattice.seeing.spots import nobodys_spots, own_spots
 from napari_petlut.analysis.lattice.sureness.regularity import (
     badness,
-    bends,
     inconsistencies,
     odd_lines,
+    sharpest_bends,
     unevenness,
 )
 from napari_petlut.analysis.lattice.sureness.rivals import WHOLE_BLOCK, Contradiction
@@ -195,7 +195,7 @@ def regularity_features(best: Hypothesis) -> Features:
     uneven = weight - ndimage.gaussian_filter(weight, 2.0, mode="nearest")
     row, col = np.arange(rows)[:, None], np.arange(cols)
     lines_in = np.minimum(np.minimum(row, row[::-1]), np.minimum(col, col[::-1]))
-    spacing, bend = nearest_spacing(grid), bends(grid)
+    spacing, bend = nearest_spacing(grid), sharpest_bends(grid)
     inconsistency, rough = inconsistencies(grid), unevenness(weight)
     weakest, strongest = odd_lines(weight)
     dead = 0 if best.dark is None else len(dead_lines(best.dark))

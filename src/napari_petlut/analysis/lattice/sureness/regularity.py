@@ -10,6 +10,7 @@ from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
 from napari_petlut.analysis.lattice.fitting.objective import log_weight
 from napari_petlut.analysis.lattice.grids import log_gaps, nearest_spacing
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
+from napari_petlut.maps.grids import bends
 from napari_petlut.model import FloatArray
 
 SPOTLESS_BADNESS = 0.3
@@ -18,7 +19,7 @@ LARGEST_TERM = 1.0
 """Most that one crystal or one pair of neighbours counts: wilder ones say no more."""
 
 
-def bends(grid: FloatArray) -> FloatArray:
+def sharpest_bends(grid: FloatArray) -> FloatArray:
     """Return how sharply the lines bend at each crystal, in median pitches, shape (rows, cols).
 
     The larger second difference of both axes; outermost crystals bend as the next ones do.
@@ -26,10 +27,8 @@ def bends(grid: FloatArray) -> FloatArray:
     out = np.zeros(grid.shape[:2])
     pitch = max(float(np.median(nearest_spacing(grid))), 1e-9)
     for axis in (0, 1):
-        if grid.shape[axis] < 3:
-            continue
-        bend = np.linalg.norm(np.diff(grid, 2, axis=axis), axis=-1) / pitch
-        out = np.maximum(out, _pad_lines(bend, axis, 1, 1))
+        if grid.shape[axis] > 2:
+            out = np.maximum(out, _pad_lines(bends(grid, axis) / pitch, axis, 1, 1))
     return np.minimum(out, LARGEST_TERM)
 
 
