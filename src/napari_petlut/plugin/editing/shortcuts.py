@@ -1,6 +1,6 @@
 """Every key of the plugin, in one registry.
 
-The key bindings, the help in the panel and the table in the README all come from `SHORTCUTS`.
+The key bindings, the help in the panel and the table in the user guide all come from `SHORTCUTS`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def shortcut_for(action: str) -> Shortcut:
 
 
 def markdown_table() -> str:
-    """Return all keys as a Markdown table, for the README and the user guide."""
+    """Return all keys as a Markdown table, for the user guide."""
     rows = [(s.shown_key, s.description, str(s.scope)) for s in SHORTCUTS]
     rows += [(key, f"{text} (napari's own)", str(Scope.PEAKS)) for key, text in NAPARI_KEYS]
     lines = ["| key | what it does | works in |", "|---|---|---|"]

@@ -1,0 +1,77 @@
+"""README and docs say what the program does: commands, files, encodings, and figures that were measured."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from napari_petlut.cli.main import app
+from napari_petlut.formats.event_formats import load_event_format
+from napari_petlut.formats.lut_encoding import LUT_PRESETS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.name: page.read_text("utf-8") for page in PAGES}
+
+
+def heading_anchors(text):
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)]+)\)", TEXTS[page.name])
+    for link in links:
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in heading_anchors(target.read_text("utf-8")), link
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"].splitlines()) <= 110
+
+
+def test_every_command_is_told():
+    commands = set(typer.main.get_command(app).commands)
+    assert set(re.findall(r"^\| `petlut (\w+)", TEXTS["command-line.md"], re.MULTILINE)) == commands
+    for name, text in TEXTS.items():
+        assert set(re.findall(r"(?:^|`|uv run )petlut ([a-z]+)", text, re.MULTILINE)) <= commands, name
+
+
+def test_every_option_that_is_told_exists():
+    commands = typer.main.get_command(app).commands
+    for name, options in re.findall(r"^\| `petlut (\w+)([^`]*)`", TEXTS["command-line.md"], re.MULTILINE):
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", options)) <= known, name
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", TEXTS["files.md"], re.DOTALL))
+def test_every_event_format_that_is_shown_can_be_read(example, tmp_path):
+    path = tmp_path / "example.toml"
+    path.write_text(example, "utf-8")
+    assert load_event_format(path).name in example
+
+
+def test_every_lut_encoding_is_told():
+    named = TEXTS["files.md"].split("Encodings are values too: ")[1].split(", given")[0]
+    assert set(re.findall(r"`([^`]+)`", named)) == set(LUT_PRESETS)
+
+
+def test_every_measured_number_stands_in_the_results_that_are_named():
+    sections = re.split(r"^(?=`uv run|10 simulated|Events put)", TEXTS["measured.md"], flags=re.MULTILINE)[1:]
+    seen = 0
+    for section in sections:
+        named = re.search(r"\.\./benchmarks/results/\w+\.md", section)
+        results = (ROOT / "docs" / named[0]).read_text("utf-8")
+        rows = [line for line in section.splitlines() if line.startswith("| ") and "results/" not in line]
+        for cell in (cell for row in rows for cell in row.split("|")[2:-1]):
+            for number in re.findall(r"\d[\d,.]*", cell):
+                assert number in results, f"{number} is not in {named[0]}"
+                seen += 1
+    assert seen > 30
