@@ -13,7 +13,14 @@ from napari_petlut.simulation.artefacts import hot_pixels, line_factors
 from napari_petlut.simulation.density import expect
 from napari_petlut.simulation.optics import FULL_SCALE
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
-from napari_petlut.simulation.response import block_response, energy_weights, hot_rate, window_spots
+from napari_petlut.simulation.response import (
+    block_response,
+    energy_weights,
+    hot_rate,
+    site_shares,
+    window_spots,
+)
+from napari_petlut.simulation.two_site import two_site_patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +89,10 @@ def simulate_block(params: BlockSimulation | None = None) -> SimulatedBlock:
     params = BlockSimulation() if params is None else params
     response = block_response(params)
     core, halo, background = window_spots(response)
-    expectation = expect(core, halo, background, int(FULL_SCALE))
+    single, _, two = site_shares(response)
+    two_site = core.weights * two / single
+    patches = two_site_patches(response, core.covariances, two_site, int(FULL_SCALE)) if two.any() else {}
+    expectation = expect(core, halo, background, int(FULL_SCALE), patches)
     expected = expectation.crystals + expectation.background
     if params.comb:
         expected = expected * spectrum.comb(energy_weights(response), params.window)
@@ -90,7 +100,7 @@ def simulate_block(params: BlockSimulation | None = None) -> SimulatedBlock:
     np.add.at(expected, tuple(hot.T), hot_rate(response))
     expected = expected * line_factors(params)
     counts = params.rng(Stream.COUNTS).poisson(expected).astype(np.float64)
-    weights = core.weights + halo.weights
+    weights = core.weights + halo.weights + two_site
     return SimulatedBlock(
         params=params,
         flood=FloodMap(counts, window=params.window, full_scale=FULL_SCALE, source="simulated block"),

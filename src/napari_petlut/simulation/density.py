@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -74,13 +75,21 @@ class Expectation:
     correct: FloatArray
 
 
-def expect(core: Spots, halo: Spots, background: Spots, size: int) -> Expectation:
-    """Return the expectation of a map from the spots' cores, their halos and background."""
+def expect(
+    core: Spots,
+    halo: Spots,
+    background: Spots,
+    size: int,
+    two_site: Mapping[int, tuple[Window, FloatArray]] = MappingProxyType({}),
+) -> Expectation:
+    """Return the expectation of a map from the spots' cores, their halos, two-site events and background."""
     total, top = np.zeros((size, size)), np.zeros((size, size))
     best = np.full((size, size), NO_CRYSTAL, np.int32)
     own = {i: (window, patch) for i, window, patch in halo.patches(size)}
     for i, window, patch in core.patches(size):
         own[i] = _sum(own[i], (window, patch)) if i in own else (window, patch)
+    for i, more in two_site.items():
+        own[i] = _sum(own[i], more) if i in own else more
     for i, (window, patch) in own.items():
         total[window] += patch
         higher = patch > top[window]
@@ -88,7 +97,8 @@ def expect(core: Spots, halo: Spots, background: Spots, size: int) -> Expectatio
         best[window][higher] = i
     correct = np.full(len(core.weights), np.nan)
     for i, (window, patch) in own.items():
-        correct[i] = patch[best[window] == i].sum() / (core.weights[i] + halo.weights[i])
+        events = core.weights[i] + halo.weights[i] + (two_site[i][1].sum() if i in two_site else 0.0)
+        correct[i] = patch[best[window] == i].sum() / events
     diffuse = np.zeros((size, size))
     for _, window, patch in background.patches(size):
         diffuse[window] += patch

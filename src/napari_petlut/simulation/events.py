@@ -24,7 +24,9 @@ from napari_petlut.simulation.response import (
     block_response,
     event_rates,
     hot_rate,
+    site_shares,
 )
+from napari_petlut.simulation.two_site import two_site_places
 
 BATCH = 262_144
 """Events that share one stream of random numbers, so that an event does not depend on how many there are."""
@@ -125,17 +127,29 @@ class _Source:
         self.hot = hot_pixels(params)
         rates, n, hot = event_rates(response), len(params.geometry), len(self.hot)
         crystals = np.arange(n)
+        single, halo, two = site_shares(response)
         # Rate, spectrum, crystals, variance beyond the spot's own, whether the crystal is the truth
-        table = (
-            (rates.full * (1 - params.scatter), _Energy.FULL, crystals, 0.0, True),
-            (rates.full * params.scatter, _Energy.FULL, crystals, HALO_SPREAD, True),
-            (rates.partial * (1 - params.scatter), _Energy.PARTIAL, crystals, 0.0, True),
-            (rates.partial * params.scatter, _Energy.PARTIAL, crystals, HALO_SPREAD, True),
+        table = [
+            (rates.full * single, _Energy.FULL, crystals, 0.0, True),
+            (rates.full * halo, _Energy.FULL, crystals, HALO_SPREAD, True),
+            (rates.partial * single, _Energy.PARTIAL, crystals, 0.0, True),
+            (rates.partial * halo, _Energy.PARTIAL, crystals, HALO_SPREAD, True),
             (rates.background, _Energy.BACKGROUND, crystals, BACKGROUND_SPREAD, False),
             (np.full(n, rates.noise / n), _Energy.NOISE, crystals, 0.0, False),
             (np.full(hot, hot_rate(response)), _Energy.FULL, np.zeros(hot, np.intp), 0.0, False),
-        )
+        ]
+        if params.two_site > 0:
+            escaped = (rates.full + rates.partial) * (params.two_site / (1 - params.two_site)) * single
+            escaped -= (rates.full + rates.partial) * two
+            # The last of the table stay the hot pixels. What leaves the block leaves a part of its energy.
+            table[-1:-1] = [
+                (rates.full * two, _Energy.FULL, crystals, 0.0, True),
+                (rates.partial * two, _Energy.PARTIAL, crystals, 0.0, True),
+                (np.maximum(escaped, 0.0), _Energy.PARTIAL, crystals, 0.0, True),
+            ]
         sizes = [len(row[0]) for row in table]
+        # Where in the table two-site events are.
+        self.two_site = np.repeat(np.isin(np.arange(len(table)), (6, 7)) & (params.two_site > 0), sizes)
         rate = np.concatenate([row[0] for row in table])
         self.probability = rate / rate.sum()
         self.energy = np.repeat([row[1] for row in table], sizes)
@@ -189,9 +203,11 @@ class _Source:
     ) -> FloatArray:
         """Return positions in pixels: the photon statistics give a variance that goes with 1 / E."""
         crystal = self.crystal[source]
-        place = (
-            self.response.centres[crystal] + _correlated(self.root[crystal], rng) / np.sqrt(energy)[:, None]
-        )
+        centre = self.response.centres[crystal]
+        split = np.flatnonzero(self.two_site[source])
+        if split.size:
+            centre[split] = two_site_places(self.response, crystal[split], rng)
+        place = centre + _correlated(self.root[crystal], rng) / np.sqrt(energy)[:, None]
         wide = np.flatnonzero(self.extra[source])
         place[wide] += self.extra[source[wide], None] * _correlated(self.spread_root[crystal[wide]], rng)
         return np.asarray(place)

@@ -79,7 +79,15 @@ class BlockSimulation:
     merged : int or tuple of pairs of int
         Neighbours whose spots lie on each other: how many pairs, chosen at random, or which ids.
     scatter : float
-        Share of the crystals' events that scatter into a neighbour first, and so land between the spots.
+        Share of the crystals' events that scatter into a neighbour first, and so land between the spots, as a
+        Gaussian halo around each spot: a simple picture of what `two_site` does as physics has it.
+    two_site : float
+        Share of the crystals' events whose gamma scatters in one crystal and is absorbed in another of the
+        block or beyond it: 0.4 to 0.6 for LYSO. The energy is split by Klein and Nishina, the flight is
+        exponential, the position is the centroid by energy; a gamma that leaves the block is lost to the
+        window. Set `scatter` to 0 with it.
+    attenuation_length : float
+        Of 511 keV gammas in the scintillator, in pitches, for `two_site`: 3 for LYSO in crystals of 4 mm.
     background : float
         Share of the events in the window that belong to no crystal, up to 0.9.
     comb : bool
@@ -132,6 +140,8 @@ class BlockSimulation:
     dim_level: float = 0.25
     merged: int | Pairs = 0
     scatter: float = 0.22
+    two_site: float = 0.0
+    attenuation_length: float = 3.0
     background: float = 0.06
     comb: bool = True
     hot_bins: int = 0
@@ -147,6 +157,11 @@ class BlockSimulation:
             value = getattr(self, name)
             if not (np.isfinite(value) and low <= value <= high):
                 raise ParameterError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+        if self.scatter + self.two_site > 0.95:
+            raise ParameterError(
+                f"scatter and two_site are shares of the same events, together up to 0.95, not "
+                f"{self.scatter + self.two_site:g}"
+            )
         for name in ("rows", "cols", "seed", "hot_bins", "lines"):
             if not isinstance(getattr(self, name), (int, np.integer)):
                 raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}")
@@ -188,6 +203,8 @@ _RANGES = (
     ("spot_spread", 0, 0.3),
     ("dim_level", 0, 1),
     ("scatter", 0, 0.9),
+    ("two_site", 0, 0.9),
+    ("attenuation_length", 0.5, 20),
     ("background", 0, 0.9),
     ("hot_bins", 0, 10_000),
     ("hot_level", 0, 1e4),

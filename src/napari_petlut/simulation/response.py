@@ -19,6 +19,7 @@ from napari_petlut.simulation.optics import (
     spot_centres,
 )
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
+from napari_petlut.simulation.two_site import kept_share
 
 HALO_SPREAD = 0.25
 """Variance of the halo of scattered events, in units of the squared lattice vectors."""
@@ -79,7 +80,11 @@ def block_response(params: BlockSimulation) -> BlockResponse:
     light, sensitivity, size = np.clip(normal, -SPREAD_CUT, SPREAD_CUT)
     covariances *= np.exp(2 * params.spot_spread * size)[:, None, None]
     activity = 1 + params.sensitivity_spread * sensitivity
-    activity *= _kept_in_block(params)
+    activity *= (
+        _kept_in_block(params)
+        if params.two_site == 0
+        else 1 - params.two_site * (1 - kept_share(params, faults.dead))
+    )
     activity[faults.dim] *= params.dim_level
     activity[faults.dead] = 0
     photopeak = params.photopeak * (1 + params.yield_spread * light)
@@ -151,8 +156,22 @@ def _window_shares(response: BlockResponse) -> tuple[FloatArray, FloatArray]:
     return full, partial
 
 
+def site_shares(response: BlockResponse) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the shares of each crystal's events with one site, in its halo, and with two, shape (n,)."""
+    p = response.params
+    if p.two_site == 0:
+        n = len(response.activity)
+        return np.full(n, 1 - p.scatter), np.full(n, p.scatter), np.zeros(n)
+    two = p.two_site * kept_share(p, response.faults.dead)
+    all_sites = 1 - p.two_site + two
+    return (1 - p.two_site - p.scatter) / all_sites, p.scatter / all_sites, two / all_sites
+
+
 def window_spots(response: BlockResponse) -> tuple[Spots, Spots, Spots]:
-    """Return the spots of the events in the window: cores, halos of scattered events, background."""
+    """Return the spots of the events in the window: cores, halos of scattered events, background.
+
+    Two-site events are no spots: see `two_site_patches`.
+    """
     p = response.params
     rates = event_rates(response)
     full, partial = _window_shares(response)
@@ -169,9 +188,10 @@ def window_spots(response: BlockResponse) -> tuple[Spots, Spots, Spots]:
     average = np.array([p.photopeak])
     background = rates.background * spectrum.window_share(diffuse, p.photopeak, p.window)
     wide = response.covariances * spectrum.inverse_energy(diffuse, average, p.window)
+    single, halo, _ = site_shares(response)
     return (
-        Spots(response.centres, core, seen * (1 - p.scatter)),
-        Spots(response.centres, core + HALO_SPREAD * response.spread, seen * p.scatter),
+        Spots(response.centres, core, seen * single),
+        Spots(response.centres, core + HALO_SPREAD * response.spread, seen * halo),
         Spots(response.centres, wide + BACKGROUND_SPREAD * response.spread, background),
     )
 
