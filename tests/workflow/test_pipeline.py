@@ -10,7 +10,8 @@ from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, PeakStatus
 from napari_petlut.simulation import BlockSimulation, simulate_block
-from napari_petlut.workflow.calibration import CalibrationParameters, output_paths
+from napari_petlut.workflow.calibration import CalibrationParameters
+from napari_petlut.workflow.outputs import output_paths
 from napari_petlut.workflow.pipeline import calibrate, recalibrate
 from napari_petlut.workflow.scoring import score_lattice
 

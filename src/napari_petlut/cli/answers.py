@@ -45,7 +45,7 @@ def show_calibration(result: Calibration, files: dict[str, Path], *, as_json: bo
         look = [(d["crystal"], d["status"], f"{d['confidence']:.2f}", d["reason"]) for d in shown]
         more = f" ({len(look)} of {len(doubtful)}; the record has all)" if len(look) < len(doubtful) else ""
         terminal.print_table(f"To look at{more}", ("crystal", "status", "confidence", "reason"), look)
-    terminal.print_facts("Written", {kind: str(path) for kind, path in files.items()})
+    terminal.print_written(files, as_json=False)
 
 
 def show_comparison(result: LUTComparison, worst: int, *, as_json: bool) -> None:

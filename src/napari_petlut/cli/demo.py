@@ -20,8 +20,9 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyWindow, EventFormat
 from napari_petlut.report import report_paths, write_picture, write_report
 from napari_petlut.simulation import PRESETS, BlockSimulation, SimulatedBlock, iter_events, simulate_block
-from napari_petlut.workflow.calibration import Calibration, make_directory, output_paths, refuse_existing
+from napari_petlut.workflow.calibration import Calibration
 from napari_petlut.workflow.measuring import measure_energy, measure_quality
+from napari_petlut.workflow.outputs import check_outputs, make_directory, output_paths
 from napari_petlut.workflow.pipeline import Progress, calibrate
 from napari_petlut.workflow.scoring import score_lattice, symmetric_ids
 from napari_petlut.workflow.sources import flood_of_events
@@ -102,8 +103,7 @@ def write_simulation(
         "map": directory / f"{stem}_map.dat",
         "truth": directory / f"{stem}_truth.npz",
     }
-    if not overwrite:
-        refuse_existing(paths.values())
+    check_outputs(paths.values(), overwrite=overwrite)
     make_directory(directory)
     layout, crystals = EventFormat(), []
 
@@ -157,9 +157,8 @@ def run_demo(
     sources = {kind: directory / f"block_{kind}.dat" for kind in ("raw", "map")}
     outputs = [p for s in sources.values() for p in output_paths(directory, s.stem).values()]
     picture = directory / "block_raw.png"
-    if not overwrite:
-        reports = report_paths(directory, "block_raw").values()
-        refuse_existing([*sources.values(), *outputs, picture, *reports])
+    reports = report_paths(directory, "block_raw").values()
+    check_outputs([*sources.values(), *outputs, picture, *reports], overwrite=overwrite)
     written = write_simulation(params, DEMO_EVENTS, directory, overwrite=overwrite, progress=progress)
     truth, scores = simulate_block(params), {}
     events = _TrueEvents.of(written, params.window)

@@ -1,61 +1,193 @@
-"""Options that several commands of `petlut` share."""
+"""Options that several commands of `petlut` share: one by one, and as the groups that belong together."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_petlut.cli.deriving import Derived, Field
 from napari_petlut.errors import ParameterError
 
 if TYPE_CHECKING:
+    from napari_petlut.formats.identification import Hints, IdentifiedFile
     from napari_petlut.geometry import BlockGeometry
-    from napari_petlut.model import EnergyWindow
+    from napari_petlut.model import EventFormat
+    from napari_petlut.workflow.calibration import CalibrationParameters
 
-Rows = Annotated[int | None, typer.Option(help="Crystals along axis 0; proposed from the map when left out.")]
-Cols = Annotated[int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")]
-ToldRows = Annotated[
-    int | None, typer.Option("--rows", help="Crystals along axis 0, if the LUT does not tell.")
-]
-ToldCols = Annotated[
-    int | None, typer.Option("--cols", help="Crystals along axis 1, if the LUT does not tell.")
-]
-Window = Annotated[
-    tuple[float, float] | None,
-    typer.Option(
-        metavar="LOW HIGH", help="Energies kept, LOW < E < HIGH; found in the spectrum when left out."
-    ),
-]
-Bins = Annotated[int, typer.Option(help="Pixels of the flood map along each axis.")]
-Comb = Annotated[
-    bool, typer.Option("--remove-comb", help="Remove the lines of integer ratios by seeded dither.")
-]
-Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
-EventLayout = Annotated[
-    Path | None,
-    typer.Option(
-        "--event-format", metavar="TOML", help="Layout of the raw events, if not the lab's.", readable=False
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
+Raw = Annotated[Path, typer.Argument(metavar="RAW", help="Raw event file.", readable=False)]
 OutDir = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if needed.", readable=False)
 ]
+Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
 
 
-def geometry_of(rows: int | None, cols: int | None) -> BlockGeometry | None:
-    """Return the geometry of the options --rows and --cols, None without them."""
-    if (rows is None) != (cols is None):
+def _geometry(rows: int | None, cols: int | None) -> BlockGeometry | None:
+    if rows is None and cols is None:
+        return None
+    if rows is None or cols is None:
         raise ParameterError("give both --rows and --cols, or neither to have them proposed")
     from napari_petlut.geometry import BlockGeometry
 
-    return None if rows is None or cols is None else BlockGeometry(rows, cols)
+    return BlockGeometry(rows, cols)
 
 
-def window_of(window: tuple[float, float] | None) -> EnergyWindow | None:
-    """Return the window of the option --window, None without it."""
-    from napari_petlut.model import EnergyWindow
+@dataclass(frozen=True)
+class Block:
+    """The crystal array, which the map proposes."""
 
-    return None if window is None else EnergyWindow(*window)
+    rows: Annotated[
+        int | None, typer.Option(help="Crystals along axis 0; proposed from the map when left out.")
+    ] = None
+    cols: Annotated[
+        int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")
+    ] = None
+
+    @property
+    def geometry(self) -> BlockGeometry | None:
+        """The array, None if it is to be proposed."""
+        return _geometry(self.rows, self.cols)
+
+
+@dataclass(frozen=True)
+class ToldBlock:
+    """The crystal array of a LUT, which often tells it."""
+
+    rows: Annotated[int | None, typer.Option(help="Crystals along axis 0, if the LUT does not tell.")] = None
+    cols: Annotated[int | None, typer.Option(help="Crystals along axis 1, if the LUT does not tell.")] = None
+
+    @property
+    def geometry(self) -> BlockGeometry | None:
+        """The array, None if the LUT is to tell it."""
+        return _geometry(self.rows, self.cols)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file of events or a map is to be read."""
+
+    event_format: Annotated[
+        Path | None,
+        typer.Option(metavar="TOML", help="Layout of the raw events, if not the lab's.", readable=False),
+    ] = None
+
+    @property
+    def layout(self) -> EventFormat:
+        """How raw events are packed."""
+        from napari_petlut.formats.event_formats import load_event_format
+        from napari_petlut.model import EventFormat
+
+        return EventFormat() if self.event_format is None else load_event_format(self.event_format)
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read to know it; never to be written over."""
+        return [] if self.event_format is None else [self.event_format]
+
+    def hints(self, geometry: BlockGeometry | None = None) -> Hints:
+        """Return what is told about a file; the crystal array is that of a LUT which does not tell it."""
+        from napari_petlut.formats.identification import Hints
+
+        return Hints(self.layout, geometry=geometry)
+
+    def source(self, path: Path) -> IdentifiedFile:
+        """Return a file of events or of a map, with what it is; a `FormatError` refuses all others."""
+        from napari_petlut.formats.identification import identify_source
+
+        return identify_source(path, self.hints())
+
+    def events(self, path: Path) -> IdentifiedFile:
+        """Return a file of raw events, with what it is; a `FormatError` refuses all others."""
+        from napari_petlut.formats.identification import Content, identify
+
+        file = identify(path, self.hints())
+        if file.content is not Content.EVENTS:
+            raise file.refusal("raw events")
+        return file
+
+
+Window = Derived(
+    "analysis/flood/parameters.py",
+    "FloodParameters",
+    window=Field(help="Energies kept, LOW < E < HIGH; found in the spectrum when left out."),
+)
+WindowOption = Annotated[dict[str, Any], Window]
+FloodOptions = Annotated[
+    dict[str, Any],
+    Derived(
+        "analysis/flood/parameters.py",
+        "FloodParameters",
+        **Window.chosen,
+        bins=Field(),
+        dither=Field("--remove-comb", "Remove the lines of integer ratios by seeded dither."),
+        seed=Field(),
+    ),
+]
+"""How events become a flood map."""
+CellOptions = Annotated[
+    dict[str, Any],
+    Derived(
+        "analysis/segmentation/parameters.py",
+        "SegmentationParameters",
+        method=Field(help="Segmentation, how pixels are given to crystals."),
+        max_distance=Field(),
+    ),
+]
+"""How peaks become cells."""
+SimulationOptions = Annotated[
+    dict[str, Any],
+    Derived(
+        "simulation/parameters.py",
+        "BlockSimulation",
+        given_only=True,
+        **{
+            name: Field()
+            for name in (
+                "rows",
+                "cols",
+                "resolution",
+                "distortion",
+                "turn",
+                "dead",
+                "dim",
+                "merged",
+                "background",
+            )
+        },
+    ),
+]
+"""In what a simulated block differs from its preset."""
+
+
+def parameters_of(window: dict[str, Any], reading: Reading) -> CalibrationParameters:
+    """Return the parameters of a block's flood map from the options of a command that has only these."""
+    from napari_petlut.workflow.calibration import CalibrationParameters
+
+    plain = CalibrationParameters(event_format=reading.layout)
+    return replace(plain, flood=replace(plain.flood, **window))
+
+
+def check_outputs(
+    outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str] | None], *, force: bool
+) -> None:
+    """Make sure that no output is an input, and that none exists unless it may be replaced.
+
+    Parameters
+    ----------
+    outputs : iterable of Path
+    inputs : iterable of path-like or str
+        What is read; None for what was not given. Text names an encoding, or a .toml file with one.
+    force : bool
+    """
+    from napari_petlut.workflow.outputs import check_outputs as check
+
+    read = [
+        name for name in inputs if name is not None and (not isinstance(name, str) or name.endswith(".toml"))
+    ]
+    check(outputs, read, overwrite=force)

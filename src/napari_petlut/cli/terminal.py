@@ -3,92 +3,57 @@
 from __future__ import annotations
 
 import json
-import signal
+import os
+import shutil
 import sys
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
+from napari_petlut.cli import ending
+from napari_petlut.cli.saying import fact, safe, shown
 from napari_petlut.errors import Cancelled, PetlutError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
-EXIT_ERROR = 1
-"""A file, a parameter or the map cannot be used; the last line says why."""
-EXIT_DOUBT = 3
-"""All was written, but ``--strict`` found something that a person should look at."""
-EXIT_INTERRUPTED = 130
-"""Stopped with Ctrl-C; no file was written after that."""
-
-
-# Drawing tables and colours loads half a library, which an answer of one word does without.
-
-
-@cache
-def messages() -> Console:
-    """Return standard error, where warnings, errors and progress go."""
-    from rich.console import Console
-
-    return Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-@cache
-def answers() -> Console:
-    """Return standard output, where results go."""
-    from rich.console import Console
-
-    return Console(soft_wrap=True, highlight=False)
-
-
-def _escape(text: str) -> str:
-    """Return text that rich shows as it is."""
-    from rich.markup import escape
-
-    return escape(text)
+_RED, _YELLOW, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
 
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Turn every expected error into one line and an exit code, and warnings into one line each."""
-    with warnings.catch_warnings(), _noted_interrupt() as pressed:
+    with warnings.catch_warnings(), ending.noted_interrupt() as pressed:
         warnings.showwarning = _show_warning
         try:
             yield
         except (Exception, KeyboardInterrupt) as error:
             if pressed.is_set() or isinstance(error, (KeyboardInterrupt, Cancelled)):
-                messages().print("stopped")
-                raise typer.Exit(EXIT_INTERRUPTED) from error
-            if isinstance(error, PetlutError):
-                messages().print(f"[bold red]error:[/] {_escape(str(error))}")
-                raise typer.Exit(EXIT_ERROR) from error
-            raise
+                raise typer.Exit(ending.stopped()) from error
+            if isinstance(error, ending.OutputLost):
+                raise typer.Exit(error.exit_code) from error
+            line = _line_of(error)
+            if line is None:
+                raise
+            _say("error:", _RED, line)
+            raise typer.Exit(ending.EXIT_ERROR) from error
 
 
-@contextmanager
-def _noted_interrupt() -> Iterator[threading.Event]:
-    """Note that Ctrl-C was pressed: compiled code turns the exception it raises into others."""
-    pressed = threading.Event()
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield pressed
-        return
-
-    def note(*_: Any) -> None:  # noqa: ANN401 - as signal calls it
-        pressed.set()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _line_of(error: BaseException) -> str | None:
+    """Return the line that tells an expected error; None for a fault of this program."""
+    if isinstance(error, PetlutError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "the memory of this computer does not suffice; close other programs, or use a smaller map"
+    if isinstance(error, OSError) and error.errno is not None:
+        # Not of a file that was named: those are told as what they are. Mostly a full disk under a cache.
+        place = f"{os.fspath(error.filename)}: " if isinstance(error.filename, (str, os.PathLike)) else ""
+        return f"{place}the system says: {error.strerror}; check the disk and its free space"
+    return None
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401 - as warnings calls it
@@ -97,77 +62,110 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: 
 
 def warn(text: str) -> None:
     """Print one warning line to standard error."""
-    messages().print(f"[yellow]warning:[/] {_escape(text)}")
+    _say("warning:", _YELLOW, text)
+
+
+def _say(label: str, colour: str, text: str) -> None:
+    # Where progress bars are on the screen, rich puts what is written to standard error above them.
+    ending.write_message(f"{_styled(label, colour, sys.stderr)} {safe(text)}\n")
+
+
+def _styled(text: str, style: str, stream: Any) -> str:  # noqa: ANN401 - any text stream
+    coloured = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return f"{style}{text}{_PLAIN}" if coloured else text
 
 
 class StepProgress:
-    """A progress bar per step on standard error; silent where that is no terminal."""
+    """A progress bar per step on standard error, from the first step on; silent where that is no terminal.
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    Parameters
+    ----------
+    quiet : bool
+        No bars at all.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._progress: Progress | None = None
         self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
     def __call__(self, step: str, fraction: float) -> None:
         """Show that `fraction` (0 to 1) of `step` is done."""
+        if not self._shown:
+            return
+        if self._progress is None:
+            self._progress = _started_bars()
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(step, total=1.0)
         self._progress.update(self._tasks[step], completed=fraction)
 
+    def of(self, step: str) -> Callable[[float], None]:
+        """Return the hook of one step."""
+        return lambda fraction: self(step, fraction)
 
-@contextmanager
-def step_progress(*, quiet: bool = False) -> Iterator[StepProgress]:
-    """Show progress bars while the block runs."""
+
+def _started_bars() -> Progress:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:14}"), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=messages(), transient=True, disable=quiet or not messages().is_terminal
-    ) as progress:
-        yield StepProgress(progress)
+    progress = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True)
+    progress.start()
+    return progress
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object to standard output; what is not finite is null."""
     from napari_petlut.formats.plain import plain
 
-    sys.stdout.write(json.dumps(plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
+    ending.write_answer(json.dumps(plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table to standard output; numbers stand to the right."""
-    from rich.table import Table
-
-    table = Table(title=_escape(title), title_justify="left", header_style="bold")
-    for i, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_escape(_shown(value)) for value in row))
-    answers().print(table)
+def print_written(files: Mapping[str, Path], *, as_json: bool) -> None:
+    """Print which files were written, by kind."""
+    written = {kind: str(path) for kind, path in files.items()}
+    print_json(written) if as_json else print_facts("Written", written)
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _fact(value: Any) -> str:  # noqa: ANN401 - whatever a record may hold
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_fact, value))
-    whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
-    return f"{int(value):,}" if whole else _shown(value)
+def print_line(text: str) -> None:
+    """Print one line to standard output."""
+    ending.write_answer(f"{safe(text)}\n")
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Print names and values, one pair a line, to standard output."""
-    from rich.table import Table
+    width = max((len(safe(name)) for name in facts), default=0)
+    lines = [_styled(safe(title), _BOLD, sys.stdout)]
+    lines += [f"{safe(name):{width}}  {fact(value)}".rstrip() for name, value in facts.items()]
+    ending.write_answer("\n".join(lines) + "\n")
 
-    table = Table(
-        title=_escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column(style="bold")
-    table.add_column()
-    for name, value in facts.items():
-        table.add_row(_escape(name), _escape(_fact(value)))
-    answers().print(table)
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table to standard output; numbers stand to the right."""
+    # Drawing tables loads half a library, which an answer of a few words does without.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(safe(title)), title_justify="left", header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(shown(value)) for value in row))
+    console = Console(soft_wrap=True, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    ending.write_answer(drawn.get())
+
+
+def width() -> int:
+    """Return how many characters fit on a line."""
+    return shutil.get_terminal_size().columns

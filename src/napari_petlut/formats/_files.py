@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -220,13 +220,12 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
     with _explained(path, expected):
         # A link stays a link: the file it points to is replaced.
         target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise FormatError(path, expected, "a directory", "give a file name inside it")
+    refuse_special(path)
     if not overwrite and target.exists():
         raise FormatError(
             path, "a new file", "a file of this name", "choose another name or allow overwriting"
         )
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary_beside(target)
     try:
         with open(temporary, "xb") as handle:  # noqa: PTH123 - keeps the person's umask
             if callable(data):
@@ -250,7 +249,28 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
             path, expected, f"an error ({reason})", "check the disk and its free space"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it would hide what went wrong before
+            temporary.unlink(missing_ok=True)
+
+
+def refuse_special(path: StrPath) -> None:
+    """Raise `FormatError` if there is something at `path`, links resolved, that is no regular file."""
+    expected = "a file that can be written"
+    with _explained(path, expected):
+        try:
+            mode = os.stat(os.path.realpath(path)).st_mode  # noqa: PTH116 - as in `file_size`
+        except OSError:
+            return  # nothing is there, or it will be told when it is written
+    if stat.S_ISDIR(mode):
+        raise FormatError(path, expected, "a directory", "give a file name inside it")
+    if not stat.S_ISREG(mode):
+        raise FormatError(path, expected, "a device or pipe", "write a file, and copy it there")
+
+
+def _temporary_beside(target: Path) -> Path:
+    """Return a name for a temporary file in the same folder; file systems count bytes, not characters."""
+    start = os.fsencode(target.name)[:100].decode("utf-8", "ignore")
+    return target.with_name(f".{start}.{secrets.token_hex(6)}.tmp")
 
 
 def _take_name(temporary: Path, target: Path, overwrite: bool) -> None:

@@ -21,7 +21,7 @@ from napari_petlut.formats.kinds import (
     Look,
 )
 from napari_petlut.formats.lut import CRYSTAL_LUT
-from napari_petlut.formats.maps import LAB_MAP, PLAIN_ARRAY
+from napari_petlut.formats.maps import ARRAY_SUFFIXES, LAB_MAP, MAP_BYTES, PLAIN_ARRAY
 from napari_petlut.formats.models import MODEL
 from napari_petlut.formats.peaks import PEAK_TABLE
 from napari_petlut.formats.plain import plain
@@ -37,6 +37,7 @@ __all__ = [
     "Kind",
     "describe",
     "identify",
+    "identify_source",
     "kind_named",
 ]
 
@@ -101,6 +102,21 @@ def identify(path: StrPath, hints: Hints | None = None) -> IdentifiedFile:
         best, *others = candidates
         return IdentifiedFile(look, best.kind, best.finding, tuple(others))
     return IdentifiedFile(look, UNKNOWN, Finding(0.0), tuple(candidates))
+
+
+def identify_source(path: StrPath, hints: Hints | None = None) -> IdentifiedFile:
+    """Return a file that a flood map can be had from, with what it is: events, or a map.
+
+    Raises
+    ------
+    FormatError
+        As `identify`, and if the file is of another kind.
+    """
+    file = identify(path, hints)
+    # Who gives an array means a map, whatever it looks like; its reader says best what is wrong with it.
+    if file.content not in (Content.EVENTS, Content.MAP) and file.held.suffix not in ARRAY_SUFFIXES:
+        raise file.refusal(f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array")
+    return file
 
 
 def _candidates(look: Look) -> Iterator[Alternative]:

@@ -65,11 +65,11 @@ def write_report(
     FormatError
         If a file exists and `overwrite` is off (then nothing is written), or cannot be written.
     """
-    from napari_petlut.workflow.calibration import refuse_existing
+    from napari_petlut.workflow.outputs import check_outputs
 
     directory = Path(directory)
-    if not overwrite:
-        refuse_existing(report_paths(directory, stem or calibration.stem).values())
+    paths = report_paths(directory, stem or calibration.stem)
+    check_outputs(paths.values(), calibration.inputs.values(), overwrite=overwrite)
     contents = report_contents(calibration, energy, quality, title=stem, directory=directory)
     return write_contents(directory, contents, overwrite=overwrite)
 
@@ -79,11 +79,10 @@ def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool
     from napari_petlut.report.page import html_of
     from napari_petlut.report.paper import write_pdf
     from napari_petlut.report.tables import csv_of, json_of
-    from napari_petlut.workflow.calibration import make_directory, refuse_existing
+    from napari_petlut.workflow.outputs import check_outputs, make_directory
 
     paths = report_paths(directory, contents.title)
-    if not overwrite:
-        refuse_existing(paths.values())
+    check_outputs(paths.values(), overwrite=overwrite)
     make_directory(directory)
     atomic_write(paths["report"], html_of(contents).encode(), overwrite=overwrite)
     atomic_write(paths["pdf"], lambda file: write_pdf(file, contents), overwrite=overwrite)

@@ -17,7 +17,7 @@ from napari_petlut.analysis.energy import CrystalWindowParameters
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import ParameterError
 from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.peaks import write_peaks
@@ -25,6 +25,7 @@ from napari_petlut.formats.plain import from_plain
 from napari_petlut.formats.record import InputFile, Record, RecordKind, write_record
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, FloodMap, Lattice, PeakStatus, Segmentation
+from napari_petlut.workflow.outputs import check_outputs, make_directory, output_paths
 
 RECORDED_PACKAGES = ("napari-petlut", "numpy", "scipy", "scikit-image", "scikit-learn", "numba")
 """Packages whose version can change a result."""
@@ -226,13 +227,13 @@ class Calibration:
         Raises
         ------
         FormatError
-            If a file exists and `overwrite` is off (then nothing is written), or cannot be written.
+            If a file exists and `overwrite` is off, or is one of the inputs (then nothing is written), or
+            cannot be written.
         """
         directory, stem = Path(directory), stem or self.stem
         chosen = lut_encoding(encoding)
         paths = output_paths(directory, stem)
-        if not overwrite:
-            refuse_existing(paths.values())
+        check_outputs(paths.values(), self.inputs.values(), overwrite=overwrite)
         make_directory(directory)
         write_lut(paths["lut"], self.lut, chosen, overwrite=overwrite)
         write_peaks(paths["peaks"], self.lattice.to_peaks(), self.geometry, overwrite=overwrite)
@@ -262,51 +263,3 @@ def require_fit(
     # The smallest array fits wherever any does.
     trial = CrystalLUT(np.zeros(shape, np.int32), geometry or BlockGeometry(1, 2))
     encode_lut(trial, encoding, path=path)
-
-
-def output_paths(directory: Path, stem: str) -> dict[str, Path]:
-    """Return where the files of a calibrated block go."""
-    return {
-        "lut": directory / f"{stem}.lut",
-        "peaks": directory / f"{stem}_peaks.csv",
-        "record": directory / f"{stem}_record.json",
-    }
-
-
-def make_directory(directory: Path) -> None:
-    """Make `directory` with its parents; a `FormatError` says why it cannot be made."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        require_writable(directory)
-        raise FormatError(
-            directory, "a directory to write into", f"an error ({error.strerror})", "choose another one"
-        ) from error
-
-
-def require_writable(directory: Path) -> None:
-    """Raise `FormatError` if `directory` cannot be written into, or cannot be made."""
-    there = next((p for p in (directory, *directory.absolute().parents) if p.exists()), directory)
-    if not there.is_dir():
-        raise FormatError(directory, "a directory to write into", "a file in its place", "choose another one")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise FormatError(
-            directory, "a directory to write into", "no permission to write there", "choose another one"
-        )
-
-
-def refuse_existing(paths: Iterable[Path]) -> None:
-    """Raise `FormatError` for the first of `paths` that exists."""
-    for path in paths:
-        if path.exists():
-            raise FormatError(
-                path, "no file of this name", "one", "choose another place or allow overwriting (--force)"
-            )
-
-
-def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise `FormatError` for the first of `outputs` that is one of `inputs`: it would destroy it."""
-    read = {path.resolve() for path in inputs}
-    for path in outputs:
-        if path.resolve() in read:
-            raise FormatError(path, "a file to write", "the input itself", "choose another name")

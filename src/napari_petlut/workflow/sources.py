@@ -18,8 +18,8 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import one_line, read_bytes
 from napari_petlut.formats.event_formats import load_event_format
 from napari_petlut.formats.events import event_count, iter_words
-from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
-from napari_petlut.formats.maps import ARRAY_SUFFIXES, MAP_BYTES, read_flood
+from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify, identify_source
+from napari_petlut.formats.maps import read_flood
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
@@ -72,22 +72,19 @@ def load_flood(
         if source.dtype.kind not in "buif":
             raise ParameterError(f"a flood map is an array of real numbers, not of {source.dtype}")
         return FloodMap(source.astype(np.float64)), parameters, ()
-    file = identify(source, Hints(event_format))
+    file = identify_source(source, Hints(event_format))
     flood = _flood_in(file)
     if flood is not None:
         return flood, parameters, _idle_parameters(parameters)
-    if file.content is not Content.EVENTS:
-        raise file.refusal(f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array")
     return flood_of_events(file, parameters, file.found.layout, progress=progress, cancelled=cancelled)
 
 
 def _flood_in(file: IdentifiedFile) -> FloodMap | None:
-    """Return the flood map that a file holds, None if it holds none."""
-    if file.content is Content.MAP:
-        flood: FloodMap = file.read()
-        return flood
-    # Who gives such a file means a map; its reader says best what is wrong with it.
-    return read_flood(file) if file.path.suffix.lower() in ARRAY_SUFFIXES else None
+    """Return the flood map that a source holds, None if it holds events."""
+    if file.content is Content.EVENTS:
+        return None
+    flood: FloodMap = file.read() if file.content is Content.MAP else read_flood(file)
+    return flood
 
 
 def flood_shape(
@@ -107,7 +104,7 @@ def flood_shape(
     FormatError
         If the file cannot be used.
     """
-    flood = _flood_in(identify(path, Hints(event_format)))
+    flood = _flood_in(identify_source(path, Hints(event_format)))
     return (parameters.bins, parameters.bins) if flood is None else flood.shape
 
 

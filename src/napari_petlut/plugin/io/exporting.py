@@ -20,11 +20,8 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.steps import calibration_parameters
-from napari_petlut.workflow.calibration import (
-    Calibration,
-    output_paths,
-    refuse_existing,
-)
+from napari_petlut.workflow.calibration import Calibration
+from napari_petlut.workflow.outputs import check_outputs, output_paths
 
 _NAMED = 5
 """How many suspects the message after an export names."""
@@ -94,11 +91,11 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
     ParameterError
         If there are no cells yet.
     FormatError
-        If a file exists and `overwrite` is off, in which case nothing is written, or cannot be written.
+        If a file exists and `overwrite` is off or is an input, in which case nothing is written, or cannot be
+        written.
     """
     result, encoding = calibration_of(block), encoding_of(export.choices)
-    if not overwrite:
-        refuse_existing(export.files.values())
+    check_outputs(export.files.values(), result.inputs.values(), overwrite=overwrite)
     writers: dict[str, Callable[[Path], None]] = {
         "lut": lambda path: write_lut(path, result.lut, encoding, overwrite=overwrite),
         "peaks": lambda path: write_peaks(path, block.peaks, block.geometry, overwrite=overwrite),

@@ -1,0 +1,183 @@
+"""Commands of `petlut` that make a flood map and a crystal LUT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_petlut.cli import ending, terminal
+from napari_petlut.cli.answers import show_calibration
+from napari_petlut.cli.options import (
+    AsJSON,
+    Block,
+    CellOptions,
+    FloodOptions,
+    Force,
+    OutDir,
+    Raw,
+    Reading,
+    check_outputs,
+)
+
+if TYPE_CHECKING:
+    from napari_petlut.model import EventFormat
+    from napari_petlut.workflow.calibration import CalibrationParameters
+
+
+def flood(
+    *,
+    raw: Raw,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="MAP.dat", help="Map file to write; .npy or .tif work too.", readable=False
+        ),
+    ],
+    chosen: FloodOptions,
+    reading: Reading,
+    force: Force = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Make the flood map of a raw event file."""
+    check_outputs([out], [raw, *reading.files], force=force)
+    events = reading.events(raw)
+
+    from napari_petlut.analysis.flood import FloodParameters
+    from napari_petlut.formats.maps import write_flood
+    from napari_petlut.workflow.sources import flood_of_events
+
+    with terminal.StepProgress(quiet=as_json) as progress:
+        parameters, hook = FloodParameters(**chosen), progress.of("flood map")
+        made, used, warnings = flood_of_events(events, parameters, events.found.layout, progress=hook)
+        write_flood(out, made, overwrite=force)
+    for line in warnings:
+        terminal.warn(line)
+    assert made.spectrum is not None
+    facts = {
+        "written": str(out),
+        "events": int(made.spectrum.sum()),
+        "window": str(used.window),
+        "events on the map": int(made.total),
+        "pixels": f"{made.shape[0]} x {made.shape[1]}",
+    }
+    terminal.print_json(facts) if as_json else terminal.print_facts("Flood map", facts)
+
+
+@dataclass(frozen=True)
+class _MoreParameters:
+    """Parameters that are no field of their own."""
+
+    crystal_windows: Annotated[
+        bool,
+        typer.Option(
+            "--crystal-windows", help="Give each crystal its own energy window, by rounds; raw events only."
+        ),
+    ] = False
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any parameter, named as in a record: segmentation.kmeans.max_iterations=5; repeatable.",
+        ),
+    ] = None
+
+    def added_to(
+        self, flood: dict[str, Any], cells: dict[str, Any], event_format: EventFormat
+    ) -> CalibrationParameters:
+        """Return all parameters of a calibration."""
+        from napari_petlut.analysis.energy import CrystalWindowParameters
+        from napari_petlut.workflow.calibration import CalibrationParameters
+
+        plain = CalibrationParameters(event_format=event_format)
+        return replace(
+            plain,
+            flood=replace(plain.flood, **flood),
+            segmentation=replace(plain.segmentation, **cells),
+            crystal_windows=CrystalWindowParameters() if self.crystal_windows else None,
+        ).changed(self.settings or ())
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """What `petlut calibrate` writes."""
+
+    encoding: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "How the LUT codes a crystal: packed, linear, cpm, ucd, ucd-clu, cti-crm, minipet "
+                "or a .toml file."
+            )
+        ),
+    ] = "packed"
+    picture: Annotated[bool, typer.Option(help="Draw STEM.png.")] = True
+
+    def paths(self, directory: Path, stem: str) -> dict[str, Path]:
+        """Return where the files go, by kind."""
+        from napari_petlut.workflow.outputs import output_paths
+
+        drawn = {"picture": directory / f"{stem}.png"} if self.picture else {}
+        return output_paths(directory, stem) | drawn
+
+
+def calibrate(
+    *,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Raw event file, map file, or 2-D array (.npy .tif .csv .txt).",
+            readable=False,
+        ),
+    ],
+    out: OutDir,
+    block: Block,
+    flood: FloodOptions,
+    cells: CellOptions,
+    more: _MoreParameters,
+    writing: _Writing,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEAKS.csv", help="Lattice of a block of the same design to start from.", readable=False
+        ),
+    ] = None,
+    reading: Reading,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if anything needs a look.")] = False,
+    force: Force = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Find and number every crystal of one block, and write its crystal LUT.
+
+    Writes STEM.lut, STEM_peaks.csv, STEM_record.json and STEM.png; STEM is the source's name without ending.
+    """
+    from napari_petlut.formats.lut import lut_encoding
+    from napari_petlut.workflow.outputs import require_writable
+
+    encoding, geometry = lut_encoding(writing.encoding), block.geometry
+    files = writing.paths(out, source.stem)
+    require_writable(out)
+    check_outputs(files.values(), [source, prior, *reading.files, writing.encoding], force=force)
+    file = reading.source(source)
+
+    from napari_petlut.workflow import pipeline
+    from napari_petlut.workflow.calibration import require_fit
+    from napari_petlut.workflow.sources import flood_shape
+
+    with terminal.StepProgress(quiet=as_json) as progress:
+        parameters = more.added_to(flood, cells, reading.layout)
+        pixels = flood_shape(file, parameters.flood, parameters.event_format)
+        require_fit(files["lut"], pixels, geometry, encoding)
+        result = pipeline.calibrate(file, geometry, parameters, prior=prior, progress=progress)
+        result.write(out, encoding=encoding, overwrite=force)
+        if writing.picture:
+            from napari_petlut.report import write_picture
+
+            write_picture(files["picture"], result, overwrite=force)
+    show_calibration(result, files, as_json=as_json)
+    if strict and (result.lattice.doubtful.any() or result.lattice.doubts):
+        raise typer.Exit(ending.EXIT_DOUBT)
