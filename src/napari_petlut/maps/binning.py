@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari_petlut.model import FloatArray
 
 Factor = int | tuple[int, int]
+Scale = float | tuple[float, float]
 Value = TypeVar("Value", bound=np.generic)
 
 
@@ -67,7 +68,7 @@ def spread_bins(values: npt.NDArray[Value], factor: int, shape: tuple[int, ...])
     return np.ascontiguousarray(spread[: shape[0], : shape[1]])
 
 
-def to_bins(pixels: FloatArray, factor: Factor) -> FloatArray:
+def to_bins(pixels: FloatArray, factor: Scale) -> FloatArray:
     """Convert positions (..., 2) from pixels to bins; centres of both lie at whole numbers.
 
     Examples
@@ -78,6 +79,6 @@ def to_bins(pixels: FloatArray, factor: Factor) -> FloatArray:
     return np.asarray((pixels + 0.5) / np.array(factor) - 0.5)
 
 
-def to_pixels(bins: FloatArray, factor: Factor) -> FloatArray:
+def to_pixels(bins: FloatArray, factor: Scale) -> FloatArray:
     """Convert positions (..., 2) from bins to pixels, the inverse of `to_bins`."""
     return np.asarray((bins + 0.5) * np.array(factor) - 0.5)

@@ -27,6 +27,7 @@ from napari.utils.events import Event
 from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
 from napari_petlut.plugin.editing.history import History
 from napari_petlut.plugin.editing.numbering import Numbering, number_points, numbering_of
@@ -170,7 +171,7 @@ class PeakEditor:
         factors : tuple of float
             New pixels per old pixel along axis 0 and axis 1.
         """
-        positions = (self._last.positions + 0.5) * factors - 0.5
+        positions = to_pixels(self._last.positions, factors)
         self.history = History()
         self._write(PeakState(positions, self._last.features, self._geometry))
 

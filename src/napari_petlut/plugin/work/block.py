@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Points
 from psygnal import Signal
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.following import PeakEditor
@@ -197,7 +198,7 @@ class BlockController:
             known.computed, known.stale = new.copy(), True
             cells.data = new
         if self._editor is not None:
-            self._places = (self._places + 0.5) * factors - 0.5
+            self._places = to_pixels(self._places, factors)
             self._editor.rescale(factors)
 
     # -- peaks --------------------------------------------------------------------------------------------
