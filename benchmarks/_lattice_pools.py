@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ Task = tuple[str, int, tuple[str, ...] | None]
 class Searched:
     """A block and everything its search learned; arrays are in the order of the lattice found.
 
-    `truth` are the true centres in pixels of the prepared map.
+    `truth` are the true centres in pixels of the prepared map, `cpu_seconds` is the processor time of the
+    search.
     """
 
     level: str
@@ -42,6 +44,7 @@ class Searched:
     right: np.ndarray
     live: np.ndarray
     truth: FloatArray
+    cpu_seconds: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -56,16 +59,23 @@ def searched_blocks(levels: list[str], number: int) -> Iterator[Searched]:
             yield searched_block(level, seed)
 
 
-def searched_block(level: str, seed: int, factors: Collection[str] | None = None) -> Searched:
-    """Simulate and search one block; its factors are drawn unless they are named."""
+def searched_block(
+    level: str, seed: int, factors: Collection[str] | None = None, without: Collection[str] = ()
+) -> Searched:
+    """Simulate and search one block; its factors are drawn unless they are named.
+
+    `without` names steps of the search that are left out.
+    """
     params = LatticeParameters()
     block = simulate_block(random_block(seed, level, factors=factors).params)
     geometry = block.params.geometry
+    start = time.process_time()
     scene = look_at(block.flood.counts, geometry)
-    solution = solve(scene, geometry, params.max_hypotheses)
+    solution = solve(scene, geometry, params.max_hypotheses, without=without)
     contest, best = solution.contest, solution.best
     lattice = conclude(contest, best, refine(contest, best), params, scene.strength)
     lattice = stretched_lattice(lattice, scene.factors)
+    seconds = time.process_time() - start
     score = score_lattice(lattice, block.centres, block.live, merged=block.merged)
     shape = geometry.shape
     right, live = np.zeros(len(geometry), bool), np.zeros(len(geometry), bool)
@@ -81,6 +91,7 @@ def searched_block(level: str, seed: int, factors: Collection[str] | None = None
         right.reshape(shape),
         live.reshape(shape),
         truth.reshape(*shape, 2),
+        seconds,
     )
 
 

@@ -175,7 +175,7 @@ def run_all(
     return results
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Compile and load everything, so that the first block's time is like the others'."""
     threadpool_limits(1)
     # A clear block and a doubtful one, so that every loop has run.
@@ -186,10 +186,10 @@ def _warm_up() -> None:
 
 def _in_processes(function: Callable[[Any], Any], items: list[Any], jobs: int) -> Iterator[Any]:
     if jobs == 1:
-        _warm_up()
+        warm_up()
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_warm_up) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm_up) as pool:
         yield from pool.map(function, items)
 
 
