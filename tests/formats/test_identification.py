@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import event_files
 from napari_petlut.errors import FormatError
 from napari_petlut.formats import (
     _files,
@@ -49,8 +50,16 @@ def some_events(path, n=1000, fmt=EventFormat()):
     events.write_events(path, energy, rng.integers(0, energy), rng.integers(0, energy), fmt)
 
 
+TABLE = {"energy": np.arange(1.0, 301), "x": np.arange(300) / 300, "y": np.arange(300) % 17 / 16.5}
 WRITERS = {
     "events": [("raw.dat", some_events), ("nosuffix", some_events)],
+    "described_events": [],  # tests/formats/test_event_kinds.py: nothing without a description
+    "table_of_events": [
+        ("e.csv", lambda p: event_files.write_text(p, TABLE)),
+        ("e.parquet", lambda p: event_files.write_parquet(p, TABLE)),
+        ("e.npy", lambda p: event_files.write_npy(p, TABLE)),
+        ("e.npz", lambda p: event_files.write_npz(p, TABLE)),
+    ],
     "map": [("map.dat", lambda p: maps.write_map(p, FLOOD))],
     "array": [
         *((f"a{suffix}", lambda p: maps.write_array(p, FLOOD)) for suffix in maps.ARRAY_SUFFIXES),

@@ -14,6 +14,7 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import StrPath, one_line, read_bytes
 from napari_petlut.formats._settings import positive, read_settings, text, truth, whole
 from napari_petlut.formats.event_tables.text import TextTable
+from napari_petlut.formats.plain import from_plain, read_json
 from napari_petlut.model import (
     BitField,
     BlockOfEvent,
@@ -62,12 +63,13 @@ def _preset_table(name: str) -> dict[str, Value]:
 
 
 def event_format(name_or_path: StrPath | None = None) -> EventFormat:
-    """Return the event format of a preset or of a TOML file; the lab's without one.
+    """Return the event format of a preset, a TOML file or a record; the lab's without one.
 
     Parameters
     ----------
     name_or_path : str or path-like, optional
-        Name of a preset, see `event_presets`, or a TOML file.
+        Name of a preset, see `event_presets`, a TOML file, or the record of a calibration (.json), which has
+        the ranges that were taken from its events as well.
 
     Raises
     ------
@@ -91,7 +93,23 @@ def event_format(name_or_path: StrPath | None = None) -> EventFormat:
             "no preset of this name",
             f"use one of {', '.join(presets)}, or a TOML file",
         )
+    if Path(name_or_path).suffix.lower() == ".json":
+        return _format_of_record(name_or_path)
     return load_event_format(name_or_path)
+
+
+def _format_of_record(path: StrPath) -> EventFormat:
+    content = read_json(path)
+    parameters = content.get("parameters")
+    stored = parameters.get("event_format") if isinstance(parameters, dict) else None
+    if not isinstance(stored, dict):
+        raise FormatError(path, "a record of a calibration", "another JSON file", "choose a STEM_record.json")
+    try:
+        return from_plain(EventFormat, stored)
+    except ParameterError as error:
+        raise FormatError(
+            path, "an event format in a record", one_line(error), "repeat the calibration"
+        ) from None
 
 
 def load_event_format(path: StrPath) -> EventFormat:

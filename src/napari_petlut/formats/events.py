@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,13 +11,10 @@ import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
 from napari_petlut.formats._files import StrPath, atomic_write, file_size, open_binary
-from napari_petlut.formats.kinds import Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.model import EventFormat
 
 __all__ = [
     "CHUNK_EVENTS",
-    "PACKED_EVENTS",
-    "EventsFound",
     "TruncatedFileWarning",
     "event_count",
     "iter_words",
@@ -257,70 +253,3 @@ def write_words(
             handle.write(np.ascontiguousarray(chunk, dtype=stored).view(np.uint8).data)
 
     atomic_write(path, write, overwrite=overwrite)
-
-
-# Real blocks leave some noise outside; bytes of another kind leave much more.
-_EVENT_SHARE = 0.5
-_SAMPLE_EVENTS = 4096
-
-
-@dataclass(frozen=True)
-class EventsFound:
-    """What was found out about a file of events.
-
-    Parameters
-    ----------
-    layout : EventFormat
-    share : float
-        Events that have a position on the block, of those looked at.
-    """
-
-    layout: EventFormat
-    share: float
-
-
-def _recognise(look: Look) -> Iterator[Finding]:
-    layout = look.hints.event_format
-    if not look.bare:
-        return
-    try:
-        words = _sample(look, layout)
-    except FormatError:
-        return
-    energy, ex, ey = (
-        (words >> words.dtype.type(bits.shift)) & words.dtype.type(bits.mask)
-        for bits in (layout.energy, layout.x, layout.y)
-    )
-    share = float(((energy > 0) & (ex <= energy) & (ey <= energy) & ((ex > 0) | (ey > 0))).mean())
-    if share > _EVENT_SHARE:
-        yield Finding(share, EventsFound(layout, share))
-
-
-def _sample(path: StrPath, fmt: EventFormat) -> Words:
-    """Return words from the beginning, the middle and the end of a file."""
-    count, size = event_count(path, fmt), _SAMPLE_EVENTS
-    parts = []
-    with open_binary(path, "a file") as handle:
-        for start in sorted({0, max(count // 2 - size // 2, 0), max(count - size, 0)}):
-            handle.seek(fmt.header_bytes + start * fmt.word_bytes)
-            content = handle.read(size * fmt.word_bytes)
-            parts.append(np.frombuffer(content[: len(content) // fmt.word_bytes * fmt.word_bytes], fmt.dtype))
-    return np.concatenate(parts).astype(np.dtype(fmt.dtype).newbyteorder("="))
-
-
-def _facts(file: IdentifiedFile) -> dict[str, Any]:
-    layout: EventFormat = file.found.layout
-    left_over = (file.size - layout.header_bytes) % layout.word_bytes
-    cut = {"problem": f"{left_over} bytes after the last complete event"} if left_over else {}
-    return {"format": layout.name, "events": event_count(file, layout), **cut}
-
-
-PACKED_EVENTS = Kind(
-    "events",
-    Content.EVENTS,
-    "raw events",
-    (".dat", ".raw"),
-    "most of its words have a position on the block",
-    _recognise,
-    facts=_facts,
-)

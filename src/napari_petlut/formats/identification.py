@@ -8,7 +8,7 @@ from typing import Any
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import StrPath
 from napari_petlut.formats.energy_lut import ENERGY_TABLE
-from napari_petlut.formats.events import PACKED_EVENTS
+from napari_petlut.formats.event_kinds import DESCRIBED_EVENTS, NAMED_EVENTS, PACKED_EVENTS
 from napari_petlut.formats.kinds import (
     CERTAIN,
     LIKELY,
@@ -47,6 +47,8 @@ KINDS: tuple[Kind, ...] = (
     RECORD,
     PEAK_TABLE,
     ENERGY_TABLE,
+    DESCRIBED_EVENTS,
+    NAMED_EVENTS,
     PLAIN_ARRAY,
     LAB_MAP,
     CRYSTAL_LUT,
@@ -128,7 +130,8 @@ def _candidates(look: Look) -> Iterator[Alternative]:
 def describe(file: IdentifiedFile) -> dict[str, Any]:
     """Return what can be said about a file, as a record holds it: kind, size, and what is in it.
 
-    What cannot be read, or is not clear, is told under the key ``problem``.
+    What cannot be read, or is not clear, is told under the key ``problem``, what a file of no known kind
+    could be under ``could_be``.
 
     Parameters
     ----------
@@ -142,5 +145,8 @@ def describe(file: IdentifiedFile) -> dict[str, Any]:
             told |= file.kind.facts(file)
         except FormatError as error:
             told["problem"] = error.problem
+        others = [other.finding for other in file.alternatives if other.finding.tell]
+        if file.kind is UNKNOWN and others:
+            told["could_be"] = "; ".join(f"{other.why}: {other.tell}" for other in others)
     facts: dict[str, Any] = plain(told)
     return facts

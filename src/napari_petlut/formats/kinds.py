@@ -94,11 +94,14 @@ class Hints:
         How a LUT file stores crystals.
     geometry : BlockGeometry, optional
         The crystal array.
+    block : tuple of int, optional
+        Which block of a scanner, where the file holds several.
     """
 
     event_format: EventFormat = field(default_factory=EventFormat)
     encoding: LUTEncoding | str | None = None
     geometry: BlockGeometry | None = None
+    block: tuple[int, ...] | None = None
 
     def add_nothing_to(self, others: Hints) -> bool:
         """Say whether a file that was identified with the other hints is the same with these."""
@@ -106,6 +109,7 @@ class Hints:
             self.event_format == others.event_format
             and self.encoding in (None, others.encoding)
             and self.geometry in (None, others.geometry)
+            and self.block in (None, others.block)
         )
 
 

@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.energy import AppliedLUT, apply_lut
-from napari_petlut.errors import FormatError, GeometryError
+from napari_petlut.analysis.events import EventChunk, event_energies
+from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats._files import atomic_write
-from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.event_files import count_events, iter_events
+from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.model import PHOTOPEAK_KEV, CrystalLUT, EnergyLUT, EnergyWindow, EventFormat
+from napari_petlut.workflow.sources import require_events
 
 CHUNK_EVENTS = 2_097_152
 """Events held in memory at a time."""
@@ -87,31 +90,36 @@ def apply_to_events(
     GeometryError
         If the energy LUT is that of another crystal array.
     ParameterError
-        If the LUT is not square.
+        If the LUT is not square, or the format leaves the map's range to these events.
     Cancelled
         If `cancelled` said so; then no event list is left.
     """
     _check_same_array(lut, energy_lut)
-    events = event_count(path, event_format)
-    held: list[npt.NDArray[Any]] = []
+    raw = require_events(path, event_format)
+    layout: EventFormat = raw.found.layout
+    _check_own_scale(raw, windows)
+    events = count_events(raw, layout)
+    held: list[EventChunk] = []
 
-    def words() -> Iterator[npt.NDArray[Any]]:
-        for chunk in iter_words(path, event_format, chunk_events=CHUNK_EVENTS):
+    def chunks() -> Iterator[EventChunk]:
+        for chunk in iter_events(raw, layout, chunk_events=CHUNK_EVENTS):
             held[:] = [chunk]
             yield chunk
 
     def run(sink: Callable[[npt.NDArray[np.int32]], object] | None) -> AppliedLUT:
         hooks: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
-        return apply_lut(words(), lut, windows, event_format, sink=sink, events=events, **hooks)
+        return apply_lut(chunks(), lut, windows, layout, sink=sink, events=events, **hooks)
 
     if event_list is None:
         return run(None)
     results: list[AppliedLUT] = []
 
     def write(file: BinaryIO) -> None:
-        writer = _ListWriter(file, events, event_format, energy_lut)
+        writer = _ListWriter(file, events, layout, energy_lut)
         results.append(run(lambda crystals: writer.add(held[0], crystals)))
-        if writer.written != events:
+        if events is None:
+            writer.finish()
+        elif writer.written != events:
             # The header has promised more.
             found = f"{writer.written:,}: the file shrank"
             raise FormatError(path, f"{events:,} events", found, "try again")
@@ -140,6 +148,23 @@ def windows_in_kev(low: float, high: float, energy_lut: EnergyLUT) -> npt.NDArra
     return np.where(known[:, None], np.stack([first, last], axis=1), (1, 0)).astype(np.int64)
 
 
+def _check_own_scale(raw: IdentifiedFile, windows: EnergyWindow | npt.ArrayLike | None) -> None:
+    """Refuse a map's range or energy scale that these events would decide: the LUT was made of others."""
+    given, layout = raw.hints.event_format, raw.found.layout
+    if layout.source is None or (given.source is not None and given.source.settled):
+        return
+    ranges = layout.source.position.rule in ("direct", "channels") and (
+        given.source is None or None in (given.source.position.x_range, given.source.position.y_range)
+    )
+    step = windows is not None and (given.source is None or given.source.energy.step is None)
+    if ranges or step:
+        what = "the range of the map" if ranges else "the energy of a channel"
+        raise ParameterError(
+            f"{raw.path}: {what} would be taken from these events; give the record of the calibration: "
+            "--event-format STEM_record.json"
+        )
+
+
 def _check_same_array(lut: CrystalLUT, energy_lut: EnergyLUT | None) -> None:
     if energy_lut is not None and energy_lut.geometry != lut.geometry:
         raise GeometryError(
@@ -152,22 +177,24 @@ class _ListWriter:
     """Writes an event list chunk by chunk."""
 
     def __init__(
-        self, file: BinaryIO, events: int, event_format: EventFormat, energy_lut: EnergyLUT | None
+        self, file: BinaryIO, events: int | None, event_format: EventFormat, energy_lut: EnergyLUT | None
     ) -> None:
         self.written = 0
-        self._file, self._field = file, event_format.energy
+        self._file, self._format = file, event_format
         self._layout = event_list_dtype(calibrated=energy_lut is not None)
         # One gain more at the end, which "no crystal", -1, picks.
         self._gains = None if energy_lut is None else np.append(energy_lut.gains, np.nan)
+        self._write_header(events or 0)
+
+    def _write_header(self, events: int) -> None:
         description = np.lib.format.dtype_to_descr(self._layout)
         header = {"descr": description, "fortran_order": False, "shape": (events,)}
-        np.lib.format.write_array_header_1_0(file, header)
+        np.lib.format.write_array_header_1_0(self._file, header)
 
-    def add(self, words: npt.NDArray[Any], crystals: npt.NDArray[np.int32]) -> None:
+    def add(self, chunk: EventChunk, crystals: npt.NDArray[np.int32]) -> None:
         """Write the records of a chunk."""
-        number = words.dtype.type
-        energy = (words >> number(self._field.shift)) & number(self._field.mask)
-        records = np.empty(words.size, self._layout)
+        energy = event_energies(chunk, self._format)
+        records = np.empty(crystals.size, self._layout)
         records["crystal"] = crystals
         if self._gains is None:
             records["channel"] = energy
@@ -175,6 +202,11 @@ class _ListWriter:
             records["keV"] = energy * self._gains[crystals]
         self._file.write(records.tobytes())
         self.written += records.size
+
+    def finish(self) -> None:
+        """Write the number of events into the header, which has room for any."""
+        self._file.seek(0)
+        self._write_header(self.written)
 
 
 def as_dict(applied: AppliedLUT) -> dict[str, Any]:

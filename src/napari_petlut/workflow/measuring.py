@@ -18,9 +18,11 @@ from napari_petlut.analysis.energy import (
     crystal_spectra,
 )
 from napari_petlut.analysis.quality import BlockQuality, QualityThresholds, block_quality
-from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.identification import Content, Hints, identify
+from napari_petlut.model import EventFormat
 from napari_petlut.workflow.calibration import Calibration
+from napari_petlut.workflow.sources import require_events
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +73,18 @@ def measure_energy(
     Cancelled
         If `cancelled` said so.
     """
-    path = events_of(calibration) if events is None else events
-    if path is None:
-        return None
-    event_format = calibration.parameters.event_format
+    if events is None:
+        if events_of(calibration) is None:
+            return None
+        events = calibration.source or calibration.inputs["source"]
+    file = require_events(events, calibration.parameters.event_format)
+    event_format: EventFormat = file.found.layout
     spectra = crystal_spectra(
-        iter_words(path, event_format),
+        iter_events(file, event_format),
         calibration.lut,
         event_format,
         core=core_pixels(calibration.lut, calibration.flood.counts),
-        events=event_count(path, event_format),
+        events=count_events(file, event_format),
         progress=progress,
         cancelled=cancelled,
     )

@@ -16,7 +16,7 @@ from napari_petlut.analysis.energy import calibrate_energy
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
-from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
 from napari_petlut.geometry import BlockGeometry
@@ -181,12 +181,12 @@ class _Solver:
         proposed = self._geometry is None
         with self._clock.step("crystal windows") as report:
             found = calibrate_energy(
-                lambda: iter_words(source, layout),
+                lambda: iter_events(source, layout),
                 self.lut_of,
                 layout,
                 parameters.flood,
                 windows,
-                events=event_count(source, layout),
+                events=count_events(source, layout),
                 source=flood.source,
                 progress=report,
                 cancelled=self._cancelled,

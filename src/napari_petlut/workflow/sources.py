@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats import event_formats
 from napari_petlut.formats._files import one_line, read_bytes
-from napari_petlut.formats.event_formats import load_event_format
-from napari_petlut.formats.events import event_count, iter_words
+from napari_petlut.formats.event_files import count_blocks, count_events, iter_events
+from napari_petlut.formats.event_kinds import listed_blocks
+from napari_petlut.formats.event_settling import resolved_bins
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify, identify_source
 from napari_petlut.formats.maps import read_flood
 from napari_petlut.formats.peaks import read_peaks
@@ -104,8 +106,12 @@ def flood_shape(
     FormatError
         If the file cannot be used.
     """
-    flood = _flood_in(identify_source(path, Hints(event_format)))
-    return (parameters.bins, parameters.bins) if flood is None else flood.shape
+    file = identify_source(path, Hints(event_format))
+    flood = _flood_in(file)
+    if flood is not None:
+        return flood.shape
+    bins = resolved_bins(file.found.layout, parameters.bins)
+    return bins, bins
 
 
 def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> IdentifiedFile:
@@ -120,11 +126,10 @@ def require_events(path: str | os.PathLike[str], event_format: EventFormat) -> I
     Raises
     ------
     FormatError
-        If it is a file of another kind, or cannot be read.
+        If it is a file of another kind, cannot be read, or holds events of several blocks.
     """
     file = identify(path, Hints(event_format))
-    if file.content is not Content.EVENTS:
-        raise file.refusal("raw events")
+    one_block(file)
     return file
 
 
@@ -137,9 +142,46 @@ def _idle_parameters(parameters: FloodParameters) -> tuple[str, ...]:
     return (f"a map is taken as it is: {', '.join(changed)} had no effect",) if changed else ()
 
 
-def event_layout(path: str | os.PathLike[str] | None) -> EventFormat:
-    """Return the event layout of a TOML file, or the lab's without one."""
-    return EventFormat() if path is None else load_event_format(path)
+def event_layout(name: str | os.PathLike[str] | None, block: Sequence[int] | None = None) -> EventFormat:
+    """Return the event format of a preset, a TOML file or a record; the lab's without one.
+
+    Parameters
+    ----------
+    name : str or path, optional
+    block : sequence of int, optional
+        The block of a scanner whose events are meant.
+
+    Raises
+    ------
+    FormatError
+        If it is none of these.
+    ParameterError
+        If a block is given, and the format does not say which block an event is of.
+    """
+    fmt = event_formats.event_format(name)
+    if block is None or fmt.source is None:
+        return fmt
+    return replace(fmt, source=fmt.source.with_block(block))
+
+
+def one_block(file: IdentifiedFile) -> EventFormat:
+    """Return the format of a file of events, after making sure that these are of one block.
+
+    Raises
+    ------
+    FormatError
+        If the file holds no events, or those of several blocks and none is chosen; the error lists them.
+    """
+    if file.content is not Content.EVENTS:
+        raise file.refusal("raw events")
+    layout: EventFormat = file.found.layout
+    block = None if layout.source is None else layout.source.block
+    if block is not None and block.chosen is None:
+        counts = count_blocks(file.path, layout)
+        if len(counts) > 1:
+            found = f"{len(counts)} blocks: {listed_blocks(counts)}"
+            raise FormatError(file.path, "events of one block", found, "choose one: --block N")
+    return layout
 
 
 def flood_of_events(
@@ -169,27 +211,33 @@ def flood_of_events(
     Raises
     ------
     FormatError
-        If the file cannot be used, or has no event in the window.
+        If the file holds no events, those of several blocks, or none in the window.
     """
-    events = event_count(path, event_format)
+    file = identify(path, Hints(event_format))
+    layout = one_block(file)
+    events = count_events(file, layout)
     warnings: tuple[str, ...] = ()
+    bins = resolved_bins(layout, parameters.bins)
+    if bins != parameters.bins:
+        warnings += (f"positions are whole numbers: a map of {bins} pixels a side, not {parameters.bins}",)
+        parameters = replace(parameters, bins=bins)
     if parameters.window is None:
-        chunks = iter_words(path, event_format)
-        suggestion = suggest_window(energy_spectrum(chunks, event_format, events=events, cancelled=cancelled))
+        chunks = iter_events(file, layout)
+        suggestion = suggest_window(energy_spectrum(chunks, layout, events=events, cancelled=cancelled))
         parameters = replace(parameters, window=suggestion.window)
         if suggestion.window is None:
-            warnings = (f"no photopeak found ({suggestion.reason}): all energies are kept; give the window",)
+            warnings += (f"no photopeak found ({suggestion.reason}): all energies are kept; give the window",)
         elif suggestion.reason:
-            warnings = (
+            warnings += (
                 f"the photopeak is uncertain: {suggestion.reason}; the energy window {suggestion.window} "
                 "holds all that may be it: give the window",
             )
     flood = flood_from_words(
-        iter_words(path, event_format),
-        event_format,
+        iter_events(file, layout),
+        layout,
         parameters,
         events=events,
-        source=Path(path).name,
+        source=file.path.name,
         progress=progress,
         cancelled=cancelled,
     )
@@ -222,18 +270,19 @@ def first_positions(
     ParameterError
         If the source is no raw event file.
     """
-    if isinstance(source, (FloodMap, np.ndarray)) or not _holds_events(source, event_format):
-        raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
+    refused = ParameterError("k-means on events needs a raw event file; choose k-means on the map")
+    if isinstance(source, (FloodMap, np.ndarray)):
+        raise refused
+    file = identify(source, Hints(event_format))
+    if file.content is not Content.EVENTS:
+        raise refused
+    layout = one_block(file)
     found: list[FloatArray] = []
-    for words in iter_words(source, event_format):
-        found.append(event_positions(words, event_format, parameters.window, bins=parameters.bins)[0])
+    for chunk in iter_events(file, layout):
+        found.append(event_positions(chunk, layout, parameters.window, bins=parameters.bins)[0])
         if sum(map(len, found)) >= events:
             break
     return np.concatenate(found)[:events]
-
-
-def _holds_events(source: str | os.PathLike[str], event_format: EventFormat) -> bool:
-    return identify(source, Hints(event_format)).content is Content.EVENTS
 
 
 def load_prior(

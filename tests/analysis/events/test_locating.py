@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from event_files import LAB, as_corners, as_direct, as_hits, as_ratio, format_of, lab_words, source_of
 from napari_petlut.analysis.energy import apply_lut, crystal_spectra, flood_of_windows
 from napari_petlut.analysis.events import event_energies, event_positions
-from napari_petlut.analysis.events.signals import event_signals, signal_positions, signal_sums
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.signals import event_signals, signal_positions, signal_sums
 from napari_petlut.model import ChannelReadout, CrystalLUT, EnergyWindow, EventColumns, HitJoin
 
 WINDOW = EnergyWindow(300, 900)

@@ -2,5 +2,6 @@
 
 from napari_petlut.analysis.events.counting import CancelCheck, Progress
 from napari_petlut.analysis.events.positions import event_energies, event_positions
+from napari_petlut.analysis.events.words import EventChunk
 
-__all__ = ["CancelCheck", "Progress", "event_energies", "event_positions"]
+__all__ = ["CancelCheck", "EventChunk", "Progress", "event_energies", "event_positions"]

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.analysis.events.rule import PixelRule
-from napari_petlut.analysis.events.signals import event_signals, signal_sums
 from napari_petlut.analysis.events.words import Words
+from napari_petlut.maps.signals import event_signals, signal_sums
 from napari_petlut.model import EventColumns, EventSource
 
 _PART = 16_384

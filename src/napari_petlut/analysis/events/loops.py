@@ -16,8 +16,8 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_petlut.analysis.events.rule import PixelRule
-from napari_petlut.analysis.events.signals import SignalRule
 from napari_petlut.analysis.events.words import Counts, Words
+from napari_petlut.maps.signals import SignalRule
 
 Rows = npt.NDArray[np.unsignedinteger]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.analysis.events.signals import event_signals, signal_positions, signal_sums
 from napari_petlut.analysis.events.words import EventChunk, counted_events
+from napari_petlut.maps.signals import event_signals, signal_positions, signal_sums
 from napari_petlut.model import EnergyWindow, EventColumns, EventFormat, FloatArray
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ class ParquetTable(EventTable):
                         )
 
     def _opened(self) -> Any:  # noqa: ANN401 - pyarrow is not typed
-        return self._parquet.ParquetFile(self.path, memory_map=True)
+        return self._parquet.ParquetFile(os.fspath(self.path), memory_map=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ class ArrowTable(EventTable):
         file_size(path, _ARROW)
         with open_binary(path, _ARROW) as handle:
             self._is_file = handle.read(6) == b"ARROW1"
-        with explained(path, _ARROW), self._arrow.memory_map(str(path)) as source:
+        with explained(path, _ARROW), self._arrow.memory_map(os.fspath(path)) as source:
             self._names = _numbers(self._reader(source).schema)
 
     def _reader(self, source: Any) -> Any:  # noqa: ANN401 - pyarrow is not typed
@@ -100,7 +101,7 @@ class ArrowTable(EventTable):
     @property
     def rows(self) -> int:
         """Rows of all batches; counted by reading."""
-        with explained(self.path, _ARROW), self._arrow.memory_map(str(self.path)) as source:
+        with explained(self.path, _ARROW), self._arrow.memory_map(os.fspath(self.path)) as source:
             return sum(batch.num_rows for batch in self._batches(source))
 
     def _batches(self, source: Any) -> Iterator[Any]:  # noqa: ANN401
@@ -112,7 +113,7 @@ class ArrowTable(EventTable):
 
     def chunks(self, columns: Sequence[str], at_once: int) -> Iterator[EventColumns]:
         """Yield the columns some rows at a time; what is null is NaN."""
-        with explained(self.path, _ARROW), self._arrow.memory_map(str(self.path)) as source:
+        with explained(self.path, _ARROW), self._arrow.memory_map(os.fspath(self.path)) as source:
             for batch in self._batches(source):
                 batch.validate()
                 for start in range(0, batch.num_rows, at_once):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class HDF5Table(EventTable):
         self._h5py = library("h5py", path, _EXPECTED)
         self._container = container
         file_size(path, _EXPECTED)
-        with explained(path, _EXPECTED), self._h5py.File(path, "r") as file:
+        with explained(path, _EXPECTED), self._h5py.File(os.fspath(path), "r") as file:
             tables = _packets(file) if container.packet_blocks else _tables(file)
             name = choose_table(path, {k: list(v) for k, v in tables.items()}, container.table, wanted)
             self._columns, self._table = tables[name], name
@@ -87,7 +88,7 @@ class HDF5Table(EventTable):
 
     def chunks(self, columns: Sequence[str], at_once: int) -> Iterator[EventColumns]:
         """Yield the columns some rows at a time."""
-        with explained(self.path, _EXPECTED), self._h5py.File(self.path, "r") as file:
+        with explained(self.path, _EXPECTED), self._h5py.File(os.fspath(self.path), "r") as file:
             if self._container.packet_blocks:
                 yield from self._packet_chunks(file, columns, at_once)
                 return

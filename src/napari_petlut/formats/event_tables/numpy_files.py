@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -82,7 +82,7 @@ class NumpyTable(EventTable):
             with open_binary(self.path, EXPECTED) as handle, explained(self.path):
                 return [_header(self.path, "", handle)]
         arrays = []
-        with explained(self.path), zipfile.ZipFile(self.path) as archive:
+        with open_binary(self.path, EXPECTED) as handle, explained(self.path), _archive(handle) as archive:
             for name in archive.namelist()[:MOST_NAMES]:
                 if name.endswith(".npy"):
                     with archive.open(name) as entry:
@@ -143,14 +143,19 @@ class NumpyTable(EventTable):
         with ExitStack() as stack:
             file: IO[bytes]
             if self._archive:
+                handle = stack.enter_context(open_binary(self.path, EXPECTED))
                 with explained(self.path):
-                    archive = stack.enter_context(zipfile.ZipFile(self.path))
+                    archive = stack.enter_context(_archive(handle))
                     file = stack.enter_context(archive.open(f"{array.entry}.npy"))
             else:
                 file = stack.enter_context(open_binary(self.path, EXPECTED))
             with explained(self.path):
                 _header(self.path, array.entry, file)
             yield file
+
+
+def _archive(handle: BinaryIO) -> zipfile.ZipFile:
+    return zipfile.ZipFile(handle)
 
 
 def _header(path: StrPath, entry: str, file: IO[bytes]) -> _Array:
