@@ -4,6 +4,11 @@ A spot is evaluated in a window around its mean. Along a row of pixels the expon
 column, so the next value follows from the last by two multiplications instead of an exponential:
 ``g[j + 1] = g[j] s[j]`` and ``s[j + 1] = s[j] exp(-p11)`` (K. Turkowski, "Incremental Computation of the
 Gaussian", GPU Gems 3 (2007), chapter 40). Every loop starts a row by `start_row` and goes on like that.
+
+The tied mixture of the lattice search goes along rows and down columns in the same way, but in loops of its
+own. They are compiled into its iterations, from which Numba would not see a change here; and as the search
+fits hundreds of lattices they work in single precision and end at an ellipse. In cells that shows: by those
+loops 0.03 % to 0.7 % of the counts of six simulated blocks fell to another crystal.
 """
 
 from __future__ import annotations

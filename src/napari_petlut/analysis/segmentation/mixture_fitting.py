@@ -55,6 +55,7 @@ class SpotFit:
         typical = float(np.median(pitch))
         self.bin = max(1, int(typical // _PIXELS_PER_PITCH))
         self.counts = bin_map(values, self.bin)
+        # `to_bins`, written so that bins of one pixel leave the last bit of a position as it is.
         self.start = (points - (self.bin - 1) / 2) / self.bin
         self.pitch, typical = pitch / self.bin, typical / self.bin
         self.means = self.start.copy()
