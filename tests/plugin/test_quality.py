@@ -17,8 +17,8 @@ from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.opening import events_layer
 from napari_petlut.plugin.io.session import data_of, layers_of_session, session_of
+from napari_petlut.plugin.layers import events_layer
 from napari_petlut.plugin.quality.crystal_map import crystal_map
 from napari_petlut.plugin.quality.files import (
     CSV,
