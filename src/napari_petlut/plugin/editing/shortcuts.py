@@ -25,7 +25,8 @@ class Shortcut:
     Parameters
     ----------
     action : str
-        Name of the method of `napari_petlut.plugin.work.block.BlockController` that is called.
+        Name of the method that is called, of `napari_petlut.plugin.work.workbench.Workbench` or of the block
+        in focus, a `napari_petlut.plugin.work.block.BlockController`.
     key : str
         As napari's ``bind_key`` takes it, for example ``"Control-Shift-Z"``.
     description : str
@@ -50,6 +51,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("select_row", "R", "Select the whole row of the selected peak", Scope.PEAKS),
     Shortcut("select_col", "C", "Select the whole column of the selected peak", Scope.PEAKS),
     Shortcut("toggle_snap", "G", "Snap new and moved peaks to the local maximum, on or off", Scope.PEAKS),
+    Shortcut("next_block", "PageDown", "Go to the next block", Scope.VIEWER),
+    Shortcut("previous_block", "PageUp", "Go to the previous block", Scope.VIEWER),
     Shortcut("next_suspect", "N", "Fly to the next suspect", Scope.VIEWER),
     Shortcut("previous_suspect", "Shift-N", "Fly to the previous suspect", Scope.VIEWER),
     Shortcut(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -85,6 +85,8 @@ class LayerInfo:
         The file that the layer was read from.
     note : str
         What was found out about the file when it was read.
+    aside : bool
+        Whether the layer is hidden only because another block is in focus.
     source : str, optional
         File name or other origin (flood map).
     spectrum : ndarray of int64, shape (channels,), optional
@@ -119,6 +121,7 @@ class LayerInfo:
     geometry: BlockGeometry | None = None
     path: Path | None = None
     note: str = ""
+    aside: bool = False
     source: str | None = None
     spectrum: npt.NDArray[np.int64] | None = None
     window: EnergyWindow | None = None
@@ -147,13 +150,25 @@ class LayerInfo:
         return known if isinstance(known, step) else step()
 
     def take_over(self, new: LayerInfo) -> None:
-        """Take over everything that `new` tells; what was chosen for other steps stays."""
+        """Take over everything that `new` tells about data; what was chosen for other steps stays."""
+        self.parameters |= new.parameters
         for name in _NAMES:
             value = getattr(new, name)
-            if name == "parameters":
-                self.parameters |= new.parameters
-            elif value is not None:
+            if value is not None and name not in ("parameters", "aside"):
                 setattr(self, name, value)
+
+    def of_a_copy(self) -> LayerInfo:
+        """Return what is known about a copy that a person made of the layer: no block works on it.
+
+        A flood map begins a block of its own, peaks wait for one, cells are a LUT; all else is just a layer.
+        """
+        kinds = {LayerKind.CELLS: LayerKind.LUT}
+        kept = (LayerKind.FLOOD, LayerKind.PEAKS, LayerKind.LUT)
+        kind = kinds.get(self.kind, self.kind) if self.kind is not None else None
+        if kind not in kept:
+            return LayerInfo()
+        parameters = dict(self.parameters)
+        return replace(self, kind=kind, block="", parameters=parameters, aside=False)
 
     def to_stored(self) -> dict[str, Any]:
         """Return what is known in arrays and plain values, as session files hold it."""
@@ -221,7 +236,7 @@ def _restored_plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a 
         return from_plain(LUTEncoding, value, name)
     if name == "parameters":
         return dict(value)
-    makers = {"path": Path, "full_scale": float, "max_distance": float, "stale": bool}
+    makers = {"path": Path, "full_scale": float, "max_distance": float, "stale": bool, "aside": bool}
     return makers[name](value)
 
 

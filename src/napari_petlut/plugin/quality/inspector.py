@@ -85,7 +85,9 @@ class QualityInspector:
     @property
     def drawn(self) -> CrystalFigure | None:
         """The figure that is drawn over the cells of the current block, if it was measured."""
-        made = self.measurement
+        return self._drawn_of(self.measurement)
+
+    def _drawn_of(self, made: Measurement | None) -> CrystalFigure | None:
         if made is None or self.figure is None:
             return None
         return made.figure(self.figure) or made.figure(FIRST_FIGURE)
@@ -99,9 +101,9 @@ class QualityInspector:
         if block.cells_layer is not None:
             for event in (block.cells_layer.events.paint, block.cells_layer.events.set_data):
                 event.connect(self._on_edited)  # once, however often this is called
+        self._draw(block)
         if block is self.block:
             self.stale = not made.fits(block)
-            self._draw(block)
             self.changed.emit()
         return f"Verdict: {made.quality.verdict}."
 
@@ -118,7 +120,8 @@ class QualityInspector:
         self.changed.emit()
 
     def _draw(self, block: BlockController) -> None:
-        made, figure, viewer = self.measurement, self.drawn, block.viewer
+        made, viewer = self._known.get(block), block.viewer
+        figure = self._drawn_of(made)
         shown = ly.find_layer(viewer, ly.LayerKind.CRYSTAL_MAP, block.name)
         if made is not None and figure is not None:
             ids = made.calibration.lut.ids

@@ -149,7 +149,7 @@ def measure_job(block: BlockController, known: Measurement | None, show: Callabl
         )
         return Measurement(calibration, quality, energies, events, note, figures)
 
-    return Job("Energy and quality", compute, show)
+    return Job("Energy and quality", compute, show, block)
 
 
 def _same_source(known: Measurement, calibration: Calibration, events: Events | None) -> bool:

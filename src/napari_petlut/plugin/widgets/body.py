@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TypeVar
 
 from magicgui.widgets import ComboBox, Container, PushButton
 from magicgui.widgets.bases import Widget
+from napari.layers import Layer
 from psygnal import SignalInstance
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
 from napari_petlut.errors import PetlutError
+from napari_petlut.plugin.editing.shortcuts import shortcut_for
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import Job
@@ -75,7 +77,7 @@ class StepBody(Container):
 
     def say(self, text: str, *, good: bool = True) -> None:
         """Show a line at the foot of the panels."""
-        self.runner.ended.emit(text, good)
+        self.runner.say(text, good)
 
     def start(self, make: Callable[[BlockController], Job]) -> None:
         """Start a job on the current block."""
@@ -130,3 +132,26 @@ def row(*widgets: Widget) -> Container:
     made = Container(widgets=list(widgets), layout="horizontal", labels=False)
     made.margins = (0, 0, 0, 0)
     return made
+
+
+NamedLayer = TypeVar("NamedLayer", bound=Layer)
+
+
+def labelled(layers: Iterable[NamedLayer]) -> list[tuple[str, NamedLayer]]:
+    """Return the layers as the choices of a box, each under a text of its own.
+
+    For a moment two layers can have one name: napari makes it unique only after it has told of the new name.
+    """
+    made: dict[str, NamedLayer] = {}
+    for layer in layers:
+        text, number = layer.name, 2
+        while text in made:
+            text, number = f"{layer.name} ({number})", number + 1
+        made[text] = layer
+    return list(made.items())
+
+
+def shortcut_tip(action: str) -> str:
+    """Return what a key does and which it is, for a tooltip."""
+    shortcut = shortcut_for(action)
+    return f"{shortcut.description} ({shortcut.shown_key})"

@@ -6,7 +6,7 @@ from magicgui.widgets import ComboBox
 from napari.layers import Labels
 
 from napari_petlut.errors import PetlutError
-from napari_petlut.plugin.widgets.body import StepBody, narrow
+from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow
 from napari_petlut.plugin.work.comparing import agreement_text, comparable_layers, compare_layers
 
 
@@ -35,7 +35,7 @@ class CompareBody(StepBody):
 
     def _layers(self, widget: object = None) -> list[tuple[str, Labels]]:
         viewer = self.bench.viewer
-        return [(layer.name, layer) for layer in comparable_layers(viewer)] if viewer else []
+        return labelled(comparable_layers(viewer)) if viewer else []
 
     def _run(self) -> None:
         viewer = self.bench.viewer

@@ -7,16 +7,11 @@ from napari.layers import Points
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QListWidget
 
-from napari_petlut.plugin.editing.shortcuts import html_table, shortcut_for
+from napari_petlut.plugin.editing.shortcuts import html_table
 from napari_petlut.plugin.layers import STATUS_COLORS
-from napari_petlut.plugin.widgets.body import StepBody, narrow, row
+from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
 
 _LIST_HEIGHT = 96
-
-
-def _tip(action: str) -> str:
-    shortcut = shortcut_for(action)
-    return f"{shortcut.description} ({shortcut.shown_key})"
 
 
 def _legend() -> str:
@@ -33,21 +28,22 @@ class CorrectBody(StepBody):
     def build(self) -> None:
         """Add count, suspects and buttons."""
         self.count_label = Label(value="")
-        self.snap = CheckBox(value=False, text="snap to the local maximum", tooltip=_tip("toggle_snap"))
+        snap_tip = shortcut_tip("toggle_snap")
+        self.snap = CheckBox(value=False, text="snap to the local maximum", tooltip=snap_tip)
         self.snap.changed.connect(self._on_snap)
         self.keys = CheckBox(value=False, text="show all keys")
         self.keys.changed.connect(self._on_keys)
         visiting = row(
-            self.button("Previous", self._previous, _tip("previous_suspect")),
-            self.button("Next", self._next, _tip("next_suspect")),
-            self.button("Accept", self._accept, _tip("accept_suspect")),
+            self.button("Previous", self._previous, shortcut_tip("previous_suspect")),
+            self.button("Next", self._next, shortcut_tip("next_suspect")),
+            self.button("Accept", self._accept, shortcut_tip("accept_suspect")),
             self.button("Accept all", self._accept_all, "Confirm all doubtful peaks as they are."),
         )
         editing = row(
-            self.button("Undo", self._undo, _tip("undo")),
-            self.button("Redo", self._redo, _tip("redo")),
-            self.button("Row", self._row, _tip("select_row")),
-            self.button("Column", self._col, _tip("select_col")),
+            self.button("Undo", self._undo, shortcut_tip("undo")),
+            self.button("Redo", self._redo, shortcut_tip("redo")),
+            self.button("Row", self._row, shortcut_tip("select_row")),
+            self.button("Column", self._col, shortcut_tip("select_col")),
         )
         self.peaks = narrow(
             ComboBox(
@@ -102,7 +98,7 @@ class CorrectBody(StepBody):
             self.suspects.setCurrentRow(found.index(block.visited))
 
     def _points_layers(self, widget: object = None) -> list[tuple[str, Points]]:
-        return [(layer.name, layer) for layer in self.bench.points_layers]
+        return labelled(self.bench.points_layers)
 
     def _on_peaks(self, layer: Points | None) -> None:
         if layer is not None:

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_petlut.plugin.widgets.body import StepBody, narrow
+from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
 from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import napari
 
 _MIN_WIDTH = 330
+_ARROW_WIDTH = 28
 _GOOD, _BAD = "", "color: #f08c00"
 
 
@@ -41,7 +42,6 @@ class Panel(QWidget):
         self.bench = workbench_of(viewer)
         self.runner = runner_of(self.bench)
         self.bench.choose_any()
-        self._advice = ""
         self.bodies = [step(self.bench, self.runner) for step in self.steps]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -57,13 +57,19 @@ class Panel(QWidget):
     def _header(self) -> Container:
         self.flood = ComboBox(
             choices=self._floods,
-            label="flood map",
             nullable=True,
             tooltip="The image to work on; any 2-D image will do.",
         )
         self.flood.changed.connect(self._on_flood_chosen)
         narrow(self.flood)
-        self.header: Container = Container(widgets=[self.flood])
+        self.previous = PushButton(text="◀", tooltip=shortcut_tip("previous_block"))
+        self.next = PushButton(text="▶", tooltip=shortcut_tip("next_block"))
+        for button, action in ((self.previous, self._on_previous), (self.next, self._on_next)):
+            button.max_width = _ARROW_WIDTH
+            button.changed.connect(action)
+        choice = row(self.flood, self.previous, self.next)
+        choice.label = "flood map"
+        self.header: Container = Container(widgets=[choice])
         self.header.margins = (0, 0, 0, 0)
         if self.run_all:
             self.start_all = PushButton(text="Run all", tooltip="From the flood map to the cells, in one go.")
@@ -110,7 +116,6 @@ class Panel(QWidget):
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         for widget in (self.progress, self.cancel, self.message):
             layout.addWidget(widget)
-        self._show_idle()
         return footer
 
     # -- what happens -------------------------------------------------------------------------------------
@@ -124,7 +129,7 @@ class Panel(QWidget):
         self.cancel.clicked.connect(self._on_cancel)
 
     def _floods(self, widget: object = None) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self.bench.floods]
+        return labelled(self.bench.floods)
 
     def _on_block(self) -> None:
         if not isalive(self):
@@ -133,9 +138,19 @@ class Panel(QWidget):
             self.flood.reset_choices()
             current = self.bench.choose_any()
             self.flood.value = current.flood_layer if current else None
-        if self.message.text() in ("", self._advice):
-            self._advice = "" if current else self.bench.advice
-            self.message.setText(self._advice)
+        several = len(self.bench.blocks) > 1
+        self.previous.enabled = self.next.enabled = several
+        if current is None:
+            self._write(self.bench.advice, True)
+        else:
+            self._write(*current.message)
+        self._show_run()
+
+    def _on_previous(self) -> None:
+        self.bench.previous_block()
+
+    def _on_next(self) -> None:
+        self.bench.next_block()
 
     def _on_flood_chosen(self, layer: Image | None) -> None:
         self.bench.choose(layer)
@@ -151,13 +166,8 @@ class Panel(QWidget):
         self.runner.cancel()
 
     def _on_started(self, title: str) -> None:
-        if not isalive(self):
-            return
-        self.progress.setValue(0)
-        self.progress.setFormat(f"{title}  %p %")
-        self.progress.setVisible(True)
-        self.cancel.setVisible(True)
-        self.message.setVisible(False)
+        if isalive(self):
+            self._show_run()
 
     def _on_progress(self, fraction: float) -> None:
         if isalive(self):
@@ -166,12 +176,21 @@ class Panel(QWidget):
     def _on_ended(self, text: str, good: bool) -> None:
         if not isalive(self):  # closed meanwhile; Qt deletes a panel before Python forgets it
             return
-        if not self.runner.busy:
-            self._show_idle()
+        self._show_run()
+        current = self.bench.current
+        self._write(*(current.message if current is not None else (text, good)))
+
+    def _write(self, text: str, good: bool) -> None:
         self.message.setText(text)
         self.message.setStyleSheet(_GOOD if good else _BAD)
 
-    def _show_idle(self) -> None:
-        self.progress.setVisible(False)
-        self.cancel.setVisible(False)
-        self.message.setVisible(True)
+    def _show_run(self) -> None:
+        """Show the progress of a run of the block in focus; else the last message about it."""
+        job = self.runner.job
+        here = job is not None and (job.block is None or job.block is self.bench.current)
+        if job is not None and here:
+            self.progress.setFormat(f"{job.title}  %p %")
+            self.progress.setValue(round(100 * self.runner.fraction))
+        self.progress.setVisible(here)
+        self.cancel.setVisible(here)
+        self.message.setVisible(not here)

@@ -19,7 +19,7 @@ from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
 from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
-from napari_petlut.plugin.work.jobs import Job
+from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
 
 
 class BlockBody(StepBody):
@@ -49,6 +49,7 @@ class BlockBody(StepBody):
     def refresh(self) -> None:
         """Show the geometry of the current block."""
         if self.block is None:
+            self.hint.visible = False
             return
         with self.rows.changed.blocked(), self.cols.changed.blocked(), self.corner.changed.blocked():
             self.rows.value, self.cols.value = self.block.geometry.shape
@@ -84,7 +85,10 @@ class BlockBody(StepBody):
             sure = f"{proposals[0].confidence:.0%} sure"
             return f"The map looks like {block.geometry}, {sure}{f'; else {others}' if others else ''}."
 
-        return Job("Propose rows and columns", lambda progress, cancelled: propose_geometry(counts), show)
+        def compute(progress: Progress, cancelled: CancelCheck) -> list[GeometryProposal]:
+            return propose_geometry(counts)
+
+        return Job("Propose rows and columns", compute, show, block)
 
 
 class FilterBody(FormBody):
@@ -118,7 +122,7 @@ def _suggestion_job(block: BlockController) -> Job:
         smoothing, peaks = found
         return f"Suggested: sigma {smoothing.sigma:.2g} px, threshold {peaks.threshold or 0:.3g}."
 
-    return Job("Suggest", lambda progress, cancelled: suggest_parameters(counts, geometry), show)
+    return Job("Suggest", lambda progress, cancelled: suggest_parameters(counts, geometry), show, block)
 
 
 class PeaksBody(FormBody):

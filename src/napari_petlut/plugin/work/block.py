@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -27,6 +29,7 @@ from napari_petlut.plugin.editing.suspects import (
     list_suspects,
 )
 from napari_petlut.plugin.work.counting import PeakCount, count_peaks, hide_count, show_count
+from napari_petlut.plugin.work.focus import Spotlight
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -45,9 +48,13 @@ class BlockController:
         Held weakly.
     flood : Image
         The flood map; any 2-D image.
+    spotlight : Spotlight, optional
+        Shared by all blocks of the viewer.
 
     Attributes
     ----------
+    message : tuple of str and bool
+        What was said last about this block, and whether it was good.
     lattice : Lattice or None
         The lattice that was found last, for its alternatives; the layers hold what is valid now.
     changed : Signal
@@ -59,8 +66,11 @@ class BlockController:
     changed = Signal()
     parameters_changed = Signal()
 
-    def __init__(self, viewer: ViewerModel, flood: Image) -> None:
+    def __init__(self, viewer: ViewerModel, flood: Image, spotlight: Spotlight | None = None) -> None:
         self._viewer = weakref.ref(viewer)
+        self._spotlight = spotlight or Spotlight(viewer)
+        self._in_focus = False
+        self.message = "", True
         self.flood_layer = flood
         self.suspects: list[Suspect] = []
         self.lattice: Lattice | None = None
@@ -92,6 +102,32 @@ class BlockController:
         if viewer is None:
             raise RuntimeError("the viewer of this block has been closed")
         return viewer
+
+    @property
+    def in_focus(self) -> bool:
+        """Whether this is the block that is worked on, whose count stands on the canvas."""
+        return self._in_focus
+
+    @in_focus.setter
+    def in_focus(self, on: bool) -> None:
+        self._in_focus = on
+        if on:
+            self.refresh_suspects()
+
+    @property
+    def lost(self) -> str:
+        """Why nothing can be shown for this block any more, in words; empty as long as it can."""
+        viewer = self._viewer()
+        if viewer is None:
+            return "the viewer was closed"
+        gone = self.flood_layer not in viewer.layers
+        return f"the flood map {self.flood_layer.name!r} was removed" if gone else ""
+
+    @contextmanager
+    def without_focus(self) -> Iterator[None]:
+        """Let the layers of this block be changed without taking the focus from another one."""
+        with nullcontext() if self._in_focus else self._spotlight.elsewhere():
+            yield
 
     @property
     def flood(self) -> FloodMap:
@@ -262,16 +298,18 @@ class BlockController:
         self.refresh_suspects()
 
     def refresh_suspects(self) -> None:
-        """Make the list of suspects and the count anew."""
+        """Make the list of suspects and the count anew; the count is shown for the block in focus."""
         if self._editor is None:
-            hide_count(self.viewer)
+            if self._in_focus:
+                hide_count(self.viewer)
             self.changed.emit()
             return
         self.suspects = list_suspects(
             self._editor.positions, self._editor.features, self._editor.numbering, self._geometry
         )
         note = self._visited.text if self._visited in self.suspects and self._visited else ""
-        show_count(self.viewer, self.count, note)
+        if self._in_focus:
+            show_count(self.viewer, self.count, note)
         self.changed.emit()
 
     # -- actions of the keys; see shortcuts.py ------------------------------------------------------------

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from napari_petlut.errors import Cancelled
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
+
+
+class WorkedOn(Protocol):
+    """What a job has to know of the block that it is about."""
+
+    name: str
+
+    @property
+    def lost(self) -> str:
+        """Why nothing can be shown for it any more, in words; empty as long as it can."""
+
+    def without_focus(self) -> AbstractContextManager[None]:
+        """Let layers be changed without taking the focus from another block."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +39,28 @@ class Job:
     show : callable
         Takes what `compute` returned, brings it into the layers, returns one line that says what was done.
         Runs in the main thread.
-    lost : callable
-        Says, in words that can follow a colon, why there is nothing left to show the result in; an empty
-        string as long as there is.
+    block : WorkedOn, optional
+        The block that it is about.
     """
 
     title: str
     compute: Callable[[Progress, CancelCheck], Any]
     show: Callable[[Any], str]
-    lost: Callable[[], str] = lambda: ""
+    block: WorkedOn | None = None
 
     def run(self) -> str:
         """Do it all here and now, for scripts and tests."""
-        return self.show(self.compute(_ignore, _never))
+        return self.shown(self.compute(_ignore, _never))
+
+    def shown(self, result: object) -> str:
+        """Show a result, in its block's layers and no other's."""
+        with self.block.without_focus() if self.block is not None else nullcontext():
+            return self.show(result)
+
+    @property
+    def lost(self) -> str:
+        """Why there is nothing left to show a result in, in words; empty as long as there is."""
+        return self.block.lost if self.block is not None else ""
 
 
 def part_of(progress: Progress, start: float, stop: float) -> Progress:

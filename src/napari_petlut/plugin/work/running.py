@@ -14,6 +14,7 @@ from napari.utils import cancelable_progress
 from psygnal import Signal
 
 from napari_petlut.errors import Cancelled, PetlutError
+from napari_petlut.plugin.work.context import tell
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
 from napari_petlut.plugin.work.workbench import Workbench
 
@@ -124,7 +125,7 @@ class BackgroundRun:
 
     def _on_returned(self, returned: tuple[Any, PetlutError | None]) -> None:
         result, error = returned
-        title, lost = self.job.title, self.job.lost()
+        title, lost = self.job.title, self.job.lost
         if lost:
             self._end(Outcome(f"{title} stopped: {lost}. Nothing was changed.", False, error))
         elif isinstance(error, Cancelled):
@@ -136,7 +137,7 @@ class BackgroundRun:
 
     def _show(self, result: object) -> None:
         try:
-            outcome = Outcome(self.job.show(result), True)
+            outcome = Outcome(self.job.shown(result), True)
         except PetlutError as error:
             outcome = Outcome(str(error), False, error)
         except Exception as error:
@@ -177,7 +178,8 @@ class JobRunner:
     progressed : Signal
         With the finished fraction.
     ended : Signal
-        With a line that says how it ended, and whether that was well.
+        With a line that says how it ended, and whether that was well; for a job of a block that is not in
+        focus, after the line was kept with that block.
     """
 
     started = Signal(str)
@@ -188,11 +190,18 @@ class JobRunner:
         self._bench = weakref.ref(bench)
         self._run: BackgroundRun | None = None
         self._also_tell: Tell | None = None
+        self.fraction = 0.0
+        bench.block_gone.connect(self._on_gone)
 
     @property
     def busy(self) -> bool:
         """Whether a job runs."""
         return self._run is not None and self._run.running
+
+    @property
+    def job(self) -> Job | None:
+        """The job that runs, None if none does."""
+        return self._run.job if self._run is not None and self._run.running else None
 
     def try_start(self, make: Callable[[], Job], also_tell: Tell | None = None) -> None:
         """Make a job and start it; say why not if that cannot be.
@@ -205,15 +214,17 @@ class JobRunner:
             Gets, once, what `ended` will say, for those who do not look at a panel.
         """
         if self._run is not None and self._run.running:
-            self._say(f"{self._run.job.title} is still running; cancel it or wait.", False, also_tell)
+            running = self._described(self._run.job)
+            self.say(f"{running} is still running; cancel it or wait.", False, also_tell)
             return
         try:
             job = make()
         except PetlutError as error:
-            self._say(str(error), False, also_tell)
+            self.say(str(error), False, also_tell)
             return
         self._also_tell = also_tell
-        self._run = BackgroundRun(job, self._on_ended, self.progressed.emit)
+        self.fraction = 0.0
+        self._run = BackgroundRun(job, self._on_ended, self._on_progress)
         self._run.start()
         self.started.emit(job.title)
 
@@ -222,16 +233,45 @@ class JobRunner:
         if self._run is not None:
             self._run.cancel()
 
-    def _on_ended(self, outcome: Outcome) -> None:
-        also_tell, self._also_tell = self._also_tell, None
+    def say(self, text: str, good: bool, also_tell: Tell | None = None) -> None:
+        """Say something about the block in focus, at the foot of all panels."""
         bench = self._bench()
-        if bench is not None and bench.viewer is not None:
-            self._say(outcome.text, outcome.good, also_tell)
-
-    def _say(self, text: str, good: bool, also_tell: Tell | None) -> None:
+        if bench is not None:
+            bench.note(text, good)
         self.ended.emit(text, good)
         if also_tell is not None:
             also_tell(text, good)
+
+    def _on_progress(self, fraction: float) -> None:
+        self.fraction = fraction
+        self.progressed.emit(fraction)
+
+    def _on_gone(self, block: object) -> None:
+        if self.job is not None and self.job.block is block:
+            self.cancel()
+
+    def _on_ended(self, outcome: Outcome) -> None:
+        also_tell, self._also_tell = self._also_tell, None
+        bench, run = self._bench(), self._run
+        if bench is None or bench.viewer is None or run is None:
+            return
+        block = run.job.block
+        if block is None or block is bench.current or run.job.lost:
+            self.say(outcome.text, outcome.good, also_tell)
+            return
+        bench.note(outcome.text, outcome.good, block)
+        self.ended.emit(outcome.text, outcome.good)
+        (also_tell or _tell_beside)(f"{block.name}: {outcome.text}", outcome.good)
+
+    def _described(self, job: Job) -> str:
+        bench = self._bench()
+        elsewhere = job.block is not None and bench is not None and job.block is not bench.current
+        return f"{job.title} of {job.block.name}" if elsewhere and job.block is not None else job.title
+
+
+def _tell_beside(text: str, good: bool) -> None:
+    """Tell how a job of another block ended: its panel line is not in sight."""
+    tell(text)
 
 
 _RUNNERS: weakref.WeakKeyDictionary[Workbench, JobRunner] = weakref.WeakKeyDictionary()

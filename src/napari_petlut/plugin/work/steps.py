@@ -83,7 +83,7 @@ def flood_job(block: BlockController) -> Job:
             said.append("Peaks and cells are those of the map before; run again to renew them.")
         return "\n".join(said)
 
-    return Job("Flood map", compute, show)
+    return Job("Flood map", compute, show, block)
 
 
 def set_comb_removed(block: BlockController, removed: bool) -> str:
@@ -115,7 +115,7 @@ def filter_job(block: BlockController) -> Job:
         _put_below_peaks(block, shown)
         return f"Filtered with sigma {chosen.sigma:g} px."
 
-    return Job("Filter", lambda progress, cancelled: filter_map(counts, chosen), show)
+    return Job("Filter", lambda progress, cancelled: filter_map(counts, chosen), show, block)
 
 
 def peaks_job(block: BlockController) -> Job:
@@ -131,7 +131,7 @@ def peaks_job(block: BlockController) -> Job:
         show_lines(block)
         return f"{len(peaks)} peaks for {len(geometry)} crystals."
 
-    return Job("Peak search", compute, show)
+    return Job("Peak search", compute, show, block)
 
 
 # -- lattice ----------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def lattice_job(block: BlockController, *, keep_manual: bool = True) -> Job:
             counts, geometry, chosen, fixed=held or None, progress=progress, cancelled=cancelled
         )
 
-    return Job("Lattice", compute, lambda lattice: show_lattice(block, lattice))
+    return Job("Lattice", compute, lambda lattice: show_lattice(block, lattice), block)
 
 
 def _seen_geometry(counts: FloatArray, assumed: BlockGeometry) -> BlockGeometry:
@@ -265,7 +265,7 @@ def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job
         found, lut = cells_of_places(flood, places, missing, geometry, parameters, source, **hooks)
         return _Cells(found, lut, places, parameters.segmentation.max_distance)
 
-    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift))
+    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift), block)
 
 
 def calibration_parameters(block: BlockController) -> CalibrationParameters:
@@ -341,4 +341,4 @@ def run_all_job(block: BlockController) -> Job:
         found, cells = result
         return f"{show_lattice(block, found)}\n{_show_cells(block, cells, show_drift=False)}"
 
-    return Job("Run all", compute, show)
+    return Job("Run all", compute, show, block)
