@@ -12,7 +12,7 @@ from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import Peaks
 from napari_petlut.plugin.widgets import ComparePanel, CorrectPanel, ExportPanel, WorkflowPanel, export
 from napari_petlut.plugin.work.jobs import Job
-from napari_petlut.plugin.work.running import runner_of
+from napari_petlut.plugin.work.running import BackgroundRun, runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
 
 
@@ -172,3 +172,28 @@ def test_peaks_of_a_block_without_a_panel_are_not_lost_with_it(block, viewer, po
     gc.collect()
     block.peaks_layer.remove([3])
     assert block.count.peaks == 19
+
+
+def test_reports_of_progress_do_not_nest(viewer, qtbot):
+    panel = WorkflowPanel(viewer)
+    qtbot.addWidget(panel)
+    depth, deepest = [0], [0]
+
+    def look(fraction):
+        depth[0] += 1
+        deepest[0] = max(deepest[0], depth[0])
+        time.sleep(0.05)  # the next report is there before this one is shown
+        QApplication.processEvents()  # as napari's own bar does
+        depth[0] -= 1
+
+    def compute(progress, cancelled):
+        for step in range(30):
+            progress(step / 30)
+            time.sleep(0.02)
+
+    run = BackgroundRun(Job("Busy", compute, str), lambda outcome: None)
+    bar = run._update_bar
+    run._update_bar = lambda percent: (bar(percent), look(percent))
+    run.start()
+    wait_until(qtbot, lambda: not run.running)
+    assert deepest == [1]

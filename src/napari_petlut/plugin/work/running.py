@@ -93,6 +93,7 @@ class BackgroundRun:
         self._ended, self._progressed = ended, progressed
         self._stop = Event()
         self._bar: Any = None
+        self._updating = False
 
     @property
     def running(self) -> bool:
@@ -116,12 +117,25 @@ class BackgroundRun:
         self._stop.set()
 
     def _on_progress(self, fraction: float) -> None:
-        if self._bar is not None:
-            if self._bar.is_canceled:
-                self.cancel()
-            self._bar.update(round(100 * fraction) - self._bar.n)
-        if self._progressed is not None:
+        # napari's bar lets Qt handle events while it is updated, the next report of progress among them. One
+        # inside the other, they draw layers that are half changed: a segmentation fault in napari 0.9.
+        if self._updating:
+            return
+        self._updating = True
+        try:
+            self._update_bar(round(100 * fraction))
+        finally:
+            self._updating = False
+        if self._progressed is not None and self.running:
             self._progressed(fraction)
+
+    def _update_bar(self, percent: int) -> None:
+        if self._bar is None:
+            return
+        if self._bar.is_canceled:
+            self.cancel()
+        if percent != self._bar.n:
+            self._bar.update(percent - self._bar.n)
 
     def _on_returned(self, returned: tuple[Any, PetlutError | None]) -> None:
         result, error = returned
