@@ -30,7 +30,6 @@ from napari_petlut.formats.identification import (
     Hints,
     describe,
     identify,
-    kind_named,
 )
 from napari_petlut.formats.kinds import CERTAIN, Alternative, Finding, Kind
 from napari_petlut.geometry import BlockGeometry
@@ -203,7 +202,6 @@ def test_the_table_is_the_kinds_that_the_tests_know():
     names = [kind.name for kind in KINDS]
     assert len(set(names)) == len(names)
     assert {*names, UNKNOWN.name} == set(WRITERS)
-    assert [kind_named(name) for name in names] == list(KINDS)
     assert all(kind.words and kind.known_by for kind in KINDS)
 
 

@@ -38,7 +38,6 @@ __all__ = [
     "describe",
     "identify",
     "identify_source",
-    "kind_named",
 ]
 
 KINDS: tuple[Kind, ...] = (
@@ -62,11 +61,6 @@ def _nothing(_: Look) -> Iterator[Finding]:
 
 
 UNKNOWN = Kind("unknown", Content.UNKNOWN, "another kind of file", (), "nothing else fits", _nothing)
-
-
-def kind_named(name: str) -> Kind:
-    """Return the kind of this name."""
-    return next(kind for kind in (*KINDS, UNKNOWN) if kind.name == name)
 
 
 def identify(path: StrPath, hints: Hints | None = None) -> IdentifiedFile:

@@ -201,7 +201,11 @@ class Finding:
     tell: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+def _no_facts(_: IdentifiedFile) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of file.
 
@@ -232,12 +236,7 @@ class Kind:
     known_by: str
     recognise: Callable[[Look], Iterable[Finding]]
     read: Callable[[IdentifiedFile], Any] | None = None
-    facts: Callable[[IdentifiedFile], dict[str, Any]] = lambda _: {}
-
-    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
-        from napari_petlut.formats.identification import kind_named
-
-        return kind_named, (self.name,)
+    facts: Callable[[IdentifiedFile], dict[str, Any]] = _no_facts
 
 
 @dataclass(frozen=True, eq=False)
