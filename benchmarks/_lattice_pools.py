@@ -17,6 +17,7 @@ from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.seeing.scene import look_at
 from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
+from napari_petlut.analysis.lattice.wishes import Wishes
 from napari_petlut.model import FloatArray, Lattice
 from napari_petlut.simulation import SimulatedBlock, random_block, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
@@ -71,9 +72,9 @@ def searched_block(
     geometry = block.params.geometry
     start = time.process_time()
     scene = look_at(block.flood.counts, geometry)
-    solution = solve(scene, geometry, params.max_hypotheses, without=without)
+    solution = solve(scene, Wishes(geometry), params.max_hypotheses, without=without)
     contest, best = solution.contest, solution.best
-    lattice = conclude(contest, best, refine(contest, best), params, scene.strength)
+    lattice = conclude(contest, best, refine(contest, best), params)
     lattice = stretched_lattice(lattice, scene.factors)
     seconds = time.process_time() - start
     score = score_lattice(lattice, block.centres, block.live, merged=block.merged)

@@ -139,7 +139,6 @@ def watched(acted: set[str]) -> Iterator[None]:
         "ROUND": tuple((name, moves(name, propose), most) for name, propose, most in schedule.ROUND),
         "swirl_moves": moves("swirls", schedule.swirl_moves),
         "shift_moves": moves("shifts by one line", schedule.shift_moves),
-        "line_moves": moves("lines traced anew", schedule.line_moves),
         "follow_phases": phases,
         "follow_waves": windows,
     }
@@ -156,10 +155,8 @@ def _state(search: schedule.Search) -> tuple[Any, ...]:
     return (
         len(pool),
         len(search.apart),
-        search.contest.effort.left,
-        None
-        if best is None
-        else (id(best.fit), best.score, best.dark.tobytes() if best.dark is not None else b""),
+        search.contest.budget.effort.left,
+        None if best is None else (id(best.fit), best.score, best.dark.tobytes()),
     )
 
 

@@ -92,8 +92,7 @@ def rules(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     rivals = alternatives.competitors(contest, best, LatticeParameters().max_alternatives)
     lost = dead_probability(contest, best)
     gone, partner, likely = limits.lightless(contest, best, lost, LatticeParameters().missing_above)
-    assert contest.strength is not None
-    noisy = limits.only_noise(contest.strength, len(contest.geometry))
+    noisy = limits.only_noise(contest.scene.strength, len(contest.geometry))
 
     def after(sure: float) -> np.ndarray:
         lowered = limits.limit_by_rivals(np.full(block.shape, sure), rivals, best)

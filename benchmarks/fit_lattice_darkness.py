@@ -116,7 +116,7 @@ def learned(block: Searched) -> Sample:
 def sharing_sample(block: Searched) -> tuple[np.ndarray, np.ndarray]:
     """Return what tells crystals on a neighbour's spot from those at their own place and dead ones."""
     best, contest = block.best, block.contest
-    own = own_spots(best.grid, contest.spots)[1]
+    own = own_spots(best.grid, contest.scene.spots)[1]
     features, neighbour = sharing_features(best.fit.weight, best.grid, own)
     reach = 0.5 * nearest_spacing(best.grid)
     here = np.linalg.norm(best.grid - block.truth, axis=-1) < reach

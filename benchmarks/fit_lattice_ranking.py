@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 from _lattice_pools import Searched, searched_blocks
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.objective import TERMS, WEIGHTS, terms
 from napari_petlut.analysis.lattice.grids import nearest_spacing
 from napari_petlut.analysis.lattice.proposing.lines import shift_moves
@@ -30,11 +31,11 @@ CLEARLY_WORSE = 0.01
 def pairs(block: Searched, rng: np.random.Generator) -> np.ndarray:
     """Return differences of terms, worse minus better lattice, of random pairs of a block."""
     contest = block.contest
-    contest.budget = 10
-    truth = contest.judge(block.truth, "truth")
+    contest.budget.fits = 10
+    truth = contest.judge(Candidate(block.truth, "truth"))
     if truth is not None:
-        for grid, origin in list(shift_moves(contest, truth)):
-            contest.judge(grid, origin)
+        for shifted in list(shift_moves(contest, truth)):
+            contest.judge(shifted)
     tolerance = 0.5 * nearest_spacing(block.truth)
     wrong = np.array(
         [

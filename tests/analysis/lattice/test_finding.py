@@ -17,6 +17,7 @@ from napari_petlut.analysis.lattice import (
 )
 from napari_petlut.analysis.lattice.concluding.conclusion import STOPPED
 from napari_petlut.analysis.lattice.finding import refine
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.grids import node_distance, shifted_grid
 from napari_petlut.analysis.lattice.searching import schedule
 from napari_petlut.errors import Cancelled, GeometryError, ParameterError
@@ -84,10 +85,10 @@ def test_the_same_block_gives_the_same_lattice(change, undo):
 
 def test_a_crystal_with_hardly_any_light_is_put_where_its_neighbours_lines_pass():
     contest, truth = contest_of(TYPICAL)
-    best = contest.judge(truth, "the truth", to_the_end=True)
+    best = contest.judge(Candidate(truth, "the truth", gate=Gate.NONE))
     assert best is not None
     drawn = best.grid.copy()
-    drawn[5, 6] += (0.0, 0.4 * contest.ready.pitch)
+    drawn[5, 6] += (0.0, 0.4 * contest.scene.ready.pitch)
     weight = best.fit.weight.copy()
     weight[5, 6] *= 0.01
     lit = refine(contest, best)
@@ -104,7 +105,7 @@ def test_where_spots_barely_resolve_steady_crystals_go_where_the_inner_parts_of_
     monkeypatch, resolution, moved
 ):
     contest, truth = contest_of(BlockSimulation(rows=6, cols=6, seed=4), 5)
-    best = contest.judge(truth, "the truth", to_the_end=True)
+    best = contest.judge(Candidate(truth, "the truth", gate=Gate.NONE))
     down = truth[1:2, :1] - truth[:1, :1]
     inner = best.grid + 0.03 * down
     inner[2, 3] = best.grid[2, 3] + 0.2 * down[0, 0]

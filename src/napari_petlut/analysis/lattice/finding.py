@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from napari_petlut.analysis.lattice.concluding.conclusion import conclude
-from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, MixtureSchedule, fit_mixture
+from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.mixture import MixtureSchedule, fit_mixture
 from napari_petlut.analysis.lattice.grids import median, node_distance
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.searching.schedule import search
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
 from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
 from napari_petlut.analysis.lattice.sizes.proposal import propose_geometry
 from napari_petlut.analysis.lattice.sureness.confidence import resolutions
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
-from napari_petlut.analysis.lattice.wishes import checked_fixed, checked_prior, place_fixed
+from napari_petlut.analysis.lattice.wishes import Wishes, checked_fixed, checked_prior, place_fixed
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.grids import fill_holes, spans
@@ -52,6 +52,11 @@ draws it elsewhere are the tails of brighter ones."""
 
 def _ignore(_: float) -> None:
     """Take no notice of progress."""
+
+
+def _go_on() -> bool:
+    """Do not cancel."""
+    return False
 
 
 def find_lattice(
@@ -122,22 +127,14 @@ def find_lattice(
             f"a lattice is searched in at least 2 x 2 crystals, not {geometry}; place the peaks by hand"
         )
     places = checked_fixed(fixed, geometry)
-    expected = checked_prior(prior, geometry)
+    wishes = Wishes(geometry, prior=checked_prior(prior, geometry)).pinning(places)
     report = progress if progress is not None else _ignore
     with _threads().limit(limits=1, user_api="blas"):
         scene = look_at(counts, geometry)
-        solution = solve(
-            scene,
-            geometry,
-            params.max_hypotheses,
-            places=places,
-            prior=expected,
-            progress=report,
-            cancelled=cancelled,
-        )
+        solution = solve(scene, wishes, params.max_hypotheses, progress=report, cancelled=cancelled or _go_on)
         grid = refine(solution.contest, solution.best)
         report(0.95)
-        lattice = conclude(solution.contest, solution.best, grid, params, scene.strength)
+        lattice = conclude(solution.contest, solution.best, grid, params)
     lattice = stretched_lattice(lattice, scene.factors)
     lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
@@ -150,27 +147,22 @@ class Solution:
 
     Parameters
     ----------
-    scene : Scene
-        What was seen before any lattice was tried.
     contest : Contest
-        All lattices that were fitted; its pool holds what the best one won against.
+        What was seen, what was wished, and all lattices that were fitted: the best one won against them.
     best : Hypothesis
     """
 
-    scene: Scene
     contest: Contest
     best: Hypothesis
 
 
 def solve(
     scene: Scene,
-    geometry: BlockGeometry,
+    wishes: Wishes,
     max_hypotheses: int,
     *,
-    places: Mapping[int, tuple[float, float]] = MappingProxyType({}),
-    prior: FloatArray | None = None,
     progress: Callable[[float], None] = _ignore,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Callable[[], bool] = _go_on,
     without: Collection[str] = (),
 ) -> Solution:
     """Search the lattice that explains a map best.
@@ -178,13 +170,10 @@ def solve(
     Parameters
     ----------
     scene : Scene
-    geometry : BlockGeometry
+    wishes : Wishes
+        In pixels of the flood map.
     max_hypotheses : int
         See `LatticeParameters`.
-    places : mapping of int to (float, float), optional
-        Crystals that stay where a person placed them, in pixels of the flood map.
-    prior : ndarray of float64, shape (rows, cols, 2), optional
-        Lattice of a block of the same design, in pixels of the flood map.
     progress : callable, optional
         Called with the fraction of the whole work that is done, 0.1 to 0.9.
     cancelled : callable, optional
@@ -192,14 +181,11 @@ def solve(
     without : collection of str, optional
         Names of the steps of the search to leave out, see `searching.schedule.STEPS`.
     """
-    contest = Contest(scene.ready, geometry, max_hypotheses, scene.spots, cancelled, scene.strength)
-    if prior is not None:
-        contest.expect(scene.to_scene(prior))
-    if places:
-        contest.fix({k: scene.to_scene(np.asarray(p)) for k, p in places.items()})
+    budget = Budget(max_hypotheses, cancelled=cancelled)
+    contest = Contest(scene, wishes.moved(scene.to_scene), budget)
     progress(0.1)
     best = search(contest, lambda done: progress(0.1 + 0.8 * done), without=without)
-    return Solution(scene, contest, best)
+    return Solution(contest, best)
 
 
 @cache
@@ -231,18 +217,15 @@ def refine(contest: Contest, best: Hypothesis) -> FloatArray:
 
     Crystals that would leave their place stay, and those with hardly any light follow their neighbours.
     """
-    scene = MixtureMap.from_counts(contest.ready.counts, contest.ready.pitch, FINAL_BINS)
-    fit = fit_mixture(best.grid, scene, FINAL_SCHEDULE, contest.pinned, best.dark)
+    ready, pinned = contest.scene.ready, contest.wishes.pinned
+    fine = BinnedMap.from_counts(ready.counts, ready.pitch, FINAL_BINS)
+    fit = fit_mixture(best.grid, fine, FINAL_SCHEDULE, pinned, best.dark)
     grid = fit.grid
     if median(resolutions(fit)[0]) < BARELY_RESOLVED:
-        inner = fit_mixture(best.grid, scene, INNER_SCHEDULE, contest.pinned, best.dark)
+        inner = fit_mixture(best.grid, fine, INNER_SCHEDULE, pinned, best.dark)
         steady = node_distance(inner.grid, grid) < STEADY
         grid = np.where(steady[..., None], inner.grid, grid)
     away = node_distance(grid, best.grid) > LARGEST_REFINEMENT
     grid = np.where(away[..., None], best.grid, grid)
-    faint = relative_weight(fit.weight) < FAINT
-    if best.dark is not None:
-        faint &= ~best.dark
-    if contest.pinned is not None:
-        faint &= ~contest.pinned
+    faint = (relative_weight(fit.weight) < FAINT) & ~best.dark & ~pinned
     return fill_holes(grid, faint) if spans(~faint) else grid

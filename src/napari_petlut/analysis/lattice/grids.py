@@ -13,6 +13,13 @@ from napari_petlut.maps.grids import ALONG, second_difference
 from napari_petlut.model import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
+NOTHING = np.zeros((0, 0), bool)
+"""A mask of no crystal, of any lattice."""
+
+
+def whole_mask(mask: BoolArray, shape: tuple[int, ...]) -> BoolArray:
+    """Return a mask (rows, cols) in full where it is `NOTHING`."""
+    return mask if mask.size else np.zeros(shape, bool)
 
 
 def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:

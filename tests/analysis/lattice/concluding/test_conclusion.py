@@ -62,6 +62,8 @@ def test_no_crystal_is_dead_and_merged(monkeypatch):
     monkeypatch.setattr(limits, "merged_partners", lambda *_: (merged, np.full(dead.shape, 0.6)))
     monkeypatch.setattr(limits, "own_spots", lambda *_: (None, None))
     best = SimpleNamespace(fit=SimpleNamespace(weight=None), grid=None)
-    missing, partner, _ = limits.lightless(SimpleNamespace(spots=None), best, dead, 0.15)
+    missing, partner, _ = limits.lightless(
+        SimpleNamespace(scene=SimpleNamespace(spots=None)), best, dead, 0.15
+    )
     np.testing.assert_array_equal(missing, [[True, False, False, True]])
     np.testing.assert_array_equal(partner, [[ALONE, 0, 3, ALONE]])

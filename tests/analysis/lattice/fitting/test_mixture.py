@@ -3,6 +3,7 @@ import pytest
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.fitting import loops, mixture
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 
 
 def spots() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -139,7 +140,7 @@ def block(rows: int = 5, cols: int = 6) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_fit_finds_the_centres_of_a_clean_block():
     counts, grid = block()
-    scene = mixture.MixtureMap.from_counts(counts, 14.5, 7.0)
+    scene = BinnedMap.from_counts(counts, 14.5, 7.0)
     start = grid + np.random.default_rng(0).normal(0, 1.5, grid.shape)
     fit = mixture.fit_mixture(start, scene, mixture.MixtureSchedule(30, 0.1, 0.001))
     assert np.abs(fit.grid - grid).max() < 0.5
@@ -148,7 +149,7 @@ def test_a_fit_finds_the_centres_of_a_clean_block():
 
 def test_pinned_centres_stay_and_dark_crystals_get_no_counts():
     counts, grid = block()
-    scene = mixture.MixtureMap.from_counts(counts, 14.5, 7.0)
+    scene = BinnedMap.from_counts(counts, 14.5, 7.0)
     pinned, dark = np.zeros((5, 6), bool), np.zeros((5, 6), bool)
     pinned[1, 1] = dark[3, 3] = True
     start = grid.copy()
@@ -166,7 +167,7 @@ def test_more_power_lets_a_faint_crystal_lean_on_its_neighbours():
     spot = [
         60 * np.exp(-((i - p[0]) ** 2 + (j - p[1]) ** 2) / (2 * 4.0**2)) for p in (grid[2, 3], grid[2, 3] + 4)
     ]
-    scene = mixture.MixtureMap.from_counts(counts - spot[0] + 0.4 * spot[1], 14.5, 7.0)
+    scene = BinnedMap.from_counts(counts - spot[0] + 0.4 * spot[1], 14.5, 7.0)
     away = [
         np.linalg.norm(
             mixture.fit_mixture(grid, scene, mixture.MixtureSchedule(40, 0.01, 0.002, power=power)).grid[2, 3]
@@ -180,7 +181,7 @@ def test_more_power_lets_a_faint_crystal_lean_on_its_neighbours():
 
 def test_a_fit_that_is_looked_at_halfway_comes_to_the_same_and_may_be_ended():
     counts, grid = block()
-    scene = mixture.MixtureMap.from_counts(counts, 14.5, 7.0)
+    scene = BinnedMap.from_counts(counts, 14.5, 7.0)
     seen = []
     fit = mixture.fit_mixture(grid + 1.0, scene, halfway=lambda half: seen.append(half.deviance))
     straight = mixture.fit_mixture(grid + 1.0, scene)

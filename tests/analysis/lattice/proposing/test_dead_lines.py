@@ -5,7 +5,7 @@ import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.lattice.fitting.contest import Hypothesis
-from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, fit_mixture
+from napari_petlut.analysis.lattice.fitting.mixture import fit_mixture
 from napari_petlut.analysis.lattice.fitting.objective import edge_asymmetry, terms
 from napari_petlut.analysis.lattice.grids import dead_lines, log_gaps
 from napari_petlut.analysis.lattice.proposing.dead_lines import (
@@ -14,6 +14,7 @@ from napari_petlut.analysis.lattice.proposing.dead_lines import (
     with_dead_line,
     with_lines,
 )
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.model import PeakStatus
 from napari_petlut.simulation import BlockSimulation, simulate_block
 from napari_petlut.workflow.scoring import score_lattice
@@ -73,13 +74,13 @@ def test_a_line_beside_the_block_may_as_well_be_at_the_other_side():
     bump = np.exp(-((axis[:, None] - grid[:, 0, 0]) ** 2) / 8)
     across = np.exp(-((axis[:, None] - grid[0, 1:, 1]) ** 2) / 8)
     counts = 100 * np.einsum("ai,bj->ab", bump, across)
-    best = Hypothesis(fit_mixture(grid, MixtureMap.from_counts(counts, 10.0, 10.0)), 0.0, "a lattice")
-    ((here, shifted, there, origin),) = edge_line_moves(best)
-    assert dead_lines(here) == [(1, 0)]
-    assert dead_lines(there) == [(1, 5)]
-    np.testing.assert_allclose(shifted[:, :5], best.grid[:, 1:])
-    np.testing.assert_allclose(shifted[:, 5, 1], 68.0, atol=0.5)
-    assert origin == "all columns shifted by one, column 5 dead"
+    best = Hypothesis(fit_mixture(grid, BinnedMap.from_counts(counts, 10.0, 10.0)), 0.0, "a lattice")
+    (shifted,) = edge_line_moves(best)
+    assert dead_lines(shifted.known) == [(1, 0)]
+    assert dead_lines(shifted.dark) == [(1, 5)]
+    np.testing.assert_allclose(shifted.grid[:, :5], best.grid[:, 1:])
+    np.testing.assert_allclose(shifted.grid[:, 5, 1], 68.0, atol=0.5)
+    assert shifted.origin == "all columns shifted by one, column 5 dead"
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -109,7 +110,7 @@ def test_a_dark_crystal_neither_dims_its_neighbours_nor_makes_the_block_uneven()
     lit[2] = False
     bump = np.exp(-((axis[:, None] - grid[:, 0, 0]) ** 2) / 8)
     counts = 100 * np.einsum("ai,bj,ij->ab", bump, bump, lit.astype(float))
-    fit = fit_mixture(grid, MixtureMap.from_counts(counts, 10.0, 10.0), dark=~lit)
+    fit = fit_mixture(grid, BinnedMap.from_counts(counts, 10.0, 10.0), dark=~lit)
     assert (fit.weight[2] == 0).all()
     assert np.ptp(fit.weight[lit]) < 0.1 * fit.weight[lit].mean()
     assert terms(fit, ~lit)[3] < 0.05 < terms(fit)[3]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from contests import contest_of
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import SAME
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.proposing.phases import (
@@ -65,7 +66,7 @@ def test_a_lattice_with_a_region_one_line_off_follows_the_phases_back():
 def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
     params = BlockSimulation(rows=16, cols=16, resolution=1.5, counts_per_crystal=500, distortion=0.1, seed=7)
     contest, truth = contest_of(params, 300)
-    contest.judge(swirl(truth, 1.5), "swirled")
+    contest.judge(Candidate(swirl(truth, 1.5), "swirled"))
     off = (node_distance(contest.best.grid, truth) > SAME).mean()
     follow_phases(contest)
     assert off > 0.2
@@ -74,16 +75,16 @@ def test_a_swirled_start_is_brought_back_where_moves_of_lines_do_not_get():
 
 def test_following_keeps_to_its_budget_and_loses_nothing():
     contest, truth = contest_of(BlockSimulation(rows=6, cols=6, resolution=1.5, seed=4), 9)
-    first = contest.judge(truth, "the truth")
+    first = contest.judge(Candidate(truth, "the truth"))
     follow_phases(contest)
-    assert contest.budget == 0
+    assert contest.budget.fits == 0
     assert first is contest.pool[0]
     assert contest.best.score <= first.score
 
 
 def test_lattices_that_are_like_others_are_not_followed_again():
     contest, truth = contest_of(BlockSimulation(rows=6, cols=6, seed=4), 3)
-    best = contest.judge(truth, "the truth", to_the_end=True)
+    best = contest.judge(Candidate(truth, "the truth", gate=Gate.NONE))
     assert best is not None
     other = replace(best, fit=replace(best.fit, grid=best.grid + 40.0), score=best.score + 0.1)
     far = replace(other, score=best.score + 1.0)

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contests import contest_of
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.patches import Sieve, judge_patch, open_patch
-from napari_petlut.analysis.lattice.grids import node_distance
+from napari_petlut.analysis.lattice.fitting.patches import Sieve, as_it_was, judge_patch, open_patch
+from napari_petlut.analysis.lattice.grids import NOTHING, node_distance
 from napari_petlut.analysis.lattice.proposing.chains import (
     Chain,
     chain_signs,
@@ -19,30 +21,25 @@ from napari_petlut.analysis.lattice.proposing.chains import (
 )
 from napari_petlut.analysis.lattice.searching.lighting import revive_crystals
 from napari_petlut.analysis.lattice.searching.mending import doubtful_boxes, mend_chains
-from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
-from napari_petlut.analysis.lattice.seeing.spots import find_spots
 from napari_petlut.errors import Cancelled
-from napari_petlut.simulation import BlockSimulation, simulate_block
+from napari_petlut.simulation import BlockSimulation
 
 ROWS, COLS = 9, 8
 
 
 @pytest.fixture(scope="module")
-def block():
-    return simulate_block(BlockSimulation(rows=ROWS, cols=COLS, resolution=1.6, seed=4))
+def simulated():
+    return contest_of(BlockSimulation(rows=ROWS, cols=COLS, resolution=1.6, seed=4), 50)
 
 
 @pytest.fixture(scope="module")
-def contest(block) -> Contest:
-    ready = prepare_map(block.flood.counts, block.params.geometry)
-    spots, strength = find_spots(ready.counts, ready.support, ready.pitch)
-    return Contest(ready, block.params.geometry, 50, spots, None, strength)
+def contest(simulated) -> Contest:
+    return simulated[0]
 
 
 @pytest.fixture(scope="module")
-def start(block, contest) -> Hypothesis:
-    truth = block.centres.reshape(ROWS, COLS, 2) - contest.ready.origin
-    judged = contest.judge(truth, "the truth")
+def start(simulated, contest) -> Hypothesis:
+    judged = contest.judge(Candidate(simulated[1], "the truth"))
     assert judged is not None
     return judged
 
@@ -50,7 +47,7 @@ def start(block, contest) -> Hypothesis:
 def test_a_patch_that_is_not_changed_stays_about_as_good_and_everything_else_stays(contest, start):
     box = (slice(2, 7), slice(3, 8))
     patch = open_patch(contest, start, box)
-    again = judge_patch(contest, patch, start.grid[box], "the same", None)
+    again = judge_patch(contest, patch, as_it_was(start))
     assert again is not None
     assert again.score == pytest.approx(start.score, abs=0.1)
     outside = np.ones((ROWS, COLS), bool)
@@ -63,10 +60,10 @@ def test_a_crystal_that_a_person_placed_stays_in_a_patch(contest, start):
     pinned = np.zeros((ROWS, COLS), bool)
     pinned[4, 5] = True
     box = (slice(2, 7), slice(3, 8))
-    held = replace(contest, pool=[], pinned=pinned)
-    grid = start.grid[box].copy()
-    grid[2, 2] += 15.0
-    again = judge_patch(held, open_patch(held, start, box), grid, "moved", None)
+    held = replace(contest, pool=[], wishes=replace(contest.wishes, pinned=pinned))
+    grid = start.grid.copy()
+    grid[4, 5] += 15.0
+    again = judge_patch(held, open_patch(held, start, box), Candidate(grid, "moved"))
     assert again is not None
     np.testing.assert_allclose(again.grid[4, 5], start.grid[4, 5])
 
@@ -92,7 +89,7 @@ def test_a_chain_keeps_every_crystal_beyond_its_ends(contest, start, axis, out, 
     if gap in (out, out + 1) or not 0 <= gap + min(double, 0) < lines:
         return
     move = Chain(axis, slice(2, 4), out, gap, double)
-    grid, _ = move_chain(contest, start, move, np.ones((ROWS, COLS)))
+    grid = move_chain(contest, start, move, np.ones((ROWS, COLS))).grid
     line, old = np.moveaxis(grid, axis, 0), np.moveaxis(start.grid, axis, 0)
     low, high = min(out, gap), max(out, gap)
     assert np.array_equal(np.delete(line, (2, 3), axis=1), np.delete(old, (2, 3), axis=1))
@@ -105,10 +102,9 @@ def test_a_chain_keeps_every_crystal_beyond_its_ends(contest, start, axis, out, 
 
 def test_a_chain_into_the_dark_marks_the_new_crystal_dark(contest, start):
     level = np.ones((ROWS, COLS)) * 1e9
-    _, dark = move_chain(contest, start, Chain(0, slice(1, 2), 6, 2), level)
-    assert dark is not None
+    dark = move_chain(contest, start, Chain(0, slice(1, 2), 6, 2), level).dark
     assert np.argwhere(dark).tolist() == [[2, 1]]
-    assert move_chain(contest, start, Chain(0, slice(1, 2), 6, 0), level)[1] is None
+    assert not move_chain(contest, start, Chain(0, slice(1, 2), 6, 0), level).dark.any()
 
 
 def test_a_spot_beside_a_crystals_own_is_spare(start):
@@ -128,10 +124,10 @@ def test_places_are_the_doubtful_ones_worst_first():
 
 @pytest.mark.parametrize(("out", "gap"), [(2, 6), (6, 2)])
 def test_a_chain_that_was_moved_wrongly_is_moved_back(contest, start, out, gap):
-    grid, _ = move_chain(contest, start, Chain(0, slice(3, 4), out, gap), np.full((ROWS, COLS), 1e-9))
+    chain = move_chain(contest, start, Chain(0, slice(3, 4), out, gap), np.full((ROWS, COLS), 1e-9))
     box = (slice(0, ROWS), slice(1, 6))
     patch = open_patch(contest, start, box)
-    wrong = judge_patch(contest, patch, grid[box], "wrong", None)
+    wrong = judge_patch(contest, patch, replace(chain, dark=NOTHING))
     assert wrong is not None
     assert node_distance(wrong.grid, start.grid).max() > 0.5
     best, rivals = mend_chains(contest, wrong)
@@ -156,48 +152,46 @@ def test_a_live_corner_that_was_put_outside_and_called_dead_is_revived(contest, 
     inner = (abs(corner[0] - 1), abs(corner[1] - 1))
     grid = start.grid.copy()
     grid[corner] += 0.4 * (grid[corner] - grid[inner])
-    wrong = replace(contest, pool=[]).judge(grid, "a dead corner", dark)
+    wrong = replace(contest, pool=[]).judge(Candidate(grid, "a dead corner", dark))
     assert wrong is not None
     best = revive_crystals(contest, wrong)
-    assert best.dark is None
+    assert not best.dark.any()
     assert node_distance(best.grid, start.grid)[corner] < 0.3
 
 
 def test_a_dead_crystal_stays_dead():
-    block = simulate_block(
-        BlockSimulation(rows=ROWS, cols=COLS, resolution=1.6, seed=4, dead=(3 * COLS + 4,))
-    )
-    ready = prepare_map(block.flood.counts, block.params.geometry)
-    contest = Contest(ready, block.params.geometry, 5, np.empty((0, 2)))
-    dark = ~block.live.reshape(ROWS, COLS)
-    dead = contest.judge(block.centres.reshape(ROWS, COLS, 2) - ready.origin, "the truth", dark)
+    params = BlockSimulation(rows=ROWS, cols=COLS, resolution=1.6, seed=4, dead=(3 * COLS + 4,))
+    contest, truth = contest_of(params, 5)
+    dark = np.zeros((ROWS, COLS), bool)
+    dark[3, 4] = True
+    dead = contest.judge(Candidate(truth, "the truth", dark))
     assert dead is not None
     assert revive_crystals(contest, dead) is dead
-    assert revive_crystals(contest, replace(dead, dark=None)).dark is None
+    assert not revive_crystals(contest, replace(dead, dark=NOTHING)).dark.any()
 
 
 def test_mending_stops_when_it_is_cancelled(contest, start):
-    grid, _ = move_chain(contest, start, Chain(0, slice(3, 4), 2, 6), np.full((ROWS, COLS), 1e-9))
+    chain = move_chain(contest, start, Chain(0, slice(3, 4), 2, 6), np.full((ROWS, COLS), 1e-9))
     box = (slice(0, ROWS), slice(1, 6))
-    wrong = judge_patch(contest, open_patch(contest, start, box), grid[box], "wrong", None)
+    wrong = judge_patch(contest, open_patch(contest, start, box), replace(chain, dark=NOTHING))
     assert wrong is not None
     with pytest.raises(Cancelled):
-        mend_chains(replace(contest, cancelled=lambda: True), wrong)
+        mend_chains(replace(contest, budget=replace(contest.budget, cancelled=lambda: True)), wrong)
 
 
 def test_a_sieve_passes_what_helps_and_stops_what_does_not(contest, start):
     sieve = Sieve(contest, start)
-    assert not sieve.passes(start.grid)
-    assert not sieve.passes(shifted(start.grid, 5, slice(4, 6)))
+    assert not sieve.passes(as_it_was(start))
+    assert not sieve.passes(Candidate(shifted(start.grid, 5, slice(4, 6)), "a stretch off"))
     # The other way round: from a patch that is a column off back to the truth.
-    wrong = contest.judge(shifted(start.grid, 5, slice(4, 6)), "a stretch off", to_the_end=True)
+    wrong = contest.judge(Candidate(shifted(start.grid, 5, slice(4, 6)), "a stretch off", gate=Gate.NONE))
     assert wrong is not None
     assert wrong.score > start.score + 0.1
-    assert Sieve(contest, wrong).passes(start.grid)
+    assert Sieve(contest, wrong).passes(as_it_was(start))
 
 
 def test_a_sieve_leaves_large_changes_to_the_fit(contest, start):
-    assert Sieve(contest, start).passes(start.grid + 0.5 * contest.ready.pitch)
+    assert Sieve(contest, start).passes(Candidate(start.grid + 0.5 * contest.scene.ready.pitch, "all"))
 
 
 def shifted(grid, column, rows):

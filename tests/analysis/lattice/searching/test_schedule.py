@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from contests import contest_of
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Effort
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.searching import schedule, starting
@@ -13,6 +13,7 @@ from napari_petlut.analysis.lattice.searching.schedule import (
     SCHEDULE,
     STEPS,
     Search,
+    judge_all,
     search,
     start_from_waves,
 )
@@ -29,7 +30,7 @@ BLURRED = BlockSimulation(rows=8, cols=8, resolution=0.85, counts_per_crystal=3_
 def test_the_waves_settle_a_clear_block_through_one_window(monkeypatch):
     contest, truth = contest_of(CLEAR)
     widths = windows_of(monkeypatch)
-    under_way = Search(contest, contest.budget)
+    under_way = Search(contest, contest.budget.fits)
     start_from_waves(under_way)
     assert under_way.over
     assert len(widths) == 1
@@ -42,7 +43,7 @@ def test_a_third_window_is_looked_through_where_the_block_is_doubtful(monkeypatc
     monkeypatch.setattr(schedule, "is_clear", lambda _: False)
     monkeypatch.setattr(schedule, "mean_doubt", lambda _: doubt)
     widths = windows_of(monkeypatch)
-    under_way = Search(contest, contest.budget)
+    under_way = Search(contest, contest.budget.fits)
     start_from_waves(under_way)
     assert not under_way.over
     assert len(widths) == windows
@@ -64,7 +65,7 @@ def windows_of(monkeypatch):
 @pytest.mark.parametrize(("doubt", "more"), [(0.0, False), (1.0, True)])
 def test_only_a_doubtful_block_is_searched_further(monkeypatch, doubt, more):
     contest, truth = contest_of(SMALL)
-    contest.judge(truth, "the truth")
+    contest.judge(Candidate(truth, "the truth"))
     monkeypatch.setattr(schedule, "mean_doubt", lambda _: doubt)
     gates = {stage.name: stage.gate for stage in SCHEDULE}
     assert gates["another look"](Search(contest, 40)) is more
@@ -84,9 +85,9 @@ def test_a_step_that_is_left_out_makes_no_lattice(monkeypatch):
     tried: list[str] = []
     plain = Contest.judge
 
-    def noted(self, grid, origin, *more, **options):
-        tried.append(origin)
-        return plain(self, grid, origin, *more, **options)
+    def noted(self, candidate):
+        tried.append(candidate.origin)
+        return plain(self, candidate)
 
     monkeypatch.setattr(Contest, "judge", noted)
     search(contest_of(BLURRED, 120)[0])
@@ -118,19 +119,35 @@ def test_every_step_has_a_name_of_its_own():
 
 def test_all_searches_of_a_map_share_its_effort_and_keep_what_they_found():
     contest, truth = contest_of(SMALL)
-    contest.effort = Effort(5)
-    other = replace(contest, pool=[], budget=5)
+    contest.budget.effort = Effort(5)
+    other = contest.beside(5)
     for _ in range(4):
-        other.judge(truth, "the truth", to_the_end=True)
-    assert contest.effort.left == 1
-    assert contest.judge(truth, "the truth") is not None
-    assert contest.spent
-    assert other.spent
-    assert contest.judge(truth + 0.5, "too late") is None
-    assert contest.judge(truth + 0.5, "to be known to the end", to_the_end=True) is not None
+        other.judge(Candidate(truth, "the truth", gate=Gate.NONE))
+    assert contest.budget.effort.left == 1
+    assert contest.judge(Candidate(truth, "the truth")) is not None
+    assert contest.budget.spent
+    assert other.budget.spent
+    assert contest.judge(Candidate(truth + 0.5, "too late")) is None
+    assert contest.judge(Candidate(truth + 0.5, "to be known to the end", gate=Gate.NONE)) is not None
 
 
-def test_a_copy_of_a_contest_knows_where_crystals_are_pinned():
+def test_a_contest_beside_another_has_the_same_wishes_and_no_lattices():
     contest, truth = contest_of(SMALL)
-    contest.fix({7: truth[1, 2]})
-    np.testing.assert_array_equal(replace(contest, pool=[]).places[1, 2], truth[1, 2])
+    contest = replace(contest, wishes=contest.wishes.pinning({7: tuple(truth[1, 2])}))
+    contest.judge(Candidate(truth, "the truth"))
+    beside = contest.beside(3)
+    assert beside.wishes is contest.wishes
+    assert beside.pool == []
+    assert beside.budget.fits == 3
+
+
+def test_a_candidate_of_a_patch_is_judged_only_where_its_surroundings_promise_something():
+    contest, truth = contest_of(BlockSimulation(rows=9, cols=8, resolution=1.6, seed=4))
+    contest.judge(Candidate(truth, "the truth", gate=Gate.NONE))
+    grid = contest.best.grid
+    off = grid.copy()
+    off[4:6, 5:-1], off[4:6, -1] = grid[4:6, 6:], 2 * grid[4:6, -1] - grid[4:6, -2]
+    judge_all(contest, [Candidate(off, "a stretch off", gate=Gate.PATCH)])
+    assert len(contest.pool) == 1
+    judge_all(contest, [Candidate(off, "a stretch off", gate=Gate.NONE)])
+    assert len(contest.pool) == 2

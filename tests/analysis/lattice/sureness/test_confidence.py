@@ -45,11 +45,13 @@ def test_spots_of_nobody_count_beside_the_nearest_crystal():
     spots = np.concatenate([own, [[16.0, -7.0], [-7.0, 4.0], [-7.0, -7.0]]])
     strength = np.concatenate([np.full(12, 2.0), [1.0, 3.0, 3.0]])
     strong = np.percentile(strength, 90)
-    found = stray_spots(SimpleNamespace(spots=spots, strength=strength), GRID)
+    found = stray_spots(SimpleNamespace(scene=SimpleNamespace(spots=spots, strength=strength)), GRID)
     assert found[2, 0] == pytest.approx(1.0 / strong)
     assert found[0, 0] == pytest.approx(min(2 * min(3.0 / strong, 1.0), MOST_STRAY))
     assert found.sum() == pytest.approx(found[0, 0] + found[2, 0])
 
 
 def test_a_map_without_spots_has_none_of_nobody():
-    assert not stray_spots(SimpleNamespace(spots=np.zeros((0, 2)), strength=None), GRID).any()
+    assert not stray_spots(
+        SimpleNamespace(scene=SimpleNamespace(spots=np.zeros((0, 2)), strength=None)), GRID
+    ).any()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import find_lattice
-from napari_petlut.analysis.lattice.fitting.mixture import MixtureMap, fit_mixture
+from napari_petlut.analysis.lattice.fitting.mixture import fit_mixture
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.analysis.lattice.sureness.dead import block_unevenness, neighbour_light, own_light
 from napari_petlut.model import PeakStatus
 from napari_petlut.simulation import BlockSimulation, simulate_block
@@ -26,7 +27,7 @@ def test_a_crystals_own_light_is_told_from_the_tails_of_its_neighbours(share):
     light = np.full((ROWS, COLS), 100.0)
     light[2, 3] = share * 100
     counts, grid = flood(light)
-    scene = MixtureMap.from_counts(counts, PITCH, 10.0)
+    scene = BinnedMap.from_counts(counts, PITCH, 10.0)
     fit = fit_mixture(grid, scene)
     which = np.zeros((ROWS, COLS), bool)
     which[2, 3] = which[1, 1] = True

@@ -28,9 +28,7 @@ more: none has its right number then."""
 STOPPED = "the search was stopped before all was tried: a prior or peaks placed by hand settle what is open"
 
 
-def conclude(
-    contest: Contest, best: Hypothesis, grid: FloatArray, params: LatticeParameters, strength: FloatArray
-) -> Lattice:
+def conclude(contest: Contest, best: Hypothesis, grid: FloatArray, params: LatticeParameters) -> Lattice:
     """Return the lattice of a contest's winner.
 
     Parameters
@@ -40,13 +38,12 @@ def conclude(
     grid : ndarray of float64, shape (rows, cols, 2)
         Final positions in pixels of the prepared map.
     params : LatticeParameters
-    strength : ndarray of float64, shape (n,)
-        Strength of the contest's spots.
     """
-    origin = contest.ready.origin
+    scene = contest.scene
+    origin = scene.ready.origin
     features = crystal_features(contest, best)
     rivals = competitors(contest, best, params.max_alternatives)
-    noisy = only_noise(strength, len(contest.geometry))
+    noisy = only_noise(scene.strength, len(contest.geometry))
     lost = dead_probability(contest, best)
     dead, partner, likely = lightless(contest, best, lost, params.missing_above)
     shared = partner != ALONE
@@ -56,13 +53,13 @@ def conclude(
         limit_by_rivals(confidence(features), rivals, best), noisy, shared, likely
     )
     sure = limit_to_the_living(sure, lost, dead)
-    extra = unused_spots(grid, contest.spots, strength * unexplained(contest, best))
+    extra = unused_spots(grid, scene.spots, scene.strength * unexplained(contest, best))
     notes = ["hardly any spot stands out of the noise: does the map show a block?"] if noisy else []
     doubts, mistaken = geometry_doubts(contest, best, sure, len(extra))
     notes += doubts
     if mistaken:
         sure = np.minimum(sure, MISTAKEN_CONFIDENCE)
-    if contest.effort.left <= 0 and float((1 - sure).mean()) > DOUBTFUL:
+    if contest.budget.effort.left <= 0 and float((1 - sure).mean()) > DOUBTFUL:
         notes.append(STOPPED)
     shown = alternatives(rivals, best.grid, origin)
     notes += open_questions(shown, rivals, best)

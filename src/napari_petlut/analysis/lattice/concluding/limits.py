@@ -56,7 +56,7 @@ def lightless(
     likely : ndarray of float64, shape (rows, cols)
         0 to 1; also of crystals that are taken for dead.
     """
-    own = own_spots(best.grid, contest.spots)[1]
+    own = own_spots(best.grid, contest.scene.spots)[1]
     partner, likely = merged_partners(best.fit.weight, best.grid, own)
     partner = np.where(lost > max(SURELY_DEAD, missing_above), ALONE, partner)
     return (lost > missing_above) & (partner == ALONE), partner, likely

@@ -42,13 +42,13 @@ def geometry_doubts(
     if spare:
         notes.append(f"{extra} clear spots belong to no crystal: are rows and columns right?")
     # A line too many is found as a dead one.
-    dead = dead_lines(best.dark) if best.dark is not None else []
+    dead = dead_lines(best.dark)
     for axis, line in dead:
         name = ("row", "column")[axis]
         notes.append(f"{name} {line} gives no light at all: dead, or one {name} too many?")
-    if contest.expected is not None or contest.pinned is not None:
+    if contest.wishes.more_than_size:
         return notes, False
-    counts = contest.ready.counts
+    counts = contest.scene.ready.counts
     if len(contest.geometry) <= SMALL:
         finer = finer_doubts(counts, contest.geometry)
         if finer:
@@ -61,8 +61,8 @@ def geometry_doubts(
 
 def unexplained(contest: Contest, best: Hypothesis) -> BoolArray:
     """Return which of the contest's spots hold more counts than the lattice explains, shape (n,)."""
-    scene = contest.scene
-    at = scene.to_bins(contest.spots).T
+    scene = contest.scene.binned
+    at = scene.to_bins(contest.scene.spots).T
     seen, model = (
         map_coordinates(gaussian_filter(counts, SPOT_BLUR * scene.pitch), at, order=1, mode="nearest")
         for counts in (scene.counts, best.fit.model)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.mixture import (
     MixtureFit,
-    MixtureMap,
     MixtureSchedule,
     fit_mixture,
 )
 from napari_petlut.analysis.lattice.fitting.objective import TERMS, UNEVENNESS, WEIGHTS, objective, terms
-from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, node_distance
-from napari_petlut.analysis.lattice.seeing.index_space import IndexSpace, RectifiedMap
-from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap
-from napari_petlut.analysis.lattice.seeing.spots import PIXELS_PER_PITCH
+from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, node_distance, whole_mask
+from napari_petlut.analysis.lattice.seeing.scene import Scene
+from napari_petlut.analysis.lattice.wishes import Wishes
 from napari_petlut.errors import Cancelled
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.maps.binning import bin_map
 from napari_petlut.model import FloatArray
 
-RANKING_BINS = 6.5
-"""Bins per pitch of the maps on which hypotheses are compared."""
 GAIN = 0.003
 """Smallest gain of the objective that counts as one."""
 SAME = 0.4
@@ -37,8 +32,6 @@ TWIN, TWIN_BETTER, TWIN_WORSE = 0.1, 0.003, 0.02
 """A fit is not gone on with where halfway an earlier one was the same lattice to within the first, in local
 pitches, and the new one is better by less than the second and worse by less than the third. With both rules
 nearly half of the fits end halfway, hardly any that would have won among them."""
-BRIGHTNESS_BLUR = 0.2
-"""Width of the blur, in pitches, under which the brightness at a crystal is read."""
 MISPLACED = 0.5
 """Added to the objective per local pitch that a crystal is away from the place a person gave it."""
 DEAD_LINE = 0.065
@@ -62,14 +55,17 @@ class Hypothesis:
         Objective, smaller is better.
     origin : str
         Where it comes from, in words.
-    dark : ndarray of bool, shape (rows, cols), optional
-        Crystals that it takes for dead.
+    dark : ndarray of bool, shape (rows, cols)
+        Crystals that it takes for dead; none by default.
     """
 
     fit: MixtureFit
     score: float
     origin: str
-    dark: BoolArray | None = None
+    dark: BoolArray = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dark", whole_mask(self.dark, self.fit.grid.shape[:2]))
 
     @property
     def grid(self) -> FloatArray:
@@ -87,6 +83,54 @@ class Effort:
     left: float = np.inf
 
 
+@dataclass(eq=False)
+class Budget:
+    """What a contest may still spend.
+
+    Parameters
+    ----------
+    fits : int
+        Mixtures that may be fitted.
+    effort : Effort
+        What may be spent beside that, by this contest and by others about the same map.
+    cancelled : callable
+        Asked before every fit.
+    """
+
+    fits: int
+    effort: Effort = field(default_factory=Effort)
+    cancelled: Callable[[], bool] = lambda: False
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further lattice may be fitted."""
+        return self.fits <= 0 or self.effort.left <= 0
+
+    def raise_to(self, fits: int) -> None:
+        """Allow at least so many fits from here on."""
+        self.fits = max(self.fits, fits)
+
+    def apart(self, fits: int) -> Budget:
+        """Return the budget of a contest beside this one, about the same map."""
+        return replace(self, fits=fits)
+
+    def take(self) -> None:
+        """Spend one fit."""
+        self.fits -= 1
+        self.effort.left -= 1
+
+    def stop_if_cancelled(self) -> None:
+        """Ask whether to stop.
+
+        Raises
+        ------
+        Cancelled
+            If so.
+        """
+        if self.cancelled():
+            raise Cancelled("the search for the lattice was stopped")
+
+
 class _HopelessError(Exception):
     """A fit is not worth going on with."""
 
@@ -97,13 +141,11 @@ class _Halfway:
 
     grid: FloatArray
     score: float
-    dark: BoolArray | None
+    dark: BoolArray
 
     def same(self, other: _Halfway) -> bool:
         """Say whether it is nearly the same lattice with the same dark crystals."""
-        if (self.dark is None) != (other.dark is None):
-            return False
-        if self.dark is not None and other.dark is not None and (self.dark != other.dark).any():
+        if (self.dark != other.dark).any():
             return False
         return bool(node_distance(self.grid, other.grid).max() < TWIN)
 
@@ -114,138 +156,74 @@ class Contest:
 
     Parameters
     ----------
-    ready : PreparedMap
-    geometry : BlockGeometry
-    budget : int
-        Mixtures that may still be fitted.
-    spots : ndarray of float64, shape (n, 2)
-        Detected spots in pixels of the prepared map.
-    cancelled : callable, optional
-        Asked before every fit.
-    strength : ndarray of float64, shape (n,), optional
-        Strength of each spot.
-    halos : bool
-        Whether the mixtures have halos. They explain a smooth map with any number of crystals, so that
-        different numbers are compared without.
+    scene : Scene
+        What is seen of the map.
+    wishes : Wishes
+        In pixels of the prepared map.
+    budget : Budget
     schedule : MixtureSchedule
         How every lattice is fitted.
-    effort : Effort
-        What may be spent beside the budget, by this contest and by others about the same map.
     pool : list of Hypothesis
         All lattices that were fitted to the end.
-    pinned : ndarray of bool, shape (rows, cols), optional
-        Crystals that stay where `places` has them.
-    expected : ndarray of float64, shape (rows, cols, 2), optional
-        Lattice of a block of the same design, in pixels of the prepared map.
-    places : ndarray of float64, shape (rows, cols, 2)
-        Where `fix` pins crystals, in pixels of the prepared map.
     """
 
-    ready: PreparedMap
-    geometry: BlockGeometry
-    budget: int
-    spots: FloatArray
-    cancelled: Callable[[], bool] | None = None
-    strength: FloatArray | None = None
-    halos: bool = True
+    scene: Scene
+    wishes: Wishes
+    budget: Budget
     schedule: MixtureSchedule = field(default_factory=MixtureSchedule)
-    effort: Effort = field(default_factory=Effort)
     pool: list[Hypothesis] = field(default_factory=list)
-    pinned: BoolArray | None = None
-    expected: FloatArray | None = None
-    places: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 2)))
 
     def __post_init__(self) -> None:
-        if not self.places.size:
-            self.places = np.zeros((*self.geometry.shape, 2))
         self._halfway: list[_Halfway] = []
-        self.scene = MixtureMap.from_counts(self.ready.counts, self.ready.pitch, RANKING_BINS)
-        self.factor = max(1, int(self.ready.pitch / PIXELS_PER_PITCH))
-        self.binned = bin_map(self.ready.counts, self.factor)
-        self.blurred = gaussian_filter(self.scene.counts, BRIGHTNESS_BLUR * self.scene.pitch)
+
+    @property
+    def geometry(self) -> BlockGeometry:
+        """Rows and columns."""
+        return self.wishes.geometry
 
     @property
     def best(self) -> Hypothesis:
         """The hypothesis with the smallest objective."""
         return min(self.pool, key=lambda h: h.score)
 
-    @property
-    def spent(self) -> bool:
-        """Whether no further lattice may be fitted."""
-        return self.budget <= 0 or self.effort.left <= 0
+    def beside(self, fits: int) -> Contest:
+        """Return an empty contest about the same map that shares its effort."""
+        return replace(self, pool=[], budget=self.budget.apart(fits))
 
-    def fix(self, places: Mapping[int, FloatArray]) -> None:
-        """Pin crystals to places in pixels of the prepared map."""
-        self.pinned = np.zeros(self.geometry.shape, bool)
-        for crystal, place in places.items():
-            self.pinned.flat[crystal] = True
-            self.places.reshape(-1, 2)[crystal] = place
-
-    def expect(self, grid: FloatArray) -> None:
-        """Expect the lattice near that of a block of the same design, in pixels of the prepared map."""
-        self.expected = grid
-
-    def stop_if_cancelled(self) -> None:
-        """Ask whether to stop.
-
-        Raises
-        ------
-        Cancelled
-            If so.
-        """
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("the search for the lattice was stopped")
-
-    def judge(
-        self, grid: FloatArray, origin: str, dark: BoolArray | None = None, *, to_the_end: bool = False
-    ) -> Hypothesis | None:
-        """Fit and judge a lattice; None when budget or effort are spent, it leaves the map or is hopeless.
-
-        Parameters
-        ----------
-        grid : ndarray of float64, shape (rows, cols, 2)
-            In pixels of the prepared map.
-        origin : str
-            Where it comes from, in words.
-        dark : ndarray of bool, shape (rows, cols), optional
-            Crystals that are taken for dead.
-        to_the_end : bool
-            Whether it is fitted to the end even where that is hopeless, and even if all effort is spent.
-        """
-        spent = self.budget <= 0 if to_the_end else self.spent
-        if spent or not np.isfinite(grid).all():
+    def judge(self, candidate: Candidate) -> Hypothesis | None:
+        """Fit and judge a lattice; None when the budget is spent, it leaves the map or is hopeless."""
+        to_the_end = candidate.gate is Gate.NONE
+        spent = self.budget.fits <= 0 if to_the_end else self.budget.spent
+        if spent or not np.isfinite(candidate.grid).all():
             return None
-        self.stop_if_cancelled()
-        self.budget -= 1
-        self.effort.left -= 1
-        size = np.array(self.ready.counts.shape) - 1.0
-        grid = np.clip(grid, 0.0, size)
-        price = 0.0
-        if self.pinned is not None:
-            off = node_distance(grid, np.where(self.pinned[..., None], self.places, grid))
-            price += MISPLACED * float(np.minimum(off, 1.0).sum())
-            grid = np.where(self.pinned[..., None], self.places, grid)
+        self.budget.stop_if_cancelled()
+        self.budget.take()
+        dark, pinned = candidate.dark, self.wishes.pinned
+        grid, price = self._with_wishes(
+            np.clip(candidate.grid, 0.0, np.array(self.scene.ready.counts.shape) - 1.0)
+        )
 
         def halfway(fit: MixtureFit) -> None:
             self._stop_if_hopeless(_Halfway(fit.grid, self.score(fit, dark) + price, dark))
 
         try:
             fit = fit_mixture(
-                grid,
-                self.scene,
-                self.schedule,
-                self.pinned,
-                dark,
-                halos=self.halos,
-                halfway=None if to_the_end else halfway,
+                grid, self.scene.binned, self.schedule, pinned, dark, halfway=None if to_the_end else halfway
             )
         except _HopelessError:
             return None
         if not np.isfinite(fit.grid).all():
             return None
-        hypothesis = Hypothesis(fit, self.score(fit, dark) + price, origin, dark)
+        hypothesis = Hypothesis(fit, self.score(fit, dark) + price, candidate.origin, dark)
         self.pool.append(hypothesis)
         return hypothesis
+
+    def _with_wishes(self, grid: FloatArray) -> tuple[FloatArray, float]:
+        """Return a grid with its pinned crystals put where they stay, and the price of their way."""
+        if not self.wishes.pinned.any():
+            return grid, 0.0
+        held = np.where(self.wishes.pinned[..., None], self.wishes.places, grid)
+        return held, MISPLACED * float(np.minimum(node_distance(grid, held), 1.0).sum())
 
     def _stop_if_hopeless(self, new: _Halfway) -> None:
         """Stop a fit that comes to a lattice that is known or far behind."""
@@ -256,27 +234,15 @@ class Contest:
                 raise _HopelessError
         self._halfway.append(new)
 
-    def score(self, fit: MixtureFit, dark: BoolArray | None = None) -> float:
+    def score(self, fit: MixtureFit, dark: BoolArray) -> float:
         """Return the objective of a fit, with the prices of dead crystals and of leaving the prior."""
-        price = 0.0
-        if dark is not None:
-            rows, cols = dark.all(axis=1), dark.all(axis=0)
-            price += DEAD_LINE * int(rows.sum() + cols.sum())
-            price += DEAD_CRYSTAL * float(dark[~rows][:, ~cols].sum()) / dark.size
-        if self.expected is not None:
-            price += UNEXPECTED * float(np.minimum(node_distance(fit.grid, self.expected) ** 2, 1.0).mean())
+        rows, cols = dark.all(axis=1), dark.all(axis=0)
+        price = DEAD_LINE * int(rows.sum() + cols.sum())
+        price += DEAD_CRYSTAL * float(dark[~rows][:, ~cols].sum()) / dark.size
+        if self.wishes.has_prior:
+            away = node_distance(fit.grid, self.wishes.prior)
+            price += UNEXPECTED * float(np.minimum(away**2, 1.0).mean())
         return objective(fit, dark) + price
-
-    def brightness(self, grid: FloatArray) -> FloatArray:
-        """Return the counts that each crystal's cell would hold if it were as bright as its centre."""
-        bins = self.scene.to_bins(grid)
-        seen = map_coordinates(self.blurred, np.moveaxis(bins, -1, 0), order=1, mode="constant")
-        return np.asarray(seen * cell_areas(bins))
-
-    def image(self, grid: FloatArray) -> tuple[IndexSpace, RectifiedMap]:
-        """Rectify the map along a grid."""
-        space = IndexSpace(grid)
-        return space, RectifiedMap.from_counts(space.image(self.binned, self.factor))
 
 
 def even_objective(hypothesis: Hypothesis) -> float:

@@ -14,24 +14,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
 from napari_petlut.analysis.lattice.fitting.loops import CORE_SQUARED, SPREAD_MIN, run_mixture
-from napari_petlut.analysis.lattice.grids import median, steps
+from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, median, steps, whole_mask
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.analysis.lattice.seeing.blurring import blur
-from napari_petlut.analysis.lattice.seeing.noise import half_deviance, noise_deviance
-from napari_petlut.maps.binning import bin_map, to_bins, to_pixels
+from napari_petlut.analysis.lattice.seeing.noise import half_deviance
 from napari_petlut.model import FloatArray
 
-BACKGROUND_BLUR = 1.3
-"""Width of the background's blur in pitches: spots are gone, the outline of the block is kept."""
-BACKGROUND_FLOOR = 0.02
-"""Flat part of the background, as a share of the blurred level inside the block."""
 BACKGROUND_START, BACKGROUND_MIN, BACKGROUND_MAX = 0.25, 0.02, 0.75
 """Share of the blurred map that is background: first guess and bounds."""
-NOISE_BLUR = 0.2
-"""Width of the blur, in pitches, that shows about what is expected where the noise is estimated."""
 SPREAD_START = 0.33
 """First guess of a spot's standard deviation, in local pitches."""
 SPREAD_MAX = 0.55
@@ -58,6 +50,9 @@ class MixtureSchedule:
         says 1; what the tails of bright neighbours are not quite like pulls faint crystals off their place.
     core : float
         Squared Mahalanobis distance at which spots end while they are fitted.
+    halos : bool
+        Whether the background is made of the crystals' halos rather than of the blurred map. Halos explain a
+        smooth map with any number of crystals, so that different numbers are compared without.
     """
 
     iterations: int = 20
@@ -65,6 +60,7 @@ class MixtureSchedule:
     stiffness_end: float = 0.01
     power: float = 1.0
     core: float = CORE_SQUARED
+    halos: bool = True
 
     @property
     def stiffnesses(self) -> FloatArray:
@@ -76,49 +72,6 @@ class MixtureSchedule:
 def _geometric(start: float, end: float, number: int) -> tuple[float, ...]:
     """Return numbers that fall geometrically."""
     return tuple(np.geomspace(start, end, number).tolist())
-
-
-@dataclass(frozen=True, eq=False)
-class MixtureMap:
-    """A flood map binned for the mixture; the same one for every lattice that is compared.
-
-    Parameters
-    ----------
-    counts, background : ndarray of float64, shape (m0, m1)
-        Binned counts and the shape of the background.
-    factor : int
-        Pixels per bin along each axis.
-    pitch : float
-        Working pitch in bins.
-    noise : float
-        Half-deviance per count that noise alone makes.
-    """
-
-    counts: FloatArray
-    background: FloatArray
-    factor: int
-    pitch: float
-    noise: float
-
-    @classmethod
-    def from_counts(cls, counts: FloatArray, pitch: float, bins_per_pitch: float) -> MixtureMap:
-        """Bin a prepared map to about `bins_per_pitch`."""
-        factor = max(1, round(pitch / bins_per_pitch))
-        small = bin_map(counts, factor)
-        wide = ndimage.gaussian_filter(small, BACKGROUND_BLUR * pitch / factor, truncate=3.0)
-        inside = wide > 0.2 * wide.max()
-        level = float(np.median(wide[inside])) if inside.any() else 0.0
-        mean = ndimage.gaussian_filter(small, NOISE_BLUR * pitch / factor)
-        background = wide + BACKGROUND_FLOOR * level + 1e-12
-        return cls(small, background, factor, pitch / factor, noise_deviance(small, mean))
-
-    def to_bins(self, pixels: FloatArray) -> FloatArray:
-        """Convert positions from pixels to bins."""
-        return to_bins(pixels, self.factor)
-
-    def to_pixels(self, bins: FloatArray) -> FloatArray:
-        """Convert positions from bins to pixels."""
-        return to_pixels(bins, self.factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +113,11 @@ class MixtureFit:
 
 def fit_mixture(
     grid: FloatArray,
-    scene: MixtureMap,
+    scene: BinnedMap,
     schedule: MixtureSchedule = MixtureSchedule(),
-    pinned: npt.NDArray[np.bool_] | None = None,
-    dark: npt.NDArray[np.bool_] | None = None,
+    pinned: BoolArray = NOTHING,
+    dark: BoolArray = NOTHING,
     *,
-    halos: bool = True,
     halfway: Callable[[MixtureFit], None] | None = None,
 ) -> MixtureFit:
     """Fit the tied mixture to a map, starting from a lattice.
@@ -174,14 +126,12 @@ def fit_mixture(
     ----------
     grid : ndarray of float64, shape (rows, cols, 2)
         Starting centres in pixels of the prepared map.
-    scene : MixtureMap
+    scene : BinnedMap
     schedule : MixtureSchedule
     pinned : ndarray of bool, shape (rows, cols), optional
-        Centres that must stay where they are.
+        Centres that must stay where they are; none by default.
     dark : ndarray of bool, shape (rows, cols), optional
-        Crystals that are taken to give no counts; their neighbours alone place them.
-    halos : bool
-        Whether the background is made of the crystals' halos rather than of the blurred map.
+        Crystals that are taken to give no counts; their neighbours alone place them. None by default.
     halfway : callable, optional
         Called with what the fit has come to after `HALFWAY` iterations; what it raises ends the fit.
 
@@ -192,9 +142,7 @@ def fit_mixture(
     mean, cov, limit = _first_guess(grid, scene)
     rows, cols = mean.shape[:2]
     stiffness = schedule.stiffnesses
-    nowhere = np.zeros((rows, cols), bool)
-    fixed = nowhere if pinned is None else np.ascontiguousarray(pinned)
-    unlit = nowhere if dark is None else np.ascontiguousarray(dark)
+    fixed, unlit = (np.ascontiguousarray(whole_mask(mask, (rows, cols))) for mask in (pinned, dark))
     weight = np.full((rows, cols), scene.counts.sum() * (1 - BACKGROUND_START) / (rows * cols))
     scale, done = BACKGROUND_START, 0
 
@@ -213,7 +161,7 @@ def fit_mixture(
             unlit,
             bounds,
             0.0,
-            halos,
+            schedule.halos,
             done,
             schedule.power,
             schedule.core,
@@ -238,7 +186,7 @@ def fit_mixture(
     return go_on(stiffness)
 
 
-def _first_guess(grid: FloatArray, scene: MixtureMap) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _first_guess(grid: FloatArray, scene: BinnedMap) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the centres in bins, covariances, and the largest variances from which a fit starts."""
     rows, cols = grid.shape[:2]
     mean = np.ascontiguousarray(scene.to_bins(grid))

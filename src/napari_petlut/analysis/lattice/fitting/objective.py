@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
-from napari_petlut.analysis.lattice.grids import BoolArray, median
+from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, median, whole_mask
 from napari_petlut.model import FloatArray
 
 DIM = 0.02
@@ -129,15 +129,14 @@ def misfit(fit: MixtureFit) -> float:
     return max(fit.deviance - NOISE_SHARE * fit.noise, least)
 
 
-def terms(fit: MixtureFit, dark: BoolArray | None = None) -> FloatArray:
+def terms(fit: MixtureFit, dark: BoolArray = NOTHING) -> FloatArray:
     """Return the terms of the objective, in the order of `TERMS`; dark crystals have no counts to compare."""
     out = np.zeros(len(TERMS))
-    unlit = np.zeros(fit.weight.shape, bool) if dark is None else dark
-    grid_terms(np.ascontiguousarray(fit.grid), log_weight(fit), unlit, out[1:])
+    grid_terms(np.ascontiguousarray(fit.grid), log_weight(fit), whole_mask(dark, fit.weight.shape), out[1:])
     out[0] = np.log(misfit(fit))
     return out
 
 
-def objective(fit: MixtureFit, dark: BoolArray | None = None) -> float:
+def objective(fit: MixtureFit, dark: BoolArray = NOTHING) -> float:
     """Return the objective of a fitted lattice; smaller is better."""
     return float(terms(fit, dark) @ WEIGHTS)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.loops import (
     END_SQUARED,
@@ -78,7 +79,7 @@ class Patch:
 
 def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
     """Take the crystals of a box out of a fitted lattice."""
-    fit, scene = start.fit, contest.scene
+    fit, scene = start.fit, contest.scene.binned
     mean = scene.to_bins(fit.grid[box])
     reach = PATCH_MARGIN * scene.pitch
     low = np.maximum(np.floor(mean.min(axis=(0, 1)) - reach), 0).astype(int)
@@ -92,12 +93,16 @@ def open_patch(contest: Contest, start: Hypothesis, box: Box) -> Patch:
             edge[0] = True
         if box[axis].stop < fit.grid.shape[axis]:
             edge[-1] = True
-    if contest.pinned is not None:
-        still |= contest.pinned[box]
+    still |= contest.wishes.pinned[box]
     counts = np.ascontiguousarray(scene.counts[view])
     share = float(counts.sum()) / max(float(scene.counts.sum()), 1e-9)
     rest = np.maximum(fit.model[view] - own, 1e-9)
     return Patch(start, box, view, counts, rest, still, median(fit.weight), share)
+
+
+def as_it_was(start: Hypothesis) -> Candidate:
+    """Return a lattice as a candidate, to see what its patches are worth unchanged."""
+    return Candidate(start.grid, start.origin, start.dark)
 
 
 def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]) -> FloatArray:
@@ -116,30 +121,32 @@ def spots_of(mean: FloatArray, fit: MixtureFit, box: Box, shape: tuple[int, ...]
     return out.astype(np.float64)
 
 
-def judge_patch(
-    contest: Contest, patch: Patch, grid: FloatArray, origin: str, dark: BoolArray | None
-) -> Hypothesis | None:
+def surroundings(marked: BoolArray) -> Box:
+    """Return the bounding box of marked crystals and a few around them."""
+    at = np.argwhere(marked)
+    low = np.maximum(at.min(axis=0) - BESIDE, 0)
+    high = np.minimum(at.max(axis=0) + BESIDE + 1, marked.shape)
+    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+
+def judge_patch(contest: Contest, patch: Patch, changed: Candidate) -> Hypothesis | None:
     """Fit a changed patch and judge the whole lattice with it; None when it left the map.
 
     Parameters
     ----------
     contest : Contest
     patch : Patch
-    grid : ndarray of float64, shape (rows of the patch, columns of the patch, 2)
-        In pixels of the prepared map.
-    origin : str
-    dark : ndarray of bool, shape (rows, cols), optional
-        Crystals of the whole lattice that are taken for dead.
+    changed : Candidate
+        The whole lattice; nothing outside of the patch is taken from it but which crystals are dark.
     """
-    base, scene, box = patch.start.fit, contest.scene, patch.box
-    if contest.pinned is not None:
-        grid = np.where(contest.pinned[box][..., None], base.grid[box], grid)
+    base, scene, box = patch.start.fit, contest.scene.binned, patch.box
+    grid = np.where(contest.wishes.pinned[box][..., None], base.grid[box], changed.grid[box])
     corner = np.array([s.start for s in patch.view], dtype=np.float64)
     size = np.array(scene.counts.shape) - 1.0
     mean = np.ascontiguousarray(np.clip(scene.to_bins(grid), 0.0, size) - corner)
     cov, weight = base.covariance[box].copy(), base.weight[box].copy()
     weight = np.where(weight < LIT_START * patch.level, patch.level, weight)
-    unlit = np.zeros(weight.shape, bool) if dark is None else np.ascontiguousarray(dark[box])
+    unlit = np.ascontiguousarray(changed.dark[box])
     _, model = run_mixture(
         patch.counts,
         patch.rest,
@@ -160,7 +167,7 @@ def judge_patch(
     if not np.isfinite(mean).all():
         return None
     fit = _put_in(patch, scene.to_pixels(mean + corner), cov, weight, model)
-    return Hypothesis(fit, contest.score(fit, dark), origin, dark)
+    return Hypothesis(fit, contest.score(fit, changed.dark), changed.origin, changed.dark)
 
 
 def _put_in(
@@ -193,40 +200,20 @@ class Sieve:
     def __post_init__(self) -> None:
         self._opened: dict[tuple[int, ...], tuple[Patch, float]] = {}
 
-    def passes(self, grid: FloatArray, dark: BoolArray | None = None) -> bool:
-        """Say whether a changed lattice is nearly as good as the start, or changed too much to say.
-
-        Parameters
-        ----------
-        grid : ndarray of float64, shape (rows, cols, 2)
-            In pixels of the prepared map.
-        dark : ndarray of bool, shape (rows, cols), optional
-            Crystals that it takes for dead.
-        """
-        box = self._surroundings(grid, dark)
-        if box is None:
+    def passes(self, changed: Candidate) -> bool:
+        """Say whether a changed lattice is nearly as good as the start, or changed too much to say."""
+        moved = node_distance(changed.grid, self.start.grid) > UNMOVED
+        moved |= changed.dark != self.start.dark
+        if not moved.any():
             return False
-        if (box[0].stop - box[0].start) * (box[1].stop - box[1].start) > LARGEST_PATCH * grid[..., 0].size:
+        box = surroundings(moved)
+        if (box[0].stop - box[0].start) * (box[1].stop - box[1].start) > LARGEST_PATCH * moved.size:
             return True
         key = (box[0].start, box[0].stop, box[1].start, box[1].stop)
         if key not in self._opened:
             patch = open_patch(self.contest, self.start, box)
-            same = judge_patch(self.contest, patch, self.start.grid[box], "as it was", self.start.dark)
+            same = judge_patch(self.contest, patch, as_it_was(self.start))
             self._opened[key] = patch, np.inf if same is None else same.score
         patch, before = self._opened[key]
-        tried = judge_patch(self.contest, patch, grid[box], "changed", dark)
+        tried = judge_patch(self.contest, patch, changed)
         return tried is not None and tried.score < before + NEARLY_AS_GOOD
-
-    def _surroundings(self, grid: FloatArray, dark: BoolArray | None) -> Box | None:
-        """Return the crystals that a change reaches, None where nothing is changed."""
-        changed = node_distance(grid, self.start.grid) > UNMOVED
-        before = self.start.dark
-        if dark is not None or before is not None:
-            nowhere = np.zeros(changed.shape, bool)
-            changed |= (nowhere if dark is None else dark) != (nowhere if before is None else before)
-        at = np.argwhere(changed)
-        if not len(at):
-            return None
-        low = np.maximum(at.min(axis=0) - BESIDE, 0)
-        high = np.minimum(at.max(axis=0) + BESIDE + 1, changed.shape)
-        return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))

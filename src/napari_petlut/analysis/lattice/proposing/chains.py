@@ -15,8 +15,9 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
-from napari_petlut.analysis.lattice.grids import BoolArray, log_gaps
+from napari_petlut.analysis.lattice.grids import log_gaps
 from napari_petlut.analysis.lattice.proposing.dead_lines import OUTER_STEP
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight, surrounding_weight
@@ -96,7 +97,7 @@ def chain_signs(contest: Contest, start: Hypothesis) -> Signs:
     """Return what speaks for crystals too many or too few in a lattice."""
     fit = start.fit
     light = np.log(np.maximum(relative_weight(fit.weight), FAINTEST_SIGN))
-    _, own = own_spots(fit.grid, contest.spots)
+    _, own = own_spots(fit.grid, contest.scene.spots)
     first, second = (
         np.clip(gap - ndimage.median_filter(gap, size=size, mode="nearest"), -CLEAREST_SIGN, CLEAREST_SIGN)
         for gap, size in zip(log_gaps(fit.grid), ((1, GAPS_ACROSS), (GAPS_ACROSS, 1)), strict=True)
@@ -104,9 +105,9 @@ def chain_signs(contest: Contest, start: Hypothesis) -> Signs:
     return Signs(
         light=np.clip(light, -CLEAREST_SIGN, CLEAREST_SIGN),
         spotless=np.asarray(~own, np.float64),
-        spare=spare_spots(fit.grid, contest.spots),
+        spare=spare_spots(fit.grid, contest.scene.spots),
         wide=(first, second),
-        level=surrounding_weight(contest.brightness(fit.grid)),
+        level=surrounding_weight(contest.scene.brightness(fit.grid)),
     )
 
 
@@ -147,10 +148,8 @@ def _ends(lines: int, place: slice) -> Iterator[tuple[int, int]]:
         yield from ((out, gap) for gap in gaps if gap not in (out, out + 1))
 
 
-def move_chain(
-    contest: Contest, start: Hypothesis, move: Chain, level: FloatArray
-) -> tuple[FloatArray, BoolArray | None]:
-    """Return a lattice with a chain moved, and which of its crystals are dark.
+def move_chain(contest: Contest, start: Hypothesis, move: Chain, level: FloatArray) -> Candidate:
+    """Return a lattice with a chain moved.
 
     Parameters
     ----------
@@ -163,14 +162,14 @@ def move_chain(
     grid = start.grid.copy()
     lines = np.moveaxis(grid, move.axis, 0)[:, move.across]
     lines[:] = _put_in_and_take_out(lines, move, _new_place(lines, move))
-    dark = np.zeros(grid.shape[:2], bool) if start.dark is None else start.dark.copy()
+    dark = start.dark.copy()
     unlit = np.moveaxis(dark, move.axis, 0)[:, move.across]
     unlit[:] = _put_in_and_take_out(unlit, move, np.zeros(unlit.shape[1], bool))
     put_in = move.gap if move.out >= move.gap else move.gap - 1
     if 0 < move.gap < len(lines):
-        bright = np.moveaxis(contest.brightness(grid) / level, move.axis, 0)
+        bright = np.moveaxis(contest.scene.brightness(grid) / level, move.axis, 0)
         unlit[put_in] = bright[put_in, move.across] < DARK_PLACE
-    return grid, dark if dark.any() else None
+    return Candidate(grid, "a chain of crystals moved by one", dark)
 
 
 def _new_place(lines: FloatArray, move: Chain) -> FloatArray:

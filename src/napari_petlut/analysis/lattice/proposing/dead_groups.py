@@ -14,13 +14,12 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.patches import BESIDE, Box
 from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, regions
 from napari_petlut.analysis.lattice.proposing.regions import DARK, dark_crystals
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
 from napari_petlut.maps.grids import fill_holes, spans
-from napari_petlut.model import FloatArray
 
 FEWEST_DARK = 2
 """Dark crystals of a group at least: a single one is as often live and beside its place, as where the numbers
@@ -33,47 +32,27 @@ OUT_OF_PLACE = 0.4
 """A group none of whose crystals would move by this, in local pitches, is where it belongs."""
 
 
-def group_moves(
-    contest: Contest, start: Hypothesis
-) -> Iterator[tuple[BoolArray, FloatArray, BoolArray, Box]]:
-    """Yield a dark group, the grid with it and what may belong to it placed anew, what is dark, and a patch.
-
-    Parameters
-    ----------
-    contest : Contest
-    start : Hypothesis
-
-    Yields
-    ------
-    group : ndarray of bool, shape (rows, cols)
-    grid : ndarray of float64, shape (rows, cols, 2)
-        In pixels of the prepared map.
-    dark : ndarray of bool, shape (rows, cols)
-        Crystals of the whole lattice that are dark then.
-    box : tuple of slice
-        Crystals that are to be fitted again.
-    """
-    unlit = relative_weight(contest.brightness(start.grid)) < DARK
-    if start.dark is not None:
-        unlit |= start.dark
+def group_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
+    """Yield `start` with a dark group, and what may belong to it, placed anew by the live lines around it."""
+    unlit = relative_weight(contest.scene.brightness(start.grid)) < DARK
+    unlit |= start.dark
     for group in regions(unlit, unlit.astype(np.float64), GROUPS):
         if group.sum() < FEWEST_DARK:
             break
         for hole in group_extents(group):
-            if contest.pinned is not None:
-                hole = hole & ~contest.pinned
+            hole = hole & ~contest.wishes.pinned
             if not hole.any() or hole.mean() > LARGEST_GROUP or not spans(~hole):
                 continue
             grid = fill_holes(start.grid, hole)
             if node_distance(grid, start.grid)[hole].max() < OUT_OF_PLACE:
                 continue
             dark = dark_crystals(contest, grid, hole)
-            if start.dark is not None:
-                dark |= start.dark & ~hole
-            known = group & hole | dark & ~hole
+            dark |= start.dark & ~hole
+            still_dark = group & hole | dark & ~hole
             # Fewer pay a smaller price, but what is dark now is no evidence for a lit crystal.
-            if dark.sum() >= known.sum():
-                yield group, grid, dark, _surroundings(hole)
+            if dark.sum() >= still_dark.sum():
+                told = "a group of dead crystals put back"
+                yield Candidate(grid, told, dark, known=group | start.dark, placed=hole)
 
 
 def group_extents(group: BoolArray) -> Iterator[BoolArray]:
@@ -94,10 +73,3 @@ def group_extents(group: BoolArray) -> Iterator[BoolArray]:
         if hole.tobytes() not in seen:
             seen.add(hole.tobytes())
             yield hole
-
-
-def _surroundings(hole: BoolArray) -> Box:
-    """Return the bounding box of marked crystals and a few around them."""
-    at = np.argwhere(hole)
-    low, high = np.maximum(at.min(axis=0) - BESIDE, 0), np.minimum(at.max(axis=0) + 1 + BESIDE, hole.shape)
-    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
+from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import BoolArray, log_gaps
 from napari_petlut.analysis.lattice.numbering.matching import MOSTLY, best_match
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, grow_lines, put_on_ridges
 from napari_petlut.analysis.lattice.proposing.waves import WINDOW, put_on_waves
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
+from napari_petlut.analysis.lattice.wishes import Wishes
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
@@ -44,8 +46,8 @@ EVENED = 2.0
 """Width of the blur, in crystals, of the steps to a line beside the block."""
 
 
-def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArray]]:
-    """Yield lattices with one dead row or column, and which crystals are dark in each.
+def dead_line_moves(contest: Contest) -> Iterator[Candidate]:
+    """Yield lattices with one dead row or column.
 
     Parameters
     ----------
@@ -60,41 +62,34 @@ def dead_line_moves(contest: Contest) -> Iterator[tuple[FloatArray, str, BoolArr
         for line in open_places(rest.grid, axis):
             grid, dark = with_dead_line(rest.grid, axis, line)
             inside = 0 < line < rest.grid.shape[axis]
-            if inside and np.median(relative_weight(contest.brightness(grid))[dark]) > DARK_LINE:
+            if inside and np.median(relative_weight(contest.scene.brightness(grid))[dark]) > DARK_LINE:
                 continue
-            yield grid, f"a dead {name} {line}", dark
+            yield Candidate(grid, f"a dead {name} {line}", dark)
 
 
-def edge_line_moves(best: Hypothesis) -> Iterator[tuple[BoolArray, FloatArray, BoolArray, str]]:
+def edge_line_moves(best: Hypothesis) -> Iterator[Candidate]:
     """Yield a lattice without an outermost line that gives no light and with a dead one at the opposite edge.
 
     Where an outer line is dead, all others are easily numbered one off and the last is put beside the block.
-    What this makes is then right, and explains the map about as well.
+    What this makes is then right, and explains the map about as well, if `best` has to take the line that is
+    taken out for dead, too.
 
     Parameters
     ----------
     best : Hypothesis
-
-    Yields
-    ------
-    here : ndarray of bool, shape (rows, cols)
-        The dark crystals of `best` with the line that is taken out: what the other is to be compared with.
-    grid, there : ndarray, shape (rows, cols, 2) and (rows, cols)
-        The lattice and its dark crystals.
-    origin : str
     """
-    unlit = np.zeros(best.grid.shape[:2], bool) if best.dark is None else best.dark
     for axis, name in ((0, "row"), (1, "column")):
         lines = best.grid.shape[axis]
         held = np.median(best.fit.weight, axis=1 - axis)
         for out, line in ((lines - 1, 0), (0, lines - 1)):
             if lines < FEWEST_LINES or held[out] > UNLIT_LINE * np.median(held):
                 continue
-            here = unlit.copy()
+            here = best.dark.copy()
             np.moveaxis(here, axis, 0)[out] = True
             grid, dark = with_dead_line(np.delete(best.grid, out, axis), axis, line)
-            there = dark | np.insert(np.delete(unlit, out, axis), line, False, axis)
-            yield here, grid, there, f"all {name}s shifted by one, {name} {line} dead"
+            there = dark | np.insert(np.delete(best.dark, out, axis), line, False, axis)
+            origin = f"all {name}s shifted by one, {name} {line} dead"
+            yield Candidate(grid, origin, there, Gate.NONE, known=here)
 
 
 def without_line(contest: Contest, axis: int) -> Hypothesis | None:
@@ -102,20 +97,20 @@ def without_line(contest: Contest, axis: int) -> Hypothesis | None:
     shape = list(contest.geometry.shape)
     shape[axis] -= 1
     geometry = BlockGeometry(*shape)
-    rest = Contest(
-        contest.ready, geometry, LINE_LESS_FITS, contest.spots, contest.cancelled, contest.strength
-    )
+    # Fits with a line less are not counted as effort of the search.
+    budget = Budget(LINE_LESS_FITS, cancelled=contest.budget.cancelled)
+    rest = Contest(contest.scene, Wishes(geometry), budget)
     if len(geometry) <= FEW_CRYSTALS:
-        match = best_match(contest.spots, geometry) if len(contest.spots) >= 4 else None
+        match = best_match(contest.scene.spots, geometry) if len(contest.scene.spots) >= 4 else None
         if match is not None and (match.owner >= 0).mean() >= MOSTLY:
-            rest.judge(match.grid, "spots joined to a grid with a line less")
+            rest.judge(Candidate(match.grid, "spots joined to a grid with a line less"))
         grow_lines(rest, with_lines(contest.best.grid, axis, shape[axis]), "lines traced with a line less", 1)
     else:
         grid = put_on_waves(rest, with_lines(contest.best.grid, axis, shape[axis]), WINDOW)
-        rest.judge(grid, "lines put where their waves are with a line less")
+        rest.judge(Candidate(grid, "lines put where their waves are with a line less"))
     if not rest.pool:
         return None
-    rest.judge(put_on_ridges(rest, rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin)
+    rest.judge(Candidate(put_on_ridges(rest, rest.best.grid, LOCK_WEIGHTS[1:]), rest.best.origin))
     return rest.best
 
 

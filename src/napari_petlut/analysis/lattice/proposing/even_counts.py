@@ -19,7 +19,9 @@ FINE_CELLS = 6
 
 def spread_evenly(contest: Contest) -> FloatArray:
     """Return the rough lattice that spreads the counts evenly."""
-    return spread_counts(contest.ready, contest.geometry, contest.ready.pitch, cells=FINE_CELLS).grid
+    return spread_counts(
+        contest.scene.ready, contest.geometry, contest.scene.ready.pitch, cells=FINE_CELLS
+    ).grid
 
 
 def spread_counts(

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import regions, smooth_grid
 from napari_petlut.analysis.lattice.proposing.regions import REGIONS
@@ -44,9 +45,9 @@ MIN_REGION = 3
 """Smallest region of changed nodes that is tried by itself."""
 
 
-def line_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+def line_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
     """Yield lattices whose rows or columns run differently from those of `start`."""
-    space, image = contest.image(smooth_grid(start.grid, MOVE_SMOOTHING))
+    space, image = contest.scene.along(smooth_grid(start.grid, MOVE_SMOOTHING))
     rows, cols = start.grid.shape[:2]
     straight = (_even(rows, cols), _even(cols, rows))
     for axis, name in ((0, "rows"), (1, "columns")):
@@ -57,12 +58,15 @@ def line_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray
                 continue
             seen.append(lines)
             pair = (lines, straight[1]) if axis == 0 else (straight[0], lines)
-            yield space.to_pixels(*intersect(*pair)), f"{name} {kind}"
+            yield Candidate(space.to_pixels(*intersect(*pair)), f"{name} {kind}")
 
 
-def shift_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
-    """Yield `start` with all rows or all columns shifted by one, put onto the ridges there."""
-    space, image = contest.image(smooth_grid(start.grid, MOVE_SMOOTHING))
+def shift_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
+    """Yield `start` with all rows or all columns shifted by one, put onto the ridges there.
+
+    That is the most dangerous mistake, so that its evidence is always weighed to the end.
+    """
+    space, image = contest.scene.along(smooth_grid(start.grid, MOVE_SMOOTHING))
     rows, cols = start.grid.shape[:2]
     straight = (_even(rows, cols), _even(cols, rows))
     for axis, name in ((0, "rows"), (1, "columns")):
@@ -70,7 +74,8 @@ def shift_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArra
         for way in (1, -1):
             lines, _ = trace_lines(view, MOVE_WEIGHTS, start=shift_lines(straight[axis], way))
             pair = (lines, straight[1]) if axis == 0 else (straight[0], lines)
-            yield space.to_pixels(*intersect(*pair)), f"all {name} shifted by one"
+            grid = space.to_pixels(*intersect(*pair))
+            yield Candidate(grid, f"all {name} shifted by one", gate=Gate.NONE)
 
 
 def shift_lines(lines: FloatArray, way: int) -> FloatArray:

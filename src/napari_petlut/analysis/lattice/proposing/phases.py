@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numba import njit
 from skimage.restoration import unwrap_phase
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.grids import smooth_grid
 from napari_petlut.analysis.lattice.seeing.index_space import MARGIN, SAMPLES, RectifiedMap, sample_places
@@ -38,7 +39,7 @@ MEETINGS = 8
 """Steps towards the place that is as far from its even place as the offset there says."""
 
 
-def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[tuple[FloatArray, str]]:
+def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[Candidate]:
     """Yield a lattice with its lines moved to where the phases of the map put them.
 
     Parameters
@@ -49,7 +50,8 @@ def phase_moves(contest: Contest, grid: FloatArray) -> Iterator[tuple[FloatArray
     """
     for smoothing in SMOOTHINGS:
         for width in WIDTHS:
-            yield put_on_phases(contest, grid, smoothing, width), "lines put where their phases are"
+            put = put_on_phases(contest, grid, smoothing, width)
+            yield Candidate(put, "lines put where their phases are")
 
 
 def put_on_phases(contest: Contest, grid: FloatArray, smoothing: float, width: float) -> FloatArray:
@@ -71,7 +73,7 @@ def put_on_phases(contest: Contest, grid: FloatArray, smoothing: float, width: f
     """
     places = np.empty((2, *grid.shape[:2]))
     for _ in range(TIMES):
-        space, image = contest.image(smooth_grid(grid, smoothing))
+        space, image = contest.scene.along(smooth_grid(grid, smoothing))
         meet_offsets(*line_offsets(image, width), places)
         grid = space.to_pixels(places[0], places[1])
     return grid

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, regions
 from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
@@ -32,7 +33,7 @@ SLIPS = 3
 """Regions that are slipped, worst first."""
 
 
-def fusion_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
+def fusion_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
     """Yield `start` with single regions taken over from its best competitors, as dark as the best one is."""
     seen: list[BoolArray] = []
     for other in sorted(contest.pool, key=lambda h: h.score):
@@ -44,19 +45,20 @@ def fusion_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArr
             wide = ndimage.binary_dilation(region)
             if wide.mean() < 0.8:
                 grid = np.where(wide[..., None], other.grid, start.grid)
-                yield grid, "a region from a competitor", contest.best.dark
+                yield Candidate(grid, "a region from a competitor", contest.best.dark, Gate.PATCH)
         if len(seen) == RIVALS:
             return
 
 
-def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
+def slip_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
     """Yield `start` with a doubtful region, out to the block's edge, slipped by one line."""
     doubt = doubt_map(contest, start)
     for region in regions(doubt > BAD_LEVELS[1], doubt, SLIPS):
         low, high = np.argwhere(region).min(axis=0), np.argwhere(region).max(axis=0)
         for axis in (0, 1):
             for way in (-1, 1):
-                yield slip(start.grid, low, high, axis, way), "a region slipped by one line", None
+                grid = slip(start.grid, low, high, axis, way)
+                yield Candidate(grid, "a region slipped by one line", gate=Gate.PATCH)
 
 
 def slip(
@@ -90,8 +92,8 @@ def slip(
     return np.moveaxis(out, 0, axis) if axis else out
 
 
-def repair_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str, BoolArray | None]]:
-    """Yield `start` with bad patches placed anew, and which crystals are dark there."""
+def repair_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
+    """Yield `start` with bad patches placed anew, their crystals lit and, where it is dark, dead."""
     bad = doubt_map(contest, start)
     for level in BAD_LEVELS:
         for region in regions(bad > level, bad, PATCHES):
@@ -100,16 +102,15 @@ def repair_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArr
                 continue
             grid = fill_holes(start.grid, wide)
             dark = dark_crystals(contest, grid, wide)
-            if start.dark is not None:
-                dark |= start.dark & ~wide
-            yield grid, "a bad patch solved again", None
+            dark |= start.dark & ~wide
+            yield Candidate(grid, "a bad patch solved again", gate=Gate.PATCH)
             if dark.any():
-                yield grid, "dead crystals", dark
+                yield Candidate(grid, "dead crystals", dark, Gate.PATCH)
 
 
 def dark_crystals(contest: Contest, grid: FloatArray, region: BoolArray) -> BoolArray:
     """Return which crystals of a region lie in the dark, held against the crystals outside of it."""
-    bright = contest.brightness(grid)
+    bright = contest.scene.brightness(grid)
     outside = np.where(region, np.nan, bright)
     level = np.full(region.shape, np.nanmedian(outside) if not region.all() else np.median(bright))
     for i, j in np.argwhere(region):

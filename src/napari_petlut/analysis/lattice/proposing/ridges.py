@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.grids import smooth_grid
 from napari_petlut.analysis.lattice.proposing.tracing import (
@@ -31,7 +32,7 @@ def put_on_ridges(
 ) -> FloatArray:
     """Return the lattice put onto the ridges that it is next to."""
     for w in weights:
-        space, image = contest.image(smooth_grid(grid, LOCK_SMOOTHING))
+        space, image = contest.scene.along(smooth_grid(grid, LOCK_SMOOTHING))
         rows, _ = trace_lines(line_image(image, w.strip), w)
         cols, _ = trace_lines(line_image(image.transposed, w.strip), w)
         grid = space.to_pixels(*intersect(rows, cols))
@@ -40,17 +41,17 @@ def put_on_ridges(
 
 def grow_lines(contest: Contest, grid: FloatArray, origin: str, most: int = 3) -> None:
     """Trace lines anew in the space of a rough lattice, and judge the best combinations."""
-    space, image = contest.image(smooth_grid(grid, ROUGH_SMOOTHING))
+    space, image = contest.scene.along(smooth_grid(grid, ROUGH_SMOOTHING))
     rows = distinct_traces(image, SEED_WEIGHTS, most)
     cols = distinct_traces(image.transposed, SEED_WEIGHTS, most)
     best: tuple[float, FloatArray] | None = None
     for row in rows:
-        judged = contest.judge(space.to_pixels(*intersect(row, cols[0])), origin)
+        judged = contest.judge(Candidate(space.to_pixels(*intersect(row, cols[0])), origin))
         if judged is not None and (best is None or judged.score < best[0]):
             best = judged.score, row
     for col in cols[1:]:
         if best is not None:
-            contest.judge(space.to_pixels(*intersect(best[1], col)), origin)
+            contest.judge(Candidate(space.to_pixels(*intersect(best[1], col)), origin))
 
 
 def distinct_traces(image: RectifiedMap, weights: TracingWeights, most: int) -> list[FloatArray]:

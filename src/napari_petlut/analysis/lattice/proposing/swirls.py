@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import smooth_grid
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, MOVE_SMOOTHING, put_on_ridges
@@ -17,11 +18,11 @@ SWIRLS = (-1.0, -0.5, 0.5, 1.0)
 one, and no move of single lines gets back."""
 
 
-def swirl_moves(contest: Contest, start: Hypothesis) -> Iterator[tuple[FloatArray, str]]:
+def swirl_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
     """Yield `start` turned in its middle while its outline stays, put onto the ridges there."""
     grid = smooth_grid(start.grid, MOVE_SMOOTHING)
     for amount in SWIRLS:
-        yield put_on_ridges(contest, swirl(grid, amount), LOCK_WEIGHTS[1:]), "swirled"
+        yield Candidate(put_on_ridges(contest, swirl(grid, amount), LOCK_WEIGHTS[1:]), "swirled")
 
 
 def swirl(grid: FloatArray, amount: float) -> FloatArray:

@@ -82,7 +82,7 @@ def put_on_waves(contest: Contest, grid: FloatArray, window: float) -> FloatArra
     -------
     ndarray of float64, shape (rows, cols, 2)
     """
-    space, image = contest.image(smooth_grid(grid, ROUGH_SMOOTHING))
+    space, image = contest.scene.along(smooth_grid(grid, ROUGH_SMOOTHING))
     places = np.empty((2, *grid.shape[:2]))
     meet_offsets(*wave_offsets(image, window), places)
     return put_on_phases(contest, space.to_pixels(places[0], places[1]), ROUGH_SMOOTHING, PHASE_WIDTH)

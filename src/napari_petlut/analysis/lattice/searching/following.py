@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import GAIN, SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.proposing.phases import phase_moves
@@ -33,7 +36,7 @@ def follow_phases(contest: Contest) -> None:
     for _ in range(FOLLOWING_ROUNDS):
         before = contest.best.score
         starts = unlike_lattices(contest.pool, done, before + BEHIND)
-        if not starts or patience == 0 or contest.spent:
+        if not starts or patience == 0 or contest.budget.spent:
             return
         done += starts
         for start in starts:
@@ -43,14 +46,14 @@ def follow_phases(contest: Contest) -> None:
 
 def _follow(contest: Contest, start: Hypothesis) -> None:
     """Judge what the phases make of a lattice, every other one put onto the ridges."""
-    for number, (grid, origin) in enumerate(phase_moves(contest, start.grid)):
-        if contest.spent:
+    for number, found in enumerate(phase_moves(contest, start.grid)):
+        if contest.budget.spent:
             return
         if number % 2:
-            grid = put_on_ridges(contest, grid, LOCK_WEIGHTS[1:])
-        new = contest.judge(grid, origin)
+            found = replace(found, grid=put_on_ridges(contest, found.grid, LOCK_WEIGHTS[1:]))
+        new = contest.judge(found)
         if new is not None and new.score < contest.best.score + NEARLY:
-            contest.judge(new.grid, origin, to_the_end=True)
+            contest.judge(Candidate(new.grid, new.origin, gate=Gate.NONE))
 
 
 def unlike_lattices(

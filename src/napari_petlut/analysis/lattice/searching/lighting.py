@@ -7,8 +7,15 @@ from itertools import islice
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import DEAD_CRYSTAL, Contest, Hypothesis, even_objective
-from napari_petlut.analysis.lattice.fitting.patches import BESIDE, judge_patch, open_patch
+from napari_petlut.analysis.lattice.fitting.patches import (
+    BESIDE,
+    as_it_was,
+    judge_patch,
+    open_patch,
+    surroundings,
+)
 from napari_petlut.analysis.lattice.proposing.dead_groups import group_moves
 from napari_petlut.analysis.lattice.proposing.dead_lines import dead_line_moves, edge_line_moves
 from napari_petlut.maps.grids import fill_holes
@@ -32,9 +39,9 @@ DEAD_LINE_FITS = 8
 
 def judge_dead_lines(contest: Contest) -> list[Hypothesis]:
     """Return lattices with a dead line, kept apart so that a wrong one does not lead the search astray."""
-    track = replace(contest, pool=[], budget=DEAD_LINE_FITS)
-    for grid, origin, dark in dead_line_moves(contest):
-        track.judge(grid, origin, dark)
+    track = contest.beside(DEAD_LINE_FITS)
+    for candidate in dead_line_moves(contest):
+        track.judge(candidate)
     return track.pool
 
 
@@ -44,10 +51,10 @@ def shift_for_dead_line(contest: Contest) -> None:
     Tails make a line beside the block worth something, so that both are compared with a dead line.
     """
     best = contest.best
-    for here, grid, there, origin in edge_line_moves(best):
-        track = replace(contest, pool=[], budget=2)
-        same = track.judge(best.grid, best.origin, here, to_the_end=True)
-        other = track.judge(grid, origin, there, to_the_end=True)
+    for candidate in edge_line_moves(best):
+        track = contest.beside(2)
+        same = track.judge(Candidate(best.grid, best.origin, candidate.known, candidate.gate))
+        other = track.judge(candidate)
         if same is not None and other is not None:
             behind = max(other.score - same.score, 0.0)
             contest.pool.append(replace(other, score=best.score + behind))
@@ -81,14 +88,15 @@ def put_groups_back(contest: Contest, start: Hypothesis) -> Hypothesis:
 def _best_attempt(contest: Contest, start: Hypothesis) -> Hypothesis | None:
     """Return the best lattice with one group placed anew, None where none is better than `start`."""
     found: tuple[float, Hypothesis] | None = None
-    for group, grid, dark, box in islice(group_moves(contest, start), GROUP_ATTEMPTS):
-        contest.stop_if_cancelled()
-        patch = open_patch(contest, start, box)
-        known = group if start.dark is None else group | start.dark
+    for candidate in islice(group_moves(contest, start), GROUP_ATTEMPTS):
+        contest.budget.stop_if_cancelled()
+        patch = open_patch(contest, start, surroundings(candidate.placed))
+        unchanged = as_it_was(start)
         same = [
-            judge_patch(contest, patch, start.grid[box], start.origin, unlit) for unlit in (start.dark, known)
+            judge_patch(contest, patch, unchanged),
+            judge_patch(contest, patch, replace(unchanged, dark=candidate.known)),
         ]
-        tried = judge_patch(contest, patch, grid[box], "a group of dead crystals put back", dark)
+        tried = judge_patch(contest, patch, candidate)
         if tried is None:
             continue
         gain = min((dark_objective(h) for h in same if h is not None), default=-np.inf)
@@ -100,8 +108,7 @@ def _best_attempt(contest: Contest, start: Hypothesis) -> Hypothesis | None:
 
 def dark_objective(hypothesis: Hypothesis) -> float:
     """Return the objective that decides here: counts may be uneven, and dead crystals cost less."""
-    share = 0.0 if hypothesis.dark is None else float(hypothesis.dark.mean())
-    return even_objective(hypothesis) + DEAD_PRICE * DEAD_CRYSTAL * share
+    return even_objective(hypothesis) + DEAD_PRICE * DEAD_CRYSTAL * float(hypothesis.dark.mean())
 
 
 def revive_crystals(contest: Contest, start: Hypothesis) -> Hypothesis:
@@ -111,8 +118,6 @@ def revive_crystals(contest: Contest, start: Hypothesis) -> Hypothesis:
     map says decides: not that a dead one is spared the unevenness of its counts, nor the price that it pays
     for it. Lines that are dark as a whole are left as they are.
     """
-    if start.dark is None:
-        return start
     rows, cols = start.dark.all(axis=1), start.dark.all(axis=0)
     lines = np.logical_or.outer(rows, cols)
     for i, j in np.argwhere(start.dark & ~lines).tolist():
@@ -124,15 +129,15 @@ def _lit_or_dark(contest: Contest, start: Hypothesis, i: int, j: int) -> Hypothe
     """Return the lattice with crystal (i, j), which is dark in `start`, lit where that is better."""
     box = (slice(max(0, i - BESIDE), i + BESIDE + 1), slice(max(0, j - BESIDE), j + BESIDE + 1))
     patch = open_patch(contest, start, box)
-    dead = judge_patch(contest, patch, start.grid[box], start.origin, start.dark)
-    if dead is None or start.dark is None:
+    dead = judge_patch(contest, patch, as_it_was(start))
+    if dead is None:
         return start
     here = np.zeros(start.dark.shape, bool)
     here[i, j] = True
     lit = start.dark & ~here
     best, best_score = start, even_objective(dead)
     for grid in (start.grid, fill_holes(start.grid, here), _pull_in(start.grid, i, j)):
-        tried = judge_patch(contest, patch, grid[box], start.origin, lit if lit.any() else None)
+        tried = judge_patch(contest, patch, Candidate(grid, start.origin, lit))
         if tried is not None and even_objective(tried) < best_score:
             best, best_score = tried, even_objective(tried)
     return best

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import GAIN, Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.patches import BESIDE, Box, judge_patch, open_patch
+from napari_petlut.analysis.lattice.fitting.patches import BESIDE, Box, as_it_was, judge_patch, open_patch
 from napari_petlut.analysis.lattice.grids import regions
 from napari_petlut.analysis.lattice.proposing.chains import (
     Chain,
@@ -44,8 +45,8 @@ def mend_best(contest: Contest) -> None:
     before = contest.best
     better, rivals = mend_chains(contest, before)
     if better is not before:
-        contest.budget = max(contest.budget, 1)
-        contest.judge(better.grid, better.origin, better.dark, to_the_end=True)
+        contest.budget.raise_to(1)
+        contest.judge(Candidate(better.grid, better.origin, better.dark, Gate.NONE))
     score = contest.best.score
     contest.pool += [replace(rival, score=score + rival.score) for rival in rivals]
 
@@ -70,7 +71,7 @@ def mend_chains(
         before = start
         told = chain_signs(contest, start)
         for region in doubtful_boxes(doubt_map(contest, start)):
-            contest.stop_if_cancelled()
+            contest.budget.stop_if_cancelled()
             for axis in (0, 1):
                 if budget <= 0:
                     return start, rivals
@@ -78,7 +79,7 @@ def mend_chains(
                 if not moves:
                     continue
                 box = _surroundings(region, moves, start.grid.shape[:2])
-                here = np.round(start.grid[box] / (SAME_PLACE * contest.ready.pitch)).tobytes()
+                here = np.round(start.grid[box] / (SAME_PLACE * contest.scene.ready.pitch)).tobytes()
                 if (str(box), here) in tried:
                     continue
                 tried.add((str(box), here))
@@ -128,13 +129,12 @@ def _best_chain(
 ) -> Hypothesis:
     """Return the best lattice that chains make, `start` where none is better; add close ones to `rivals`."""
     patch = open_patch(contest, start, box)
-    same = judge_patch(contest, patch, start.grid[box], start.origin, start.dark)
+    same = judge_patch(contest, patch, as_it_was(start))
     if same is None:
         return start
     best = same
     for move in moves:
-        grid, dark = move_chain(contest, start, move, told.level)
-        tried = judge_patch(contest, patch, grid[box], "a chain of crystals moved by one", dark)
+        tried = judge_patch(contest, patch, move_chain(contest, start, move, told.level))
         if tried is None:
             continue
         behind = tried.score - same.score

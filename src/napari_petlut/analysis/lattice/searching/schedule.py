@@ -8,12 +8,13 @@ name, to see what it is worth: ``search(contest, without={"swirls"})``; `STEPS` 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import GAIN, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.fitting.patches import Sieve
-from napari_petlut.analysis.lattice.grids import BoolArray, dead_lines
+from napari_petlut.analysis.lattice.grids import dead_lines
 from napari_petlut.analysis.lattice.proposing.lines import line_moves, shift_moves
 from napari_petlut.analysis.lattice.proposing.regions import fusion_moves, repair_moves, slip_moves
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, put_on_ridges
@@ -34,7 +35,6 @@ from napari_petlut.analysis.lattice.searching.starting import (
 )
 from napari_petlut.analysis.lattice.sureness.gates import DOUBTFUL, is_clear, mean_doubt
 from napari_petlut.errors import ParameterError
-from napari_petlut.model import FloatArray
 
 LARGEST_EFFORT = 60_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
@@ -51,8 +51,6 @@ AGAIN_FITS = 60
 """Most mixtures of the moves from a lattice that only the phases have found."""
 ROUND_FITS = 25
 """Mixtures for the round of moves from a lattice with a dead line that wins."""
-
-Moves = Iterable[tuple[FloatArray, str, BoolArray | None]]
 
 
 @dataclass(eq=False)
@@ -140,10 +138,10 @@ def search(
     unknown = sorted(set(without) - set(STEPS))
     if unknown:
         raise ParameterError(f"the search has no step {unknown[0]!r}; it has {', '.join(STEPS)}")
-    contest.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
-    under_way = Search(contest, contest.budget, frozenset(without))
+    contest.budget.effort = Effort(max(LEAST_EFFORT, LARGEST_EFFORT // len(contest.geometry)))
+    under_way = Search(contest, contest.budget.fits, frozenset(without))
     for stage in SCHEDULE:
-        contest.budget = max(contest.budget, stage.budget(under_way))
+        contest.budget.raise_to(stage.budget(under_way))
         if under_way.uses(stage.name) and stage.gate(under_way):
             stage.run(under_way)
             progress(stage.done)
@@ -169,7 +167,7 @@ def _a_round(_: Search) -> int:
 
 
 def _has_prior(search: Search) -> bool:
-    return search.contest.expected is not None
+    return search.contest.wishes.has_prior
 
 
 def _nothing_fits(search: Search) -> bool:
@@ -181,12 +179,11 @@ def _doubtful(search: Search) -> bool:
 
 
 def _doubtful_still(search: Search) -> bool:
-    return not search.contest.spent and _doubtful(search)
+    return not search.contest.budget.spent and _doubtful(search)
 
 
 def _has_dead_line(search: Search) -> bool:
-    dark = search.contest.best.dark
-    return dark is not None and bool(dead_lines(dark))
+    return bool(dead_lines(search.contest.best.dark))
 
 
 def start_from_prior(search: Search) -> None:
@@ -197,7 +194,7 @@ def start_from_prior(search: Search) -> None:
 def start_from_spots(search: Search) -> None:
     """Join the spots to a grid; a complete one ends the search, where nobody wishes anything else."""
     complete = judge_spot_grid(search.contest)
-    search.over = complete and search.contest.expected is None and search.contest.pinned is None
+    search.over = complete and not search.contest.wishes.more_than_size
 
 
 def start_from_waves(search: Search) -> None:
@@ -232,13 +229,14 @@ def do_rounds(search: Search) -> None:
     """Do rounds of moves until none helps."""
     contest = search.contest
     for _ in range(ROUNDS):
-        if contest.spent or is_clear(contest):
+        if contest.budget.spent or is_clear(contest):
             break
         before = contest.best
         do_round(search)
         if contest.best.score > before.score - GAIN:
             break
-        contest.judge(put_on_ridges(contest, contest.best.grid, LOCK_WEIGHTS[1:]), contest.best.origin)
+        put = put_on_ridges(contest, contest.best.grid, LOCK_WEIGHTS[1:])
+        contest.judge(Candidate(put, contest.best.origin))
         shift_by_one_line(search)
         swirl_best(search)
 
@@ -252,7 +250,7 @@ def look_again(search: Search) -> None:
         follow_phases(contest)
     if contest.best is not before:
         shift_by_one_line(search)
-        contest.budget = max(contest.budget, min(search.fits, AGAIN_FITS))
+        contest.budget.raise_to(min(search.fits, AGAIN_FITS))
         do_rounds(search)
 
 
@@ -271,25 +269,19 @@ def do_round(search: Search) -> None:
     for name, propose, most in ROUND:
         if search.uses(name):
             contest = search.contest
-            _try_as_patches(contest, islice(propose(contest, contest.best), most))
-    if search.uses("lines traced anew"):
-        _try(search.contest, line_moves(search.contest, search.contest.best))
+            judge_all(contest, islice(propose(contest, contest.best), most))
 
 
 def swirl_best(search: Search) -> None:
     """Judge the best lattice turned in its middle and put onto the ridges there."""
     if search.uses("swirls"):
-        _try(search.contest, swirl_moves(search.contest, search.contest.best))
+        judge_all(search.contest, swirl_moves(search.contest, search.contest.best))
 
 
 def shift_by_one_line(search: Search) -> None:
-    """Judge the best lattice with all its lines shifted by one.
-
-    That is the most dangerous mistake, so that its evidence is always weighed to the end.
-    """
+    """Judge the best lattice with all its lines shifted by one."""
     if search.uses("shifts by one line"):
-        for grid, origin in shift_moves(search.contest, search.contest.best):
-            search.contest.judge(grid, origin, to_the_end=True)
+        judge_all(search.contest, shift_moves(search.contest, search.contest.best))
 
 
 def mend_by_chains(search: Search) -> None:
@@ -307,31 +299,33 @@ def revive_dark_crystals(search: Search) -> None:
     search.winner = revive_crystals(search.contest, search.best)
 
 
-def _try(contest: Contest, moves: Iterable[tuple[FloatArray, str]]) -> None:
-    """Judge the lattices that moves make."""
-    for grid, origin in moves:
-        if contest.spent:
-            return
-        contest.judge(grid, origin)
+def judge_all(contest: Contest, candidates: Iterable[Candidate]) -> None:
+    """Judge candidates made from the best lattice, each through its gate.
 
-
-def _try_as_patches(contest: Contest, moves: Moves) -> None:
-    """Judge the lattices of moves that are worth it as patches."""
+    Those that pass as patches are put onto the ridges where nothing in them is dark.
+    """
     sieve = Sieve(contest, contest.best)
-    for grid, origin, dark in moves:
-        if contest.spent:
+    for candidate in candidates:
+        if candidate.gate is Gate.PATCH:
+            if contest.budget.spent:
+                return
+            if not sieve.passes(candidate):
+                continue
+            if not candidate.dark.any():
+                grid = put_on_ridges(contest, candidate.grid, LOCK_WEIGHTS[1:])
+                candidate = replace(candidate, grid=grid)
+        elif candidate.gate is Gate.HALFWAY and contest.budget.spent:
             return
-        if sieve.passes(grid, dark):
-            put = grid if dark is not None else put_on_ridges(contest, grid, LOCK_WEIGHTS[1:])
-            contest.judge(put, origin, dark)
+        contest.judge(candidate)
 
 
-ROUND: tuple[tuple[str, Callable[[Contest, Hypothesis], Moves], int | None], ...] = (
+ROUND: tuple[tuple[str, Callable[[Contest, Hypothesis], Iterable[Candidate]], int | None], ...] = (
     ("slips of regions", slip_moves, None),
     ("bad patches solved again", repair_moves, REPAIRS),
     ("regions of competitors", fusion_moves, FUSIONS),
+    ("lines traced anew", line_moves, None),
 )
-"""The moves of a round that are tried as patches first: name, who makes them, and how many are tried."""
+"""The moves of a round: name, who makes them, and how many are tried."""
 
 SCHEDULE = (
     Stage("prior", start_from_prior, _has_prior, _what_is_left, 0.1),
@@ -354,7 +348,6 @@ STEPS = (
     *(stage.name for stage in SCHEDULE),
     *(name for name, _, _ in ROUND),
     "further windows",
-    "lines traced anew",
     "shifts by one line",
     "swirls",
     "phases",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import folded_cells, node_distance
 from napari_petlut.analysis.lattice.numbering.matching import (
@@ -26,34 +27,33 @@ block is clear. Narrow ones see noise, wide ones miss swirls."""
 
 def judge_prior(contest: Contest) -> None:
     """Judge the lattice of a block of the same design, as it is and put onto the ridges."""
-    assert contest.expected is not None
-    contest.judge(contest.expected, "the prior lattice")
-    contest.judge(put_on_ridges(contest, contest.expected), "the prior lattice, put onto the ridges")
+    prior = contest.wishes.prior
+    contest.judge(Candidate(prior, "the prior lattice"))
+    contest.judge(Candidate(put_on_ridges(contest, prior), "the prior lattice, put onto the ridges"))
 
 
 def judge_spot_grid(contest: Contest) -> bool:
     """Judge the spots joined to a grid where that has hardly a hole; return whether it is complete."""
-    match = best_match(contest.spots, contest.geometry) if len(contest.spots) >= 4 else None
+    match = best_match(contest.scene.spots, contest.geometry) if len(contest.scene.spots) >= 4 else None
     if match is None:
         return False
     if is_complete(match, contest):
-        contest.judge(match.grid, "spots joined to a grid")
+        contest.judge(Candidate(match.grid, "spots joined to a grid"))
         return True
     if (match.owner >= 0).mean() >= MOSTLY:
-        contest.judge(match.grid, "spots joined to a grid, its holes filled")
+        contest.judge(Candidate(match.grid, "spots joined to a grid, its holes filled"))
     return False
 
 
 def is_complete(match: GridMatch, contest: Contest) -> bool:
     """Whether every crystal has its spot, hardly any spot is left over, and no lines cross."""
     n = len(contest.geometry)
-    stray = len(contest.spots) - n
+    stray = len(contest.scene.spots) - n
     if not (match.owner >= 0).all():
         return False
-    if contest.strength is not None:
-        used = contest.strength[match.owner.ravel()]
-        if used.min() < WEAKEST * np.median(used):
-            return False
+    used = contest.scene.strength[match.owner.ravel()]
+    if used.min() < WEAKEST * np.median(used):
+        return False
     return bool(match.outside == 0 and stray <= STRAY * n and not folded_cells(match.grid).any())
 
 
@@ -74,13 +74,14 @@ def follow_waves(contest: Contest, *, further: bool = True) -> Iterator[bool]:
     start = spread_evenly(contest)
     seen: Hypothesis | None = None
     for window in WINDOWS if further else WINDOWS[:1]:
-        new = contest.judge(put_on_waves(contest, start, window), "lines put where their waves are")
+        put = put_on_waves(contest, start, window)
+        new = contest.judge(Candidate(put, "lines put where their waves are"))
         if new is not None:
-            contest.judge(put_on_ridges(contest, new.grid, LOCK_WEIGHTS[1:]), new.origin)
+            contest.judge(Candidate(put_on_ridges(contest, new.grid, LOCK_WEIGHTS[1:]), new.origin))
         yield new is None or (seen is not None and bool(node_distance(new.grid, seen.grid).max() < SAME))
         seen = new
 
 
 def judge_even_counts(contest: Contest) -> None:
     """Judge the evenly spread counts as they are."""
-    contest.judge(spread_evenly(contest), "counts spread evenly", to_the_end=True)
+    contest.judge(Candidate(spread_evenly(contest), "counts spread evenly", gate=Gate.NONE))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.candidate import Candidate
+from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit, MixtureSchedule
 from napari_petlut.analysis.lattice.fitting.objective import TERMS, terms
 from napari_petlut.analysis.lattice.numbering.matching import MOSTLY, best_match
@@ -15,15 +16,17 @@ from napari_petlut.analysis.lattice.proposing.even_counts import spread_counts
 from napari_petlut.analysis.lattice.proposing.ridges import put_on_ridges
 from napari_petlut.analysis.lattice.proposing.waves import WINDOW, put_on_waves
 from napari_petlut.analysis.lattice.seeing.preparing import PITCH_FACTOR, PreparedMap
+from napari_petlut.analysis.lattice.seeing.scene import Scene
 from napari_petlut.analysis.lattice.seeing.spots import find_significant_spots, own_spots
 from napari_petlut.analysis.lattice.sizes.layers import SIGNIFICANCE, Layer
+from napari_petlut.analysis.lattice.wishes import Wishes
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.grids import fill_holes
 from napari_petlut.model import FloatArray
 
 SIZE_FITS = 3
 """Mixtures fitted for one size besides those from hints."""
-SIZE_SCHEDULE = MixtureSchedule(iterations=12, stiffness_start=0.15, stiffness_end=0.02)
+SIZE_SCHEDULE = MixtureSchedule(iterations=12, stiffness_start=0.15, stiffness_end=0.02, halos=False)
 """Many sizes are tried: each is fitted in few iterations, that leave a wrong size little time to bend."""
 MATCHED = 150
 """In arrays with at most so many crystals the spots are also joined to a grid; in larger ones it takes long
@@ -75,7 +78,7 @@ SURENESS_COEFFICIENTS = np.array([3.722, 0.4971, -8.8341, -7.6238, 0.7115, 0.508
 
 
 def quick_lattice(
-    ready: PreparedMap,
+    scene: Scene,
     geometry: BlockGeometry,
     hints: Sequence[FloatArray],
     spots: FloatArray,
@@ -86,7 +89,7 @@ def quick_lattice(
 
     Parameters
     ----------
-    ready : PreparedMap
+    scene : Scene
         The same one for all sizes that are compared.
     geometry : BlockGeometry
     hints : sequence of ndarray of float64, shape (rows, cols, 2)
@@ -96,20 +99,20 @@ def quick_lattice(
     waves : bool
         Whether lattices of larger arrays follow the waves of their lines: right more often, and slower.
     """
-    contest = Contest(ready, geometry, SIZE_FITS + len(hints), spots, halos=False, schedule=SIZE_SCHEDULE)
+    contest = Contest(scene, Wishes(geometry), Budget(SIZE_FITS + len(hints)), SIZE_SCHEDULE)
     for grid in hints:
-        contest.judge(grid, "a hint")
+        contest.judge(Candidate(grid, "a hint"))
     if len(geometry) <= MATCHED and len(spots) >= 4:
         match = best_match(spots, geometry)
         if match is not None and (match.owner >= 0).mean() >= MOSTLY:
-            contest.judge(match.grid, "spots joined to a grid")
-    start = spread_counts(ready, geometry, ready.pitch).grid
+            contest.judge(Candidate(match.grid, "spots joined to a grid"))
+    start = spread_counts(scene.ready, geometry, scene.ready.pitch).grid
     if waves and len(geometry) > MATCHED:
-        contest.judge(put_on_waves(contest, start, WINDOW), "lines put where their waves are")
+        contest.judge(Candidate(put_on_waves(contest, start, WINDOW), "lines put where their waves are"))
     else:
-        contest.judge(put_on_ridges(contest, start), "counts spread evenly")
+        contest.judge(Candidate(put_on_ridges(contest, start), "counts spread evenly"))
     if contest.pool:
-        contest.judge(put_on_ridges(contest, contest.best.grid), "put onto the ridges")
+        contest.judge(Candidate(put_on_ridges(contest, contest.best.grid), "put onto the ridges"))
     return contest.best if contest.pool else None
 
 

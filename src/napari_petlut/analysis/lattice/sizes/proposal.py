@@ -11,7 +11,8 @@ import numpy.typing as npt
 from napari_petlut.analysis.lattice.fitting.contest import Hypothesis
 from napari_petlut.analysis.lattice.grids import folded_cells
 from napari_petlut.analysis.lattice.numbering.matching import STRAY, WEAKEST, best_match
-from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap, prepare_map
+from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
+from napari_petlut.analysis.lattice.seeing.scene import Scene
 from napari_petlut.analysis.lattice.sizes.evidence import (
     SUGGESTION_BIAS,
     fill_widest_gap,
@@ -86,7 +87,8 @@ class Comparison:
 
     Parameters
     ----------
-    ready : PreparedMap
+    scene : Scene
+        The same one for all sizes; every size has spots of its own scale.
     layers : sequence of Layer
     complete : BlockGeometry or None
         Size of which the spots of a layer form a complete grid.
@@ -96,7 +98,7 @@ class Comparison:
         See `quick_lattice`.
     """
 
-    ready: PreparedMap
+    scene: Scene
     layers: Sequence[Layer]
     complete: BlockGeometry | None
     shift: FloatArray
@@ -107,8 +109,8 @@ class Comparison:
         """Return the logarithm of how plausible a size is against the others."""
         if shape not in self.known:
             geometry = BlockGeometry(*shape)
-            spots = own_scale_spots(self.ready, geometry)
-            lattice = quick_lattice(self.ready, geometry, self._hints(shape), spots, waves=self.waves)
+            spots = own_scale_spots(self.scene.ready, geometry)
+            lattice = quick_lattice(self.scene, geometry, self._hints(shape), spots, waves=self.waves)
             self.known[shape] = (
                 None
                 if lattice is None
@@ -180,7 +182,8 @@ def compare(counts: FloatArray, also: Sequence[Shape] = (), *, quick: bool = Fal
     starts = list(dict.fromkeys([*also, *whole, *(nearest_size(layer.suggested) for layer in weighty)]))
     starts = starts[: STARTS + len(also)]
     ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
-    comparison = Comparison(ready, layers, complete, rough.origin - ready.origin, waves=not quick)
+    scene = Scene(ready, np.empty((0, 2)), np.empty(0))
+    comparison = Comparison(scene, layers, complete, rough.origin - ready.origin, waves=not quick)
     # Small ones first: their gaps are hints for those with a line more.
     starts.sort()
     starts.sort(key=comparison.plausibility, reverse=True)

@@ -127,7 +127,7 @@ def resolutions(fit: MixtureFit) -> tuple[FloatArray, FloatArray]:
 
 def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
     """Return the largest relative misfit beyond noise in the cell of each crystal."""
-    scene = contest.scene
+    scene = contest.scene.binned
     width = 0.35 * scene.pitch
     off = ndimage.gaussian_filter(scene.counts - fit.model, width)
     level = np.maximum(ndimage.gaussian_filter(fit.model, width), 1e-9)
@@ -198,7 +198,7 @@ def regularity_features(best: Hypothesis) -> Features:
     spacing, bend = nearest_spacing(grid), sharpest_bends(grid)
     inconsistency, rough = inconsistencies(grid), unevenness(weight)
     weakest, strongest = odd_lines(weight)
-    dead = 0 if best.dark is None else len(dead_lines(best.dark))
+    dead = len(dead_lines(best.dark))
     judged = dict(zip(TERMS, terms(best.fit, best.dark), strict=True))
     return {
         "badness": bad,
@@ -224,7 +224,7 @@ def regularity_features(best: Hypothesis) -> Features:
 
 def spot_features(contest: Contest, grid: FloatArray) -> Features:
     """Return what the spots say: crystals without one, spots without a crystal."""
-    distance, own = own_spots(grid, contest.spots)
+    distance, own = own_spots(grid, contest.scene.spots)
     stray = stray_spots(contest, grid)
     no_spot = ~own * 1.0
     return {
@@ -242,7 +242,7 @@ def spot_features(contest: Contest, grid: FloatArray) -> Features:
 
 def fit_features(contest: Contest, best: Hypothesis) -> Features:
     """Return how well the lattice explains the map."""
-    fit, counts = best.fit, contest.scene.counts
+    fit, counts = best.fit, contest.scene.binned.counts
     noise = 0.5 * counts.size / max(float(counts.sum()), 1.0)
     log_deviance = np.log(max(fit.deviance, 1e-9))
     return {
@@ -266,9 +266,9 @@ def stray_spots(contest: Contest, grid: FloatArray) -> FloatArray:
     Strengths are shares of that of strong spots, each one at most.
     """
     flat = np.zeros(grid.shape[0] * grid.shape[1])
-    nearest, far = nobodys_spots(grid, contest.spots)
+    nearest, far = nobodys_spots(grid, contest.scene.spots)
     if len(nearest):
-        strength = np.ones(len(nearest)) if contest.strength is None else contest.strength
+        strength = contest.scene.strength
         share = np.minimum(strength / max(float(np.percentile(strength, 90)), 1e-9), 1.0)
         np.add.at(flat, nearest[far], share[far])  # several may be beside one crystal
     return np.minimum(flat, MOST_STRAY).reshape(grid.shape[:2])

@@ -13,9 +13,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
-from napari_petlut.analysis.lattice.fitting.contest import BRIGHTNESS_BLUR, Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit, MixtureMap
+from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
 from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, nearest_spacing
+from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
+from napari_petlut.analysis.lattice.seeing.scene import BRIGHTNESS_BLUR
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
 from napari_petlut.analysis.lattice.sureness.merged import (
     merged_partners,
@@ -62,7 +64,7 @@ peaks of a crystal as bright as those around, how bright its neighbours are, its
 median, and how likely it shares a neighbour's spot. Of the block: how uneven its crystals are."""
 
 
-def own_light(scene: MixtureMap, fit: MixtureFit, which: BoolArray) -> tuple[FloatArray, FloatArray]:
+def own_light(scene: BinnedMap, fit: MixtureFit, which: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Return the counts of single crystals that have the shape of a spot, and their standard errors.
 
     Everything else that the fit explains is taken off the map; what is left around the crystal is its spot
@@ -70,7 +72,7 @@ def own_light(scene: MixtureMap, fit: MixtureFit, which: BoolArray) -> tuple[Flo
 
     Parameters
     ----------
-    scene : MixtureMap
+    scene : BinnedMap
     fit : MixtureFit
     which : ndarray of bool, shape (rows, cols)
         Crystals to look at.
@@ -125,12 +127,12 @@ def centre_light(contest: Contest, fit: MixtureFit, level: FloatArray) -> tuple[
     excess, rest : ndarray of float64, shape (rows, cols)
         In heights of the peak that such a crystal would have.
     """
-    scene = contest.scene
+    scene = contest.scene.binned
     blur = BRIGHTNESS_BLUR * scene.pitch
     at = np.moveaxis(scene.to_bins(fit.grid), -1, 0)
     seen, model = (
         map_coordinates(counts, at, order=1, mode="nearest")
-        for counts in (contest.blurred, gaussian_filter(fit.model, blur))
+        for counts in (contest.scene.blurred, gaussian_filter(fit.model, blur))
     )
     v0, v01, v1 = np.moveaxis(fit.covariance, -1, 0)
     # A Gaussian that is blurred by another has the sum of both variances.
@@ -179,17 +181,16 @@ def block_unevenness(counts: FloatArray) -> tuple[float, float, float, float]:
 def dead_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, BoolArray]:
     """Return the features of every crystal, shape (rows, cols, len(FEATURES)), and which are looked at."""
     fit = best.fit
-    bright = relative_weight(contest.brightness(best.grid))
+    bright = relative_weight(contest.scene.brightness(best.grid))
     looked_at = bright < NOT_LOOKED_AT
     level = surrounding_weight(fit.weight)
-    bump, error = own_light(contest.scene, fit, looked_at)
+    bump, error = own_light(contest.scene.binned, fit, looked_at)
     counts = fit.weight / level
     block = block_unevenness(counts)
-    if best.dark is not None:
-        # They were given no counts in the fit, which is no evidence.
-        counts = np.where(best.dark, np.maximum(bump, 0.0) / level, counts)
+    # They were given no counts in the fit, which is no evidence.
+    counts = np.where(best.dark, np.maximum(bump, 0.0) / level, counts)
     cell = cell_areas(best.grid)
-    _, own = own_spots(best.grid, contest.spots)
+    _, own = own_spots(best.grid, contest.scene.spots)
     _, merged = merged_partners(fit.weight, best.grid, own)
     columns = [bright, counts, bump / level, bump / error, *centre_light(contest, fit, level)]
     columns += [*neighbour_light(bright), cell / max(float(np.median(cell)), 1e-9), merged]

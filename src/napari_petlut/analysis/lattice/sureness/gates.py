@@ -24,7 +24,7 @@ def mean_doubt(contest: Contest) -> float:
 
 def is_clear(contest: Contest) -> bool:
     """Whether the best lattice is so sure that further moves are not worth their time."""
-    if contest.best.dark is not None or doubt_map(contest, contest.best).max() > CLEAR_DOUBT:
+    if contest.best.dark.any() or doubt_map(contest, contest.best).max() > CLEAR_DOUBT:
         return False
     sure = confidence(crystal_features(contest, contest.best))
     return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)

@@ -93,6 +93,6 @@ def badness(fit: MixtureFit) -> FloatArray:
 def doubt_map(contest: Contest, start: Hypothesis) -> FloatArray:
     """Return how doubtful each crystal's place is: badness, and no spot of its own."""
     bad = badness(start.fit)
-    _, own = own_spots(start.grid, contest.spots)
+    _, own = own_spots(start.grid, contest.scene.spots)
     bad = bad + SPOTLESS_BADNESS * ~own
     return np.maximum(bad, 1.2 * ndimage.gaussian_filter(bad, 0.8))
