@@ -25,6 +25,18 @@ def nearest_neighbours(points: FloatArray, number: int) -> tuple[FloatArray, Int
     return distance[keep].reshape(len(points), number), index[keep].reshape(len(points), number)
 
 
+def nearest_distances(points: FloatArray) -> FloatArray:
+    """Return the distance of each point (n, 2) to the nearest other, shape (n,); infinity for a lone point.
+
+    Examples
+    --------
+    >>> nearest_distances(np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 5.0]])).tolist()
+    [5.0, 1.0, 1.0]
+    """
+    distance, _ = nearest_neighbours(points, 1)
+    return distance[:, 0] if distance.shape[1] else np.full(len(points), np.inf)
+
+
 def local_pitch(points: npt.ArrayLike) -> FloatArray:
     """Return the mean distance of each peak to its two nearest peaks in pixels, shape (n,).
 

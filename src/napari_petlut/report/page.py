@@ -102,10 +102,9 @@ def _peak(contents: ReportContents, crystal: int, radius: float) -> _Peak:
 
 
 def _peaks(contents: ReportContents) -> list[_Peak]:
-    from scipy.spatial import KDTree
+    from napari_petlut.maps.neighbours import nearest_distances
 
-    positions = contents.lattice.positions
-    nearest = np.asarray(KDTree(positions).query(positions, k=2)[0])[:, 1]
+    nearest = nearest_distances(contents.lattice.positions)
     radii = np.round(np.clip(0.3 * nearest, 0.0, 0.22 * _pitch(contents)), 1).tolist()
     return [_peak(contents, crystal, radius) for crystal, radius in enumerate(radii)]
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from napari.layers import Points
 from napari.layers.base import ActionType
-from scipy.spatial import cKDTree
 
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
+from napari_petlut.maps.neighbours import nearest_distances
 from napari_petlut.model import Lattice, Peaks, PeakStatus
 from napari_petlut.plugin.layers._info import LayerKind, info, made_info
 
@@ -123,8 +123,8 @@ def ring_size(positions: npt.NDArray[np.float64]) -> float:
     """Return a diameter that leaves the rings of most neighbours apart, at most `PEAK_SIZE`."""
     if len(positions) < 2:
         return PEAK_SIZE
-    distance = np.asarray(cKDTree(positions).query(positions, k=2)[0])
-    return float(np.clip(_RING_SHARE * np.median(distance[:, 1]), _SMALLEST_RING, PEAK_SIZE))
+    typical = np.median(nearest_distances(positions))
+    return float(np.clip(_RING_SHARE * typical, _SMALLEST_RING, PEAK_SIZE))
 
 
 PEAK_STYLE: dict[str, Any] = {

@@ -14,6 +14,7 @@ from napari_petlut.analysis.lattice.proposing.even_counts import spread_counts
 from napari_petlut.analysis.lattice.seeing.preparing import PreparedMap
 from napari_petlut.analysis.lattice.seeing.spots import find_significant_spots
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.neighbours import nearest_distances
 from napari_petlut.model import FloatArray, IntArray
 
 CRYSTALS_PER_SIDE = (2.2, 3.1, 4.4, 6.2, 8.8, 12.5, 17.5, 25.0, 35.0)
@@ -116,7 +117,7 @@ def _grow_layer(spots: FloatArray) -> tuple[IntArray, float] | None:
     """Grow a grid over spots; return the spot at each of its nodes, and how well both fit each other."""
     if len(spots) < 4:
         return None
-    pitch = float(np.median(np.asarray(cKDTree(spots).query(spots, k=2)[0])[:, 1]))
+    pitch = float(np.median(nearest_distances(spots)))
     scaled = spots / max(pitch, 1e-9)
     tree = cKDTree(scaled)
     order = np.argsort(((scaled - np.median(scaled, axis=0)) ** 2).sum(1), kind="stable")
