@@ -237,9 +237,9 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:  # noqa: ANN401 - whatever typer has read
         with terminal.friendly_errors():
-            for name, group in groups.items():
-                given[name] = group.made({part: given.pop(part) for part in parts[name]})
-            command(**given)
+            # A group may have the name of an option in another one.
+            taken = {name: {part: given.pop(part) for part in names} for name, names in parts.items()}
+            command(**given, **{name: group.made(taken[name]) for name, group in groups.items()})
 
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}

@@ -74,27 +74,52 @@ class Reading:
 
     event_format: Annotated[
         Path | None,
-        typer.Option(metavar="TOML", help="Layout of the raw events, if not the lab's.", readable=False),
+        typer.Option(
+            metavar="FORMAT",
+            help="What raw events are like, if not the lab's: a preset's name, a .toml file, or the record "
+            "(.json) of a calibration.",
+            readable=False,
+        ),
+    ] = None
+    block: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Which block's events are used, where a file has several: 3, or 3,1 for two numbers.",
+        ),
     ] = None
 
     @property
     def layout(self) -> EventFormat:
         """How raw events are packed."""
-        from napari_petlut.formats.event_formats import load_event_format
-        from napari_petlut.model import EventFormat
+        from napari_petlut.workflow.sources import event_layout
 
-        return EventFormat() if self.event_format is None else load_event_format(self.event_format)
+        return event_layout(self.event_format, self.block_numbers)
+
+    @property
+    def block_numbers(self) -> tuple[int, ...] | None:
+        """The block of a scanner, None for all there are."""
+        if self.block is None:
+            return None
+        try:
+            return tuple(int(number) for number in self.block.split(","))
+        except ValueError:
+            raise ParameterError(
+                f"--block takes whole numbers such as 3 or 3,1, not {self.block!r}"
+            ) from None
 
     @property
     def files(self) -> list[Path]:
         """What is read to know it; never to be written over."""
-        return [] if self.event_format is None else [self.event_format]
+        # A preset is no file.
+        named = self.event_format is not None and self.event_format.suffix
+        return [self.event_format] if self.event_format is not None and named else []
 
     def hints(self, geometry: BlockGeometry | None = None) -> Hints:
         """Return what is told about a file; the crystal array is that of a LUT which does not tell it."""
         from napari_petlut.formats.identification import Hints
 
-        return Hints(self.layout, geometry=geometry)
+        return Hints(self.layout, geometry=geometry, block=self.block_numbers)
 
     def source(self, path: Path) -> IdentifiedFile:
         """Return a file of events or of a map, with what it is; a `FormatError` refuses all others."""
@@ -104,11 +129,11 @@ class Reading:
 
     def events(self, path: Path) -> IdentifiedFile:
         """Return a file of raw events, with what it is; a `FormatError` refuses all others."""
-        from napari_petlut.formats.identification import Content, identify
+        from napari_petlut.formats.identification import identify
+        from napari_petlut.workflow.sources import one_block
 
         file = identify(path, self.hints())
-        if file.content is not Content.EVENTS:
-            raise file.refusal("raw events")
+        one_block(file)
         return file
 
 

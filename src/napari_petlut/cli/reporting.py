@@ -123,6 +123,7 @@ def _contradicting(block: Block, window: dict[str, Any], given: _GivenLUT, readi
         "window": window["window"],
         "lut": given.lut,
         "event-format": reading.event_format,
+        "block": reading.block,
     }
     return [f"--{name}" for name, value in options.items() if value is not None]
 

@@ -86,7 +86,8 @@ def _recognise_named(look: Look) -> Iterator[Finding]:
                 _LAST_RESORT, why=f"expected {error.expected}, found {error.found}", tell=error.remedy
             )
         return
-    except ParameterError:
+    except ParameterError as error:
+        yield Finding(_LAST_RESORT, why="a table of events by its columns", tell=str(error))
         return
     if placement.plausible:
         yield Finding(CERTAIN, EventsFound(layout, placement))

@@ -24,6 +24,7 @@ _WELL_SPREAD = (300.0, 3000.0)
 _WANTED_CHANNEL = 1500.0
 _UNIT_RANGES = ((0.0, 1.0), (-1.0, 1.0))
 _FEWEST_VALUES = 8
+_FEWEST_LIT = 0.05
 
 
 def first_events(path: StrPath, fmt: EventFormat, rows: int = SAMPLE_ROWS) -> EventColumns:
@@ -78,6 +79,10 @@ def settled(path: StrPath, fmt: EventFormat) -> tuple[EventFormat, Placement]:
         axis=1,
     )
     random = source.container.binary and _random(events, source)
+    lit = energy > 0
+    if source.position.readout is not None and lit.mean() > _FEWEST_LIT:
+        # An event whose charges are all below the threshold is none.
+        shares, energy = shares[lit], energy[lit]
     return replace(fmt, source=source), placement_of(shares, energy, random=random)
 
 

@@ -200,6 +200,15 @@ def test_hits_with_positions_are_weighted_with_their_energy():
     assert energy.tolist() == [4.0]
 
 
+@pytest.mark.parametrize("rule", SAME_EVENTS)
+def test_an_event_without_signals_is_off_the_map(rule):
+    words = np.concatenate([WORDS[:50], np.zeros(3, np.uint32)])
+    events, fmt = SAME_EVENTS[rule](words)
+    found = flood_from_words([events], fmt)
+    np.testing.assert_array_equal(found.counts, flood_from_words([words], LAB).counts)
+    assert found.spectrum[0] >= 3
+
+
 def test_what_is_not_settled_or_of_another_form_is_refused():
     fmt = format_of(source_of(x_range=None))
     with pytest.raises(ParameterError, match="settle it"):

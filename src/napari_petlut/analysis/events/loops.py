@@ -218,7 +218,8 @@ def _locate(
             pixels[i] = side * side - 1
 
 
-@njit(cache=True, nogil=True)
+# Without the check for a division by zero: an event without signals has no place, and no error.
+@njit(cache=True, nogil=True, error_model="numpy")
 def locate_signals(
     signals: npt.NDArray[np.float64],
     sums: SignalRule,

@@ -104,9 +104,9 @@ def event_format(chosen: ReadingPreferences) -> EventFormat:
     FormatError
         If its file cannot be used.
     """
-    from napari_petlut.formats.event_formats import load_event_format
+    from napari_petlut.formats.event_formats import event_format as named
 
-    return load_event_format(chosen.event_format) if chosen.event_format.strip() else EventFormat()
+    return named(chosen.event_format.strip() or None)
 
 
 def open_events_now(file: IdentifiedFile) -> list[Layer]:

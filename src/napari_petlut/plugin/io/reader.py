@@ -96,12 +96,13 @@ def _read_one(path: Path) -> list[Layer]:
 
 def _open_events(file: IdentifiedFile) -> list[Layer]:
     """Count a small file at once, and a large one in the background."""
-    from napari_petlut.formats.events import event_count
+    from napari_petlut.formats.event_files import count_events
     from napari_petlut.plugin.io.counting_events import AT_ONCE_EVENTS, open_in_background
     from napari_petlut.plugin.io.opening import open_events_now
 
     viewer, layout = current_viewer(), file.found.layout
-    if viewer is None or event_count(file, layout) <= AT_ONCE_EVENTS:
+    # Hits that are still to be joined have some ten bytes each.
+    if viewer is None or (count_events(file, layout) or file.size // 10) <= AT_ONCE_EVENTS:
         return open_events_now(file)
     open_in_background(file.path, layout, viewer)
     return []
