@@ -20,8 +20,8 @@ class LatticeParameters:
         Crystals that are dead with more than this probability are marked missing, 0 to 1.
     max_hypotheses : int
         How many lattices may be fitted to a doubtful map before the search stops and says what stays open.
-        One that stays doubtful is searched along the phases of its lines and from another side, with about so
-        many each; all together end after about two seconds of a fast core for up to 32 x 32 crystals.
+        One that stays doubtful is searched once more along the phases of its lines, with at most so many
+        again; all together ends after about two seconds of a fast core for up to 32 x 32 crystals.
     max_alternatives : int
         How many competing lattices are kept for a person to choose from.
 

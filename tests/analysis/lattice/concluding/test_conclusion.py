@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from napari_petlut.analysis.lattice.concluding import limits
-from napari_petlut.analysis.lattice.concluding.alternatives import OPEN, alternatives, open_questions
+from napari_petlut.analysis.lattice.concluding.alternatives import OPEN_PART, alternatives, open_questions
 from napari_petlut.analysis.lattice.concluding.limits import (
     NOISE_CONFIDENCE,
     SURELY_DEAD,
@@ -34,8 +34,8 @@ def test_a_shift_of_the_whole_block_is_open_even_when_it_is_hardly_plausible():
 def test_another_corner_is_open_only_when_it_is_plausible():
     corner = GRID.copy()
     corner[:3, :3, 0] += 20.0
-    assert told([(corner, OPEN / 2)]) == []
-    assert len(told([(corner, OPEN)])) == 1
+    assert told([(corner, OPEN_PART / 2)]) == []
+    assert len(told([(corner, OPEN_PART)])) == 1
 
 
 def test_noise_and_shared_spots_leave_no_more_confidence_than_they_allow():

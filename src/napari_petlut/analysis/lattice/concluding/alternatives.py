@@ -16,7 +16,7 @@ RIVAL_MOST, RIVAL_HALF, RIVAL_WIDTH = 0.6, 0.035, 0.015
 """How plausible a rival lattice is against its distance in the objective: a logistic curve through simulated
 blocks. With a rival within 0.02 the winner was globally wrong in four blocks of five, within 0.02 to 0.05 in
 two of ten, beyond 0.15 in three of sixty."""
-OPEN = 0.05
+OPEN_PART = 0.05
 """A competitor of a part of the block is reported when it is at least this plausible."""
 WORTH_SHOWING = 0.01
 """A competitor is kept as an alternative when it is at least this plausible."""
@@ -100,7 +100,7 @@ def open_questions(shown: Sequence[LatticeAlternative], rivals: Rivals, best: Hy
     """Return in words which competitors leave a block open; those of the whole block always do."""
     notes = []
     for told, (rival, plausible) in zip(shown, rivals, strict=True):
-        if plausible >= OPEN:
+        if plausible >= OPEN_PART:
             words = "explains the map almost as well"
         elif (node_distance(rival.grid, best.grid) > SAME).mean() > WHOLE_BLOCK:
             words = "cannot be excluded"

@@ -25,7 +25,7 @@ BLUR_START = 0.02
 """First regularisation, in squared block sides; it is lowered geometrically to the final one."""
 REGULARISATION = 0.35
 """Final regularisation in pitches: smaller ones follow single spots."""
-STAGES, ROUNDS = 6, 12
+SINKHORN_STAGES, SINKHORN_ROUNDS = 6, 12
 """Regularisations, and Sinkhorn rounds at each."""
 TINY = 1e-40
 """Kernel values below this are zero: denormal numbers would make it a hundred times slower."""
@@ -95,12 +95,12 @@ def _sinkhorn(mass: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
     final = 2 * width**2
     source, target = np.zeros_like(even), np.zeros_like(even)
     kernel = left = right = even
-    for amount in np.geomspace(max(BLUR_START, final), final, STAGES):
+    for amount in np.geomspace(max(BLUR_START, final), final, SINKHORN_STAGES):
         kernel = np.exp(-distance / amount)
         kernel[kernel < TINY] = 0
         left = np.exp(np.minimum(source / amount, LARGEST_EXPONENT))
         right = np.exp(np.minimum(target / amount, LARGEST_EXPONENT))
-        for _ in range(ROUNDS):
+        for _ in range(SINKHORN_ROUNDS):
             right = even / np.maximum(kernel @ left @ kernel, 1e-290)
             left = mass / np.maximum(kernel @ right @ kernel, 1e-290)
         source = amount * np.log(np.maximum(left, 1e-290))

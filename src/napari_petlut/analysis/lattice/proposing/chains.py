@@ -19,6 +19,7 @@ from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import log_gaps
 from napari_petlut.analysis.lattice.proposing.dead_lines import OUTER_STEP
+from napari_petlut.analysis.lattice.proposing.regions import DARK
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight, surrounding_weight
 from napari_petlut.model import FloatArray
@@ -31,9 +32,6 @@ DOUBLE = 0.3
 """Log of the counts against those around from which a crystal may be two on one spot."""
 APART = 0.1
 """Distance from each other, in pitches, at which two crystals on one spot start."""
-DARK_PLACE = 0.35
-"""A crystal that is put in between others, where there is less than this share of the light around it, is
-taken for dead; beside the block it is always dark."""
 FAINTEST_SIGN, CLEAREST_SIGN = 0.05, 1.0
 """Least counts against those around, and the largest logarithm that a sign counts as."""
 GAP_ALONE, SPOTLESS, SPARE_SPOT = 0.5, 0.3, 0.5
@@ -168,7 +166,7 @@ def move_chain(contest: Contest, start: Hypothesis, move: Chain, level: FloatArr
     put_in = move.gap if move.out >= move.gap else move.gap - 1
     if 0 < move.gap < len(lines):
         bright = np.moveaxis(contest.scene.brightness(grid) / level, move.axis, 0)
-        unlit[put_in] = bright[put_in, move.across] < DARK_PLACE
+        unlit[put_in] = bright[put_in, move.across] < DARK
     return Candidate(grid, "a chain of crystals moved by one", dark)
 
 

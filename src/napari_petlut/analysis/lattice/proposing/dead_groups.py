@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate
-from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
+from napari_petlut.analysis.lattice.fitting.contest import SAME, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import BoolArray, node_distance, regions
 from napari_petlut.analysis.lattice.proposing.regions import DARK, dark_crystals
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
@@ -28,8 +28,6 @@ GROUPS = 6
 """Dark groups that are looked at, largest first."""
 LARGEST_GROUP = 0.3
 """Groups with more than this share of the crystals leave too few live lines to be placed by."""
-OUT_OF_PLACE = 0.4
-"""A group none of whose crystals would move by this, in local pitches, is where it belongs."""
 
 
 def group_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
@@ -44,7 +42,8 @@ def group_moves(contest: Contest, start: Hypothesis) -> Iterator[Candidate]:
             if not hole.any() or hole.mean() > LARGEST_GROUP or not spans(~hole):
                 continue
             grid = fill_holes(start.grid, hole)
-            if node_distance(grid, start.grid)[hole].max() < OUT_OF_PLACE:
+            # A group none of whose crystals would move is where it belongs.
+            if node_distance(grid, start.grid)[hole].max() < SAME:
                 continue
             dark = dark_crystals(contest, grid, hole)
             dark |= start.dark & ~hole

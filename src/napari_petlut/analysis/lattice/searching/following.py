@@ -10,7 +10,7 @@ from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.proposing.phases import phase_moves
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, put_on_ridges
 
-FOLLOWING_ROUNDS, STARTS = 3, 1
+FOLLOWING_ROUNDS, FOLLOWED_AT_ONCE = 3, 1
 """Most rounds, and lattices whose phases are followed in each."""
 PATIENCE = 1
 """Rounds without a gain after which it ends."""
@@ -57,7 +57,7 @@ def _follow(contest: Contest, start: Hypothesis) -> None:
 
 
 def unlike_lattices(
-    pool: list[Hypothesis], others: list[Hypothesis], limit: float, most: int = STARTS
+    pool: list[Hypothesis], others: list[Hypothesis], limit: float, most: int = FOLLOWED_AT_ONCE
 ) -> list[Hypothesis]:
     """Return the best lattices up to a score, `most` of them, that are unlike others and each other."""
     out: list[Hypothesis] = []

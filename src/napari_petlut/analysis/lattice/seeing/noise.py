@@ -21,7 +21,7 @@ WHOLE, ROUNDING = 1e-2, 1e-5
 rest."""
 LEAST = 1e-9
 """No bin of a map holds more events than one over this."""
-TABLE_END, TABLE_STEPS = 40.0, 300
+DEVIANCE_TABLE_END, DEVIANCE_TABLE_STEPS = 40.0, 300
 """Largest mean for which the expected deviance is summed exactly, and points of the table."""
 CORNER = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 """Mask that is blind to everything smooth. J. Immerkaer, Fast noise variance estimation, Computer Vision and
@@ -52,7 +52,7 @@ def expected_half_deviance(mean: FloatArray) -> FloatArray:
     """Return half the deviance that a Poisson count with this mean has on average.
 
     The sum over all counts ``k`` of their probability times ``k log(k / mean) - k + mean``; beyond
-    `TABLE_END` its expansion ``1/2 + 1 / (12 mean)``.
+    `DEVIANCE_TABLE_END` its expansion ``1/2 + 1 / (12 mean)``.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def expected_half_deviance(mean: FloatArray) -> FloatArray:
     ndarray of float64, the same shape
     """
     places, values = _deviance_table()
-    near = np.interp(np.log(np.clip(mean, 1e-4, TABLE_END)), places, values)
-    return np.where(mean < TABLE_END, near, 0.5 + 1 / (12 * np.maximum(mean, TABLE_END)))
+    near = np.interp(np.log(np.clip(mean, 1e-4, DEVIANCE_TABLE_END)), places, values)
+    return np.where(mean < DEVIANCE_TABLE_END, near, 0.5 + 1 / (12 * np.maximum(mean, DEVIANCE_TABLE_END)))
 
 
 @cache
 def _deviance_table() -> tuple[FloatArray, FloatArray]:
     """Return logs of means and the expected half-deviances there."""
-    mean = np.geomspace(1e-4, TABLE_END, TABLE_STEPS)[:, None]
-    k = np.arange(TABLE_END + 10 * np.sqrt(TABLE_END))
+    mean = np.geomspace(1e-4, DEVIANCE_TABLE_END, DEVIANCE_TABLE_STEPS)[:, None]
+    k = np.arange(DEVIANCE_TABLE_END + 10 * np.sqrt(DEVIANCE_TABLE_END))
     chance = np.exp(xlogy(k, mean) - mean - gammaln(k + 1))
     return np.log(mean[:, 0]), (chance * (xlogy(k, k / mean) - k + mean)).sum(axis=1)
 

@@ -33,7 +33,7 @@ MATCHED = 150
 and the spread counts are as good a start."""
 LINE_FLOOR = 0.05
 """A median line with a smaller share of the fullest one's counts counts as this empty."""
-LARGEST_GAP = float(np.log(3))
+WIDEST_RATIO = float(np.log(3))
 """Gaps beyond this ratio all count as equally wide."""
 WIDE_GAP = float(np.log(1.4))
 """From this ratio on a gap may hold a line without light: halfway, in the logarithm, to a gap of two."""
@@ -188,7 +188,7 @@ def line_gaps(grid: FloatArray, axis: int) -> FloatArray:
         return np.zeros(len(gap))
     beside = np.maximum(np.append(gap[1:], 0.0), np.append(0.0, gap[:-1]))
     ratio = np.log(np.maximum(gap, 1e-9) / np.maximum(beside, 1e-9))
-    return np.asarray(np.clip(ratio, -LARGEST_GAP, LARGEST_GAP))
+    return np.asarray(np.clip(ratio, -WIDEST_RATIO, WIDEST_RATIO))
 
 
 def widest_gap(grid: FloatArray) -> float:

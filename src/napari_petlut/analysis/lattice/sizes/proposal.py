@@ -31,7 +31,7 @@ from napari_petlut.model import FloatArray
 
 FIRST_GUESS = BlockGeometry(3, 3)
 """What a map is prepared for before anything is known: gaps between a few large spots are closed."""
-STARTS = 4
+SIZE_STARTS = 4
 """Sizes that layers suggest from which a better one is looked for."""
 WEIGHTY = 0.25
 """Layers with a smaller share of the weightiest one's weight suggest nothing."""
@@ -47,7 +47,7 @@ GOOD_SHARE = 0.6
 """Layers whose spots and grid fit each other at least this well are tried for a complete grid."""
 WORTH_SAYING = 0.02
 """Proposals less likely than this are left out."""
-OPEN = 0.8
+SETTLED_SIZE = 0.8
 """A first proposal less likely than this is called open."""
 RUNNERS_UP = 3
 """Other sizes that are named where it is open."""
@@ -180,7 +180,7 @@ def compare(counts: FloatArray, also: Sequence[Shape] = (), *, quick: bool = Fal
     whole = [complete.shape] if complete else []
     weighty = [layer for layer in layers if layer.weight >= WEIGHTY * layers[0].weight]
     starts = list(dict.fromkeys([*also, *whole, *(nearest_size(layer.suggested) for layer in weighty)]))
-    starts = starts[: STARTS + len(also)]
+    starts = starts[: SIZE_STARTS + len(also)]
     ready = prepare_map(counts, BlockGeometry(*max(starts, key=lambda s: s[0] * s[1])))
     scene = Scene(ready, np.empty((0, 2)), np.empty(0))
     comparison = Comparison(scene, layers, complete, rough.origin - ready.origin, waves=not quick)
@@ -283,7 +283,7 @@ def _reason(ranked: Sequence[tuple[BlockGeometry, float]], place: int, compariso
         reason = f"the spots form a complete grid of {size}"
     else:
         reason = f"a lattice of {size} explains the map best"
-    if sure >= OPEN:
+    if sure >= SETTLED_SIZE:
         return reason
     return f"{reason}, but it is open ({sure:.0%}){_others(ranked[1:])}"
 

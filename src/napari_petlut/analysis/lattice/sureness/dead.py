@@ -34,7 +34,7 @@ LIGHT_REACH, LEAST_REACH, FEWEST_BINS = 0.6, 1.6, 4
 bins in it: with fewer nothing is told apart."""
 FAINTEST_COUNTED = 0.02
 """Least counts, against those around, that unevenness is measured with."""
-DIM = (0.15, 0.6)
+DIM_LIGHT = (0.15, 0.6)
 """Counts against those around of a crystal that is neither dead nor as bright as others."""
 LIT = 0.5
 """Counts against those around from which a crystal counts as lit when the spread of the lit ones is taken."""
@@ -173,7 +173,7 @@ def block_unevenness(counts: FloatArray) -> tuple[float, float, float, float]:
     return (
         float(np.percentile(counts, FAINT_PERCENTILE)),
         float(np.median(apart)),
-        float(((counts > DIM[0]) & (counts < DIM[1])).mean()),
+        float(((counts > DIM_LIGHT[0]) & (counts < DIM_LIGHT[1])).mean()),
         float(lit.std()) if len(lit) else 0.0,
     )
 
