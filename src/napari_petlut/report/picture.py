@@ -146,6 +146,8 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
                     textcoords="offset points",
                     color=colour,
                     fontsize=size * 0.62,
+                    # All lie inside the map: hundreds of texts need no measuring to make room for them.
+                    in_layout=False,
                 )
     if len(lattice.extra):
         at = lattice.extra
@@ -186,12 +188,14 @@ def write_picture(path: Path, result: Calibration, *, overwrite: bool = False) -
         If the file exists and `overwrite` is off, or cannot be written.
     """
     from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     title = block_title(result.geometry, result.lattice, result.stem)
 
     def save(file: BinaryIO) -> None:
+        # Drawn once, by the canvas itself: saving a figure draws all of it twice, first for its layout only.
         # The default metadata names the drawing library's version and would change with it.
-        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
     # The same whatever a person has set up for their own figures.
     with style.context("default"):
