@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.model import FloatArray, LabelArray
 
 WindowArray = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ def spot_heights(covariance: FloatArray, weights: FloatArray) -> tuple[FloatArra
     return inverse / determinant[:, None], weights / (2 * np.pi * np.sqrt(determinant))
 
 
-@njit(cache=True)
+@inlined
 def start_row(
     amplitude: float, p00: float, p01: float, p11: float, d0: float, d1: float
 ) -> tuple[float, float]:
@@ -69,7 +69,7 @@ def start_row(
     return value, np.exp(-p01 * d0 - p11 * (d1 + 0.5))
 
 
-@njit(cache=True)
+@compiled()
 def add_spots(
     total: FloatArray, means: FloatArray, precision: FloatArray, amplitude: FloatArray, window: WindowArray
 ) -> None:
@@ -86,7 +86,7 @@ def add_spots(
                 step *= curve
 
 
-@njit(cache=True)
+@compiled()
 def spot_moments(
     ratio: FloatArray, means: FloatArray, precision: FloatArray, amplitude: FloatArray, window: WindowArray
 ) -> FloatArray:
@@ -119,7 +119,7 @@ def spot_moments(
     return moments
 
 
-@njit(cache=True)
+@compiled()
 def strongest_spot(
     labels: LabelArray,
     best: FloatArray,
@@ -143,7 +143,7 @@ def strongest_spot(
                 step *= curve
 
 
-@njit(cache=True)
+@compiled()
 def kept_mass(
     labels: LabelArray, ids: LabelArray, means: FloatArray, precision: FloatArray, window: WindowArray
 ) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -195,7 +195,8 @@ def write_picture(path: Path, result: Calibration, *, overwrite: bool = False) -
     def save(file: BinaryIO) -> None:
         # Drawn once, by the canvas itself: saving a figure draws all of it twice, first for its layout only.
         # The default metadata names the drawing library's version and would change with it.
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(file, metadata={"Software": None})
 
     # The same whatever a person has set up for their own figures.
     with style.context("default"):

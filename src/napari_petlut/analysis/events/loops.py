@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from napari_petlut.analysis.events.rule import PixelRule
 from napari_petlut.analysis.events.words import Counts, Words
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.maps.signals import SignalRule
 
 Rows = npt.NDArray[np.unsignedinteger]
@@ -29,7 +29,7 @@ _LOW_32 = np.uint64(0xFFFFFFFF)
 _PER_32_BITS = 2.0**-32
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def splitmix64(seed: np.uint64, index: np.uint64) -> np.uint64:
     """Return the `index`-th number of the SplitMix64 sequence of `seed`, both uint64.
 
@@ -42,7 +42,7 @@ def splitmix64(seed: np.uint64, index: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def bin_of(value: float, energy: float, edges: npt.NDArray[np.float64]) -> int:
     """Return the bin of the position ``(1 - value / energy) * edges[-1]``, or ``len(edges) - 1`` if outside.
 
@@ -61,7 +61,7 @@ def bin_of(value: float, energy: float, edges: npt.NDArray[np.float64]) -> int:
     return guess
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def fill_bin_table(
     first_energy: int, values: int, edges: npt.NDArray[np.float64], table: npt.NDArray[np.int16]
 ) -> None:
@@ -83,7 +83,7 @@ def fill_bin_table(
             table[row, value] = place
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_energies(words: Words, rule: PixelRule, spectrum: Counts) -> None:
     """Add events to `spectrum`; its last channel takes every energy above."""
     last_channel = np.int64(spectrum.size - 1)
@@ -91,7 +91,7 @@ def count_energies(words: Words, rule: PixelRule, spectrum: Counts) -> None:
         spectrum[min(np.int64((words[i] >> rule.energy_shift) & rule.energy_mask), last_channel)] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_flood(words: Words, first_index: int, rule: PixelRule, spectrum: Counts, counts: Counts) -> None:
     """Add events to `spectrum` and, by pixel, to `counts`; `first_index` is the place of ``words[0]``."""
     pixels, energies = np.empty(_STEP, np.int64), np.empty(_STEP, np.int64)
@@ -105,7 +105,7 @@ def count_flood(words: Words, first_index: int, rule: PixelRule, spectrum: Count
             counts[pixels[i]] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_crystal_spectra(
     words: Words, first_index: int, rule: PixelRule, lut: Rows, last_channel: int, spectra: Counts
 ) -> None:
@@ -120,7 +120,7 @@ def count_crystal_spectra(
             spectra[pixels[i], min(energies[i], last_channel)] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_crystal_windows(
     words: Words,
     first_index: int,
@@ -151,7 +151,7 @@ def count_crystal_windows(
             counts[pixels[i]] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def label_events(
     words: Words,
     first_index: int,
@@ -173,7 +173,7 @@ def label_events(
             crystals[start + i] = crystal if kept else -1
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _locate(
     words: Words,
     start: int,
@@ -219,7 +219,7 @@ def _locate(
 
 
 # Without the check for a division by zero: an event without signals has no place, and no error.
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def locate_signals(
     signals: npt.NDArray[np.float64],
     sums: SignalRule,
@@ -265,7 +265,7 @@ def locate_signals(
             words[start + i] = word | np.uint64(bin_between(y, y_edges))
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _add_weighted(
     signals: npt.NDArray[np.float64],
     start: int,
@@ -281,7 +281,7 @@ def _add_weighted(
                 total[i] += weight * signals[signal, start + i]
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def bin_between(position: float, edges: npt.NDArray[np.float64]) -> int:
     """Return the bin of a position among equally wide ones, ``len(edges) - 1`` if it is in none.
 

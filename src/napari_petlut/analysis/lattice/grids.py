@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import ndimage
 
+from napari_petlut.compiling import compiled
 from napari_petlut.maps.grids import ALONG, second_difference
 from napari_petlut.model import FloatArray
 
@@ -32,10 +32,11 @@ def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     return step[..., :2], step[..., 2:]
 
 
-@njit(cache=True)
 def median(values: FloatArray) -> float:
     """Return the median of a small array; `numpy.median` takes longer to begin than to end."""
-    return float(np.median(values))
+    ordered = np.sort(values, axis=None)
+    n = len(ordered)
+    return float(0.5 * (ordered[(n - 1) // 2] + ordered[n // 2]))
 
 
 def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
@@ -54,7 +55,7 @@ def node_distance(grid: FloatArray, other: FloatArray) -> FloatArray:
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _steps_and_areas(grid: FloatArray, step: FloatArray, area: FloatArray) -> None:
     """Fill `step` with the local steps down and right, (rows, cols, 4), and `area` with what they span."""
     rows, cols = area.shape
@@ -68,13 +69,13 @@ def _steps_and_areas(grid: FloatArray, step: FloatArray, area: FloatArray) -> No
             area[i, j] = abs(step[i, j, 0] * step[i, j, 3] - step[i, j, 1] * step[i, j, 2])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _offsets(grid: FloatArray, other: FloatArray, step: FloatArray, floor: float, out: FloatArray) -> None:
     """Fill `out` with the larger of the offsets of nodes along both steps; cells have at least an area."""
     rows, cols = out.shape
     for i in range(rows):
         for j in range(cols):
-            d0, d1, r0, r1 = step[i, j]
+            d0, d1, r0, r1 = step[i, j, 0], step[i, j, 1], step[i, j, 2], step[i, j, 3]
             det = d0 * r1 - d1 * r0
             if abs(det) < floor:
                 det = floor

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.model import FloatArray
 
 
-@njit(cache=True)
+@inlined
 def _bilinear(values: FloatArray, x0: float, x1: float) -> float:
     """Return the map between its pixel centres, NaN outside."""
     if not (0 <= x0 <= values.shape[0] - 1 and 0 <= x1 <= values.shape[1] - 1):
@@ -20,7 +20,7 @@ def _bilinear(values: FloatArray, x0: float, x1: float) -> float:
     return float(low * (1 - f0) + high * f0)
 
 
-@njit(cache=True)
+@compiled()
 def sample_profiles(
     values: FloatArray, start: FloatArray, stop: FloatArray, places: FloatArray, across: FloatArray
 ) -> FloatArray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.model import FloatArray, LabelArray
@@ -54,7 +54,10 @@ def nearest_peak_cells(
     if max_distance is not None and not max_distance > 0:
         raise ParameterError(f"max_distance must be positive, not {max_distance}; leave it out for no bound")
     bound = np.inf if max_distance is None else float(max_distance) ** 2
-    return _cells(int(shape[0]), int(shape[1]), points, ids, bound)
+    labels, none = np.empty((int(shape[0]), int(shape[1])), np.int32), np.empty((0, 2))
+    room = np.empty(len(points)), np.empty(len(points), np.int64)
+    _fill_tiles(labels, none, none, points, ids, bound, *room)
+    return labels
 
 
 def update_nearest_cells(
@@ -102,7 +105,8 @@ def update_nearest_cells(
     changed = np.ascontiguousarray(changed[np.isfinite(changed).all(axis=1)])
     unmoved = np.ascontiguousarray(new[same & np.isfinite(new).all(axis=1)])
     bound = np.inf if max_distance is None else float(max_distance) ** 2
-    _update_cells(labels, changed, unmoved, points, ids, bound)
+    room = np.empty(len(points)), np.empty(len(points), np.int64)
+    _fill_tiles(labels, changed, unmoved, points, ids, bound, *room)
 
 
 def usable_peaks(positions: npt.ArrayLike) -> tuple[FloatArray, LabelArray]:
@@ -122,7 +126,7 @@ def usable_peaks(positions: npt.ArrayLike) -> tuple[FloatArray, LabelArray]:
     return np.ascontiguousarray(points[ids]), ids.astype(np.int32)
 
 
-@njit(cache=True)
+@inlined
 def _tile_candidates(
     points: FloatArray,
     low0: float,
@@ -149,7 +153,7 @@ def _tile_candidates(
     return count
 
 
-@njit(cache=True)
+@inlined
 def _fill_tile(
     labels: LabelArray,
     start0: int,
@@ -176,37 +180,34 @@ def _fill_tile(
             labels[i, j] = winner if best <= bound else NO_CRYSTAL
 
 
-@njit(cache=True)
-def _cells(n0: int, n1: int, points: FloatArray, ids: LabelArray, bound: float) -> LabelArray:
-    labels = np.empty((n0, n1), np.int32)
-    least = np.empty(points.shape[0])
-    candidates = np.empty(points.shape[0], np.int64)
-    for start0 in range(0, n0, _TILE):
-        for start1 in range(0, n1, _TILE):
-            _fill_tile(labels, start0, start1, points, ids, bound, least, candidates)
-    return labels
-
-
-@njit(cache=True)
-def _update_cells(
+@compiled()
+def _fill_tiles(
     labels: LabelArray,
     changed: FloatArray,
     unmoved: FloatArray,
     points: FloatArray,
     ids: LabelArray,
     bound: float,
+    least: FloatArray,
+    candidates: npt.NDArray[np.int64],
 ) -> None:
-    least = np.empty(points.shape[0])
-    candidates = np.empty(points.shape[0], np.int64)
+    """Give the pixels of each tile to their nearest peaks, where a changed one reaches.
+
+    Everywhere if there is none.
+
+    `least` and `candidates` are room for one number per peak.
+    """
     for start0 in range(0, labels.shape[0], _TILE):
         high0 = min(start0 + _TILE, labels.shape[0]) - 1.0
         for start1 in range(0, labels.shape[1], _TILE):
             high1 = min(start1 + _TILE, labels.shape[1]) - 1.0
-            if _reaches(changed, unmoved, float(start0), high0, float(start1), high1):
+            if changed.shape[0] == 0 or _reaches(
+                changed, unmoved, float(start0), high0, float(start1), high1
+            ):
                 _fill_tile(labels, start0, start1, points, ids, bound, least, candidates)
 
 
-@njit(cache=True)
+@inlined
 def _reaches(
     changed: FloatArray, unmoved: FloatArray, low0: float, high0: float, low1: float, high1: float
 ) -> bool:

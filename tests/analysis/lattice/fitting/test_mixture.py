@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_petlut.analysis.lattice.fitting import loops, mixture
+from napari_petlut.analysis.lattice.fitting import iterating, loops, mixture
 from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 
 
@@ -12,7 +12,7 @@ def spots() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, cov, np.array([100.0, 250.0, 30.0])
 
 
-def plain_spot(mean, cov, weight, shape, end=loops.END_SQUARED):
+def plain_spot(mean, cov, weight, shape, end=iterating.END_SQUARED):
     """One Gaussian on pixel centres, cut where the fast code cuts it."""
     i, j = np.indices(shape, dtype=float)
     d = np.stack([i - mean[0], j - mean[1]], -1)
@@ -28,7 +28,7 @@ def test_expected_counts_and_moments_equal_their_plain_twins():
     shape = (22, 24)
     out, window = np.zeros(shape, np.float32), np.zeros((3, 400), np.float32)
     box = np.zeros((3, 4), np.int64)
-    loops.expected_counts(mean, cov, weight, window, box, out, loops.END_SQUARED)
+    loops.expected_counts(mean, cov, weight, window, box, out, iterating.END_SQUARED)
     each = [plain_spot(m, c, w, shape) for m, c, w in zip(mean, cov, weight, strict=True)]
     np.testing.assert_allclose(out, sum(each), rtol=1e-5, atol=1e-6)
     ratio = np.random.default_rng(1).random(shape, np.float32)
@@ -46,10 +46,10 @@ def test_the_banded_solver_equals_a_dense_one(n):
     rng = np.random.default_rng(n)
     diagonal, right = rng.random((n, 3)) + 0.1, rng.random((n, 3))
     bend = np.diff(np.eye(n), 2, axis=0) if n > 2 else np.zeros((0, n))
-    bands, force, out = loops.bend_bands(n), np.zeros((n, 3)), np.zeros((n, 3))
-    loops.bend_forces(right, bands, force)
-    np.testing.assert_allclose(force, bend.T @ bend @ right, atol=1e-12)
-    loops.solve_lines(diagonal, 0.7, bands, right, out)
+    bands, out = iterating.bend_bands(n), np.zeros((n, 3))
+    force = iterating.bend_forces(right.T, bands)
+    np.testing.assert_allclose(force.T, bend.T @ bend @ right, atol=1e-12)
+    loops.solve_lines(diagonal, 0.7, bands, right, out, np.zeros((n, 3)), np.zeros((n, 2, 3)))
     for k in range(3):
         system = np.diag(diagonal[:, k]) + 0.7 * bend.T @ bend
         np.testing.assert_allclose(out[:, k], np.linalg.solve(system, right[:, k]))
@@ -59,26 +59,25 @@ def test_tied_centres_come_to_rest_at_the_minimum_of_the_tied_problem():
     rng = np.random.default_rng(3)
     rows, cols, stiffness = 4, 5, 0.4
     wanted, evidence = rng.random((rows, cols, 2)), rng.random((rows, cols)) + 0.2
-    old, new = wanted.copy(), np.zeros_like(wanted)
+    old = wanted.copy()
     for _ in range(300):
-        loops.tie_centres(wanted, old, evidence, stiffness, new)
-        old = new.copy()
+        old = iterating.tie_centres(wanted, old, evidence, stiffness)
     bend0, bend1 = (np.diff(np.eye(n), 2, axis=0) for n in (rows, cols))
     along0, along1 = np.kron(bend0.T @ bend0, np.eye(cols)), np.kron(np.eye(rows), bend1.T @ bend1)
-    for axis, form in enumerate((along1 + loops.ALONG * along0, along0 + loops.ALONG * along1)):
+    for axis, form in enumerate((along1 + iterating.ALONG * along0, along0 + iterating.ALONG * along1)):
         system = np.diag(evidence.ravel()) + stiffness * form
         expected = np.linalg.solve(system, evidence.ravel() * wanted[..., axis].ravel())
         np.testing.assert_allclose(old[..., axis].ravel(), expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("core", [4.0, loops.CORE_SQUARED])
+@pytest.mark.parametrize("core", [4.0, iterating.CORE_SQUARED])
 def test_a_core_holds_the_share_and_the_variance_that_its_formulas_say(core):
     mean, cov = np.array([[30.0, 30.0]]), np.array([[40.0, 10.0, 30.0]])
     window, box = np.zeros((1, 3600), np.float32), np.zeros((1, 4), np.int64)
     out, found = np.zeros((61, 61), np.float32), np.zeros((1, 6))
     loops.expected_counts(mean, cov, np.array([1.0]), window, box, out, core)
     loops.moments(mean, window, box, np.ones_like(out), found)
-    share, variance = loops.core_moments(core)
+    share, variance = iterating.core_moments(core)
     assert found[0, 0] == pytest.approx(share, abs=0.01)
     np.testing.assert_allclose(found[0, 3:] / found[0, 0], variance * cov[0], rtol=0.02)
 
@@ -89,22 +88,34 @@ def test_halos_are_gaussians_as_wide_as_the_lattice_and_hold_the_counts_they_are
     flat = np.full((44, 46), 2.0, np.float32)
     limit, window = np.array([20.0, 20.0]), np.zeros((12, 2000), np.float32)
     box, out = np.zeros((12, 4), np.int64), np.zeros_like(flat)
-    loops.lay_halos(grid, weight, limit, flat, window, box, out)
-    cov = [loops.SPREAD_MIN + loops.HALO_SPREAD * 81, 0.0, loops.SPREAD_MIN + loops.HALO_SPREAD * 49]
+    iterating.lay_halos(grid, weight, limit, flat, window, box, out)
+    cov = [loops.SPREAD_MIN + iterating.HALO_SPREAD * 81, 0.0, loops.SPREAD_MIN + iterating.HALO_SPREAD * 49]
     plain = sum(
-        plain_spot(m, cov, w, flat.shape, loops.CORE_SQUARED)
+        plain_spot(m, cov, w, flat.shape, iterating.CORE_SQUARED)
         for m, w in zip(grid.reshape(-1, 2), weight.ravel(), strict=True)
     )
-    expected = (1 - loops.FLAT) * plain * flat.sum() / plain.sum() + loops.FLAT * flat
+    expected = (1 - iterating.FLAT) * plain * flat.sum() / plain.sum() + iterating.FLAT * flat
     np.testing.assert_allclose(out, expected, rtol=1e-4)
     assert loops.total(out) == pytest.approx(loops.total(flat), rel=1e-5)
     assert loops.total(flat) == 2 * 44 * 46
 
 
-def test_the_mean_of_neighbours_equals_scipy():
-    values, out = np.random.default_rng(0).random((5, 4, 2)), np.zeros((5, 4, 2))
-    loops.mean_of_neighbours(values, out)
-    np.testing.assert_allclose(out, ndimage.uniform_filter(values, (3, 3, 1), mode="nearest"))
+def test_spreads_lean_on_their_neighbourhood_and_stay_within_bounds():
+    rng = np.random.default_rng(0)
+    own, evidence, limit = rng.random((5, 4, 3)) + 0.2, rng.random((5, 4)) + 0.1, np.array([0.9, 0.8])
+    found = np.zeros((5, 4, 3))
+    loops.update_spread(own, evidence, limit, found)
+    weighted = np.concatenate([own * evidence[..., None], evidence[..., None]], axis=-1)
+    mean = ndimage.uniform_filter(weighted, (3, 3, 1), mode="nearest")
+    share = evidence[..., None] / (evidence[..., None] + loops.SPREAD_SHRINK)
+    plain = share * own + (1 - share) * mean[..., :3] / mean[..., 3:]
+    expected = np.clip(plain, [loops.SPREAD_MIN, -np.inf, loops.SPREAD_MIN], [limit[0], np.inf, limit[1]])
+    tilt = loops.TILT_MAX * np.sqrt(expected[..., 0] * expected[..., 2])
+    expected[..., 1] = np.clip(expected[..., 1], -tilt, tilt)
+    np.testing.assert_allclose(found, expected)
+    assert (found[..., 0] == loops.SPREAD_MIN).any()
+    assert (found[..., 0] == limit[0]).any()
+    assert (found[..., 1] == tilt).any()
 
 
 def test_the_share_of_the_background_equals_its_plain_twin():
@@ -119,11 +130,11 @@ def test_the_share_of_the_background_equals_its_plain_twin():
 
 def test_spots_are_drawn_alike_at_the_edge_and_inside():
     cov, weight = np.array([[3.0, 1.0, 2.0]]), np.array([50.0])
-    size = loops.window_size(3.0, 2.0, loops.END_SQUARED)
+    size = iterating.window_size(3.0, 2.0, iterating.END_SQUARED)
     for place in ([0.3, 0.2], [0.4, 10.6], [11.7, 0.1], [11.9, 10.9], [6.0, 5.5], [-9.0, 3.0]):
         out, window = np.zeros((12, 11), np.float32), np.zeros((1, size), np.float32)
         box = np.zeros((1, 4), np.int64)
-        loops.expected_counts(np.array([place]), cov, weight, window, box, out, loops.END_SQUARED)
+        loops.expected_counts(np.array([place]), cov, weight, window, box, out, iterating.END_SQUARED)
         plain = plain_spot(place, cov[0], 50.0, out.shape)
         np.testing.assert_allclose(out, plain, rtol=1e-5, atol=1e-6)
 

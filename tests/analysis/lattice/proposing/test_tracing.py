@@ -49,6 +49,15 @@ def test_tops_between_samples_are_those_of_the_parabola():
     assert (tracing._top(ridge, 0.0), tracing._top(ridge, 39.0)) == (0.0, 39.0)
 
 
+def placed(ridge, mass, wanted, gaps, anchor, weights):
+    """The places of all lines at one position, and their value."""
+    lines, samples = len(wanted), len(ridge)
+    room = (np.full((lines, samples), -1e18), np.zeros((lines, samples), np.int64), tracing.room_apart())
+    emptiness, out = weights[3] * tracing.mass_penalty(), np.zeros(lines)
+    best = tracing.place_lines(ridge, mass, wanted, gaps, anchor, weights, emptiness, *room, out)
+    return out, best
+
+
 def test_lines_are_placed_as_well_as_by_trying_everything():
     rng = np.random.default_rng(5)
     samples = (2 - 1 + 2 * MARGIN) * SAMPLES + 1
@@ -57,9 +66,7 @@ def test_lines_are_placed_as_well_as_by_trying_everything():
     anchor = (np.arange(2) + MARGIN) * float(SAMPLES)
     wanted, gaps = anchor + np.array([1.5, -2.0]), np.array([0.9])
     weights = np.array([0.05, 0.4, 0.8, 1.1])
-    table = (np.full((2, samples), -1e18), np.zeros((2, samples), np.int64))
-    out = np.zeros(2)
-    best = tracing.place_lines(ridge, mass, wanted, gaps, anchor, weights, tracing.mass_penalty(), table, out)
+    out, best = placed(ridge, mass, wanted, gaps, anchor, weights)
     reach = int(tracing.BAND * SAMPLES)
     choices = [range(int(w) - reach, int(w) + reach + 1) for w in wanted]
     low, high = max(2, int(tracing.MIN_GAP * SAMPLES)), int(tracing.MAX_GAP * SAMPLES)
@@ -82,9 +89,7 @@ def test_lines_are_placed_as_by_the_plain_twin(seed, lines, coupled):
     anchor = (np.arange(lines) + MARGIN) * float(SAMPLES)
     wanted, gaps = anchor + rng.normal(0, 3, lines), rng.uniform(0.5, 1.4, lines - 1)
     weights = np.array([0.05, 0.4 * coupled, 0.8, 1.1])
-    table = (np.full((lines, samples), -1e18), np.zeros((lines, samples), np.int64))
-    out = np.zeros(lines)
-    best = tracing.place_lines(ridge, mass, wanted, gaps, anchor, weights, tracing.mass_penalty(), table, out)
+    out, best = placed(ridge, mass, wanted, gaps, anchor, weights)
     places = [int(k) for k in out]
     centre, reach = (wanted, tracing.BAND) if coupled else (anchor, tracing.SEED_BAND)
     assert best == pytest.approx(value_of(places, ridge, mass, wanted, gaps, anchor, weights), abs=1e-9)

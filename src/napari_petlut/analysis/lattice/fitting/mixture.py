@@ -15,7 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from napari_petlut.analysis.lattice.fitting.loops import CORE_SQUARED, SPREAD_MIN, run_mixture
+from napari_petlut.analysis.lattice.fitting.iterating import CORE_SQUARED, run_mixture
+from napari_petlut.analysis.lattice.fitting.loops import SPREAD_MIN
 from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, median, steps, whole_mask
 from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.analysis.lattice.seeing.blurring import blur

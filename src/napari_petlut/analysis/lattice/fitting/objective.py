@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
 from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, median, whole_mask
-from napari_petlut.model import FloatArray
+from napari_petlut.compiling import compiled
+from napari_petlut.model import FloatArray, IntArray
 
 DIM = 0.02
 """Counts below this share of the median all count as equally dark."""
@@ -40,32 +42,15 @@ def log_weight(fit: MixtureFit) -> FloatArray:
     return np.asarray(np.log(np.maximum(fit.weight, max(DIM * median(fit.weight), 1e-9))))
 
 
-@njit(cache=True)
-def _median(values: FloatArray) -> float:
-    """Return the median of a small array, which is sorted in place."""
-    values.sort()
-    n = len(values)
-    return float(0.5 * (values[(n - 1) // 2] + values[n // 2]))
-
-
-@njit(cache=True)
 def edge_asymmetry(log_gap: FloatArray) -> float:
     """Return the mean difference between the first and the last log-gaps of an axis, (gaps, across)."""
-    number, across = log_gap.shape
+    number = len(log_gap)
     lines = min(EDGE_LINES, number // 2)
     if lines == 0:
         return 0.0
-    total = 0.0
-    column = np.zeros(across)
-    for k in range(lines):
-        column[:] = log_gap[k]
-        first = _median(column)
-        column[:] = log_gap[number - 1 - k]
-        total += abs(first - _median(column))
-    return float(total / lines)
+    return sum(abs(median(log_gap[k]) - median(log_gap[number - 1 - k])) for k in range(lines)) / lines
 
 
-@njit(cache=True)
 def grid_terms(grid: FloatArray, weight: FloatArray, dark: npt.NDArray[np.bool_], out: FloatArray) -> None:
     """Fill `out` with irregularity, inconsistency, unevenness and asymmetry; see `TERMS`.
 
@@ -79,48 +64,71 @@ def grid_terms(grid: FloatArray, weight: FloatArray, dark: npt.NDArray[np.bool_]
     out : ndarray of float64, shape (4,)
     """
     out[:] = 0.0
-    for axis in range(2):
-        place = np.ascontiguousarray(grid[..., axis] if axis == 0 else grid[..., axis].T)
-        light = np.ascontiguousarray(weight if axis == 0 else weight.T)
-        unlit = np.ascontiguousarray(dark if axis == 0 else dark.T)
-        lines, across = place.shape
-        if lines < 2:
+    for place, light, unlit in ((grid[..., 0], weight, dark), (grid[..., 1].T, weight.T, dark.T)):
+        if len(place) < 2:
             continue
-        step = np.zeros((lines, across))
-        gap = np.zeros((lines - 1, across))
-        for i in range(lines):
-            a, b = max(i - 1, 0), min(i + 1, lines - 1)
-            for j in range(across):
-                step[i, j] = abs(place[b, j] - place[a, j]) / (b - a)
-                if i < lines - 1:
-                    gap[i, j] = place[i + 1, j] - place[i, j]
-        typical = max(_median(step.ravel().copy()), 1e-9)
-        middle = max(_median(gap.ravel().copy()), 1e-9)
-        total = 0.0
-        for i in range(1, lines - 1):
-            for j in range(across):
-                bend = place[i - 1, j] - 2 * place[i, j] + place[i + 1, j]
-                total += min((bend / (0.5 * (step[i, j] + typical))) ** 2, CAP)
-        if lines > 2:
-            out[0] += total / ((lines - 2) * across)
-        for i in range(lines - 1):
-            for j in range(across):
-                gap[i, j] = np.log(max(gap[i, j] / middle, 0.0) + 0.1)
+        place = np.ascontiguousarray(place)
+        before, after = _neighbouring_lines(len(place))
+        step = np.abs(place[after] - place[before]) / (after - before)[:, None]
+        gap = place[1:] - place[:-1]
+        typical, middle = max(median(step), 1e-9), max(median(gap), 1e-9)
+        _add_terms(
+            place,
+            np.ascontiguousarray(light),
+            np.ascontiguousarray(unlit),
+            step,
+            typical,
+            middle,
+            gap,
+            out,
+        )
         out[3] += min(edge_asymmetry(gap), ASYMMETRY_CAP)
-        total = 0.0
-        for i in range(lines - 1):
-            for j in range(across - 1):
-                total += min((gap[i, j + 1] - gap[i, j]) ** 2, PITCH_CAP)
-        if across > 1:
-            out[1] += total / ((lines - 1) * (across - 1))
-        total, number = 0.0, 0
-        for i in range(lines - 1):
-            for j in range(across):
-                if not (unlit[i, j] or unlit[i + 1, j]):
-                    total += min(abs(light[i + 1, j] - light[i, j]), COUNT_CAP)
-                    number += 1
-        if number:
-            out[2] += 0.5 * total / number
+
+
+@lru_cache(maxsize=64)
+def _neighbouring_lines(lines: int) -> tuple[IntArray, IntArray]:
+    """Return the line before and the line after each; the outermost are their own neighbours."""
+    line = np.arange(lines)
+    return np.maximum(line - 1, 0), np.minimum(line + 1, lines - 1)
+
+
+@compiled()
+def _add_terms(
+    place: FloatArray,
+    light: FloatArray,
+    unlit: npt.NDArray[np.bool_],
+    step: FloatArray,
+    typical: float,
+    middle: float,
+    gap: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Add the first three terms of one axis to `out`; `gap` becomes the log of the gaps, in middle ones.
+
+    Arrays are (lines, across); `gap` is (lines - 1, across), and `step` how far apart the lines around
+    each are, per line.
+    """
+    lines, across = place.shape
+    bends = 0.0
+    for i in range(1, lines - 1):
+        for j in range(across):
+            bend = place[i - 1, j] - 2 * place[i, j] + place[i + 1, j]
+            bends += min((bend / (0.5 * (step[i, j] + typical))) ** 2, CAP)
+    if lines > 2:
+        out[0] += bends / ((lines - 2) * across)
+    changes, uneven, number = 0.0, 0.0, 0
+    for i in range(lines - 1):
+        for j in range(across):
+            gap[i, j] = np.log(max(gap[i, j] / middle, 0.0) + 0.1)
+            if j > 0:
+                changes += min((gap[i, j] - gap[i, j - 1]) ** 2, PITCH_CAP)
+            if not (unlit[i, j] or unlit[i + 1, j]):
+                uneven += min(abs(light[i + 1, j] - light[i, j]), COUNT_CAP)
+                number += 1
+    if across > 1:
+        out[1] += changes / ((lines - 1) * (across - 1))
+    if number:
+        out[2] += 0.5 * uneven / number
 
 
 def misfit(fit: MixtureFit) -> float:

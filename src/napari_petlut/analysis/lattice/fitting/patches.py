@@ -9,12 +9,8 @@ import numpy as np
 
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
-from napari_petlut.analysis.lattice.fitting.loops import (
-    END_SQUARED,
-    expected_counts,
-    run_mixture,
-    window_size,
-)
+from napari_petlut.analysis.lattice.fitting.iterating import END_SQUARED, run_mixture, window_size
+from napari_petlut.analysis.lattice.fitting.loops import expected_counts
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit, MixtureSchedule
 from napari_petlut.analysis.lattice.grids import BoolArray, median, node_distance
 from napari_petlut.analysis.lattice.seeing.noise import half_deviance

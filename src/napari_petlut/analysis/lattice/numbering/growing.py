@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.model import FloatArray
 
 EMPTY = -1
@@ -33,7 +33,7 @@ FALLBACK_WEIGHT = 0.05
 _FAR = 1e9
 
 
-@njit(cache=True)
+@inlined
 def _step(
     owner: npt.NDArray[np.int64], place: FloatArray, i: int, j: int, axis: int, base: FloatArray
 ) -> tuple[float, float, float]:
@@ -73,7 +73,7 @@ def _step(
     return s0 / total, s1 / total, support
 
 
-@njit(cache=True)
+@inlined
 def _predict(
     owner: npt.NDArray[np.int64], place: FloatArray, i: int, j: int, base: FloatArray, out: FloatArray
 ) -> tuple[int, float]:
@@ -102,7 +102,7 @@ def _predict(
     return known, support
 
 
-@njit(cache=True)
+@inlined
 def _nearest(
     points: FloatArray,
     order: npt.NDArray[np.int64],
@@ -121,7 +121,14 @@ def _nearest(
     best, residual = -1, _FAR
     # Points outside of this box are further away than any that is accepted.
     reach0, reach1 = UNSUPPORTED_RESIDUAL * (abs(a) + abs(b)), UNSUPPORTED_RESIDUAL * (abs(c) + abs(d))
-    for n in range(np.searchsorted(along, guess[0, 0] - reach0), len(along)):
+    first, end = 0, len(along)
+    while first < end:
+        middle = (first + end) // 2
+        if along[middle] < guess[0, 0] - reach0:
+            first = middle + 1
+        else:
+            end = middle
+    for n in range(first, len(along)):
         e0 = along[n] - guess[0, 0]
         if e0 > reach0:
             break
@@ -136,7 +143,6 @@ def _nearest(
     return best, residual
 
 
-@njit(cache=True)
 def grow_grid(
     points: FloatArray, seed: int, base: FloatArray, height: int, width: int
 ) -> tuple[npt.NDArray[np.int64], FloatArray]:
@@ -162,15 +168,50 @@ def grow_grid(
     """
     owner = np.full((height, width), EMPTY, np.int64)
     place = np.zeros((height, width, 2))
-    order = np.argsort(points[:, 0], kind="mergesort")
-    along = points[order, 0]
-    taken = np.zeros(len(points), np.bool_)
-    cost = np.full((height, width), _FAR)
-    choice = np.full((height, width), -1, np.int64)
-    guess = np.zeros((3, 2))
+    order = np.argsort(points[:, 0], kind="stable")
+    taken, choice = np.zeros(len(points), np.bool_), np.full((height, width), -1, np.int64)
+    _grow(
+        points,
+        order,
+        points[order, 0],
+        seed,
+        base,
+        owner,
+        place,
+        taken,
+        np.full((height, width), _FAR),
+        choice,
+        np.zeros((height, width, 2)),
+        np.zeros((3, 2)),
+    )
+    return owner, place
+
+
+@compiled()
+def _grow(
+    points: FloatArray,
+    order: npt.NDArray[np.int64],
+    along: FloatArray,
+    seed: int,
+    base: FloatArray,
+    owner: npt.NDArray[np.int64],
+    place: FloatArray,
+    taken: npt.NDArray[np.bool_],
+    cost: FloatArray,
+    choice: npt.NDArray[np.int64],
+    predicted: FloatArray,
+    guess: FloatArray,
+) -> None:
+    """Fill `owner` and `place`, see `grow_grid`; the rest is as it shall be before the first node.
+
+    `order` sorts the points along axis 0, `along` are their coordinates there in that order; `taken` says
+    which are nodes. The best point for each empty node is in `choice`, how far it is off in `cost`, and the
+    place in `predicted`.
+    """
+    height, width = owner.shape
     i, j = height // 2, width // 2
     owner[i, j], taken[seed] = seed, True
-    place[i, j] = points[seed]
+    place[i, j, 0], place[i, j, 1] = points[seed, 0], points[seed, 1]
     last = seed
     # Nothing can grow further than this from the nodes that are there.
     low0, high0, low1, high1 = i, i, j, j
@@ -185,6 +226,7 @@ def grow_grid(
                 if owner[a, b] != EMPTY or not (near or (choice[a, b] == last and last >= 0)):
                     continue
                 known, support = _predict(owner, place, a, b, base, guess)
+                predicted[a, b, 0], predicted[a, b, 1] = guess[0, 0], guess[0, 1]
                 cost[a, b], choice[a, b] = _FAR, -1
                 if known:
                     k, residual = _nearest(points, order, along, taken, guess)
@@ -199,7 +241,7 @@ def grow_grid(
         if best < _FAR:
             last = choice[i, j]
             owner[i, j], taken[last] = last, True
-            place[i, j] = points[last]
+            place[i, j, 0], place[i, j, 1] = points[last, 0], points[last, 1]
             continue
         last = -1
         most = 2.0
@@ -216,8 +258,8 @@ def grow_grid(
                     most, i, j = real + 1e-6, a, b
                     last = -2
         if last != -2:
-            return owner, place
-        _predict(owner, place, i, j, base, guess)
+            return
+        # Predicted anew above ever since a node within reach of the prediction was last added.
         owner[i, j] = VIRTUAL
-        place[i, j] = guess[0]
+        place[i, j, 0], place[i, j, 1] = predicted[i, j, 0], predicted[i, j, 1]
         last = -1

@@ -15,13 +15,13 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from skimage.restoration import unwrap_phase
 
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.grids import smooth_grid
 from napari_petlut.analysis.lattice.seeing.index_space import MARGIN, SAMPLES, RectifiedMap, sample_places
+from napari_petlut.compiling import compiled
 from napari_petlut.model import FloatArray
 
 SMOOTHINGS = (2.0, 20.0)
@@ -79,7 +79,7 @@ def put_on_phases(contest: Contest, grid: FloatArray, smoothing: float, width: f
     return grid
 
 
-@njit(cache=True)
+@compiled()
 def meet_offsets(down: FloatArray, right: FloatArray, places: FloatArray) -> None:
     """Fill `places` (2, rows, cols) with where each crystal is as far off as the offsets there say.
 

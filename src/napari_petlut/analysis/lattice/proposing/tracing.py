@@ -14,10 +14,10 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.seeing.index_space import MARGIN, SAMPLES, RectifiedMap
+from napari_petlut.compiling import compiled, inlined
 from napari_petlut.model import FloatArray
 
 RIDGE_WIDTH, RIDGE_GAIN = 0.18, 2.0
@@ -134,7 +134,7 @@ def _blur_at_nodes(samples: int, width: float) -> FloatArray:
     return np.ascontiguousarray(ndimage.gaussian_filter1d(np.eye(samples), width, axis=1)[:, places])
 
 
-@njit(cache=True)
+@inlined
 def place_lines(
     ridge: FloatArray,
     mass: FloatArray,
@@ -143,7 +143,9 @@ def place_lines(
     anchor: FloatArray,
     weights: FloatArray,
     emptiness: FloatArray,
-    table: tuple[FloatArray, npt.NDArray[np.int64]],
+    score: FloatArray,
+    origin: npt.NDArray[np.int64],
+    apart: FloatArray,
     out: FloatArray,
 ) -> float:
     """Place all lines at one position along them; the best value of all wishes together.
@@ -161,19 +163,18 @@ def place_lines(
     weights : ndarray, shape (4,)
         Anchor, coupling, spacing, mass.
     emptiness : ndarray
-        From `mass_penalty`.
-    table : tuple of ndarray, shape (lines, samples) each
+        From `mass_penalty`, times the weight of the mass.
+    score, origin : ndarray, shape (lines, samples)
         Working memory.
+    apart : ndarray, shape (samples up to the largest distance,)
+        Working memory, see `room_apart`.
     out : ndarray, shape (lines,)
         Filled with the places in whole samples.
     """
-    score, origin = table
     samples, lines = len(ridge), len(wanted)
     to_anchor, coupling, spacing = weights[0], weights[1], weights[2]
-    emptiness = weights[3] * emptiness
     low_gap, high_gap = max(2, int(MIN_GAP * SAMPLES)), int(MAX_GAP * SAMPLES)
     before0, before1 = 0, 0
-    apart = np.zeros(high_gap + 1)
     for i in range(lines):
         if coupling > 0:
             first = max(0, int(wanted[i]) - int(BAND * SAMPLES))
@@ -187,12 +188,12 @@ def place_lines(
         if i > 0:
             for d in range(low_gap, high_gap + 1):
                 apart[d] = spacing * (d / SAMPLES - gaps[i - 1]) ** 2
-            best_here, best_from = score[i], origin[i]
-            best_here[first:last], best_from[first:last] = _NEVER, -1
+            for k in range(first, last):
+                score[i, k], origin[i, k] = _NEVER, -1
             for j in range(before0, before1):
                 start, end = max(first, j + low_gap), min(last, j + high_gap + 1)
                 wide, held = apart[start - j : end - j], mass[start:end]
-                value_to, from_to = best_here[start:end], best_from[start:end]
+                value_to, from_to = score[i, start:end], origin[i, start:end]
                 for n in range(end - start):
                     between = min(int((held[n] - mass[j]) * TABLE_STEPS), len(emptiness) - 1)
                     value = score[i - 1, j] - wide[n] - emptiness[between]
@@ -221,7 +222,7 @@ def place_lines(
     return float(best)
 
 
-@njit(cache=True)
+@inlined
 def _top(ridge: FloatArray, place: float) -> float:
     """Place of the top of the parabola through a sample and its neighbours: `maps.parabola`, compiled."""
     k = int(place)
@@ -233,14 +234,20 @@ def _top(ridge: FloatArray, place: float) -> float:
     return float(k + min(0.5, max(-0.5, 0.5 * (ridge[k - 1] - ridge[k + 1]) / curve)))
 
 
-@njit(cache=True)
+@compiled()
 def trace(
     ridge: FloatArray,
     mass: FloatArray,
     seed: int,
     sweeps: int,
     weights: FloatArray,
+    free: FloatArray,
+    anchor: FloatArray,
     emptiness: FloatArray,
+    score: FloatArray,
+    origin: npt.NDArray[np.int64],
+    apart: FloatArray,
+    rows: FloatArray,
     places: FloatArray,
 ) -> float:
     """Trace all lines from position `seed` outwards, then relax; `seed` < 0 only relaxes what `places` holds.
@@ -252,9 +259,12 @@ def trace(
         Position along the lines at which they are placed without a prediction.
     sweeps : int
         Rounds in which every position is placed again between its neighbours.
-    weights : ndarray, shape (4,)
-    emptiness : ndarray
-        From `mass_penalty`.
+    weights, free : ndarray, shape (4,)
+        Of the wishes, and of those at the seed.
+    anchor, emptiness, score, origin, apart : ndarray
+        As `place_lines` takes them.
+    rows : ndarray, shape (3, lines)
+        Working memory.
     places : ndarray, shape (lines, length)
         In samples; filled.
 
@@ -263,37 +273,31 @@ def trace(
     float
         Sum of the values of the last sweep; 0 without sweeps.
     """
-    length, samples = ridge.shape
-    lines = places.shape[0]
-    table = (np.full((lines, samples), _NEVER), np.zeros((lines, samples), np.int64))
-    anchor = np.zeros(lines)
-    anchor[:] = (np.arange(lines) + MARGIN) * float(SAMPLES)
-    out, wanted, gaps = np.zeros(lines), np.zeros(lines), np.zeros(max(lines - 1, 0))
-    gaps[:] = 1.0
-    if seed >= 0:
-        free = weights.copy()
-        free[1] = 0.0
-        place_lines(ridge[seed], mass[seed], wanted, gaps, anchor, free, emptiness, table, out)
-        for i in range(lines):
-            places[i, seed] = _top(ridge[seed], out[i])
-        for way in (1, -1):
-            c = seed + way
-            while 0 <= c < length:
+    length, lines = ridge.shape[0], places.shape[0]
+    wanted, gaps, out = rows[0], rows[1, : max(lines - 1, 0)], rows[2]
+    for i in range(lines - 1):
+        gaps[i] = 1.0
+    total = 0.0
+    # One loop over all visits, so that the placing is compiled in one place: the seed, from there to the end,
+    # from there to the beginning, and then the sweeps.
+    traced = length if seed >= 0 else 0
+    for visit in range(traced + sweeps * length):
+        way, lean = 0, 0.0
+        if visit < traced:
+            c = seed
+            if visit > 0:
+                way = 1 if visit < length - seed else -1
+                c = seed + visit if way == 1 else length - 1 - visit
+                lean = LEAN
                 back = c - 3 * way
                 known = (way == 1 and back >= seed) or (way == -1 and back <= seed)
                 for i in range(lines):
                     slope = (places[i, c - way] - places[i, back]) / 2 if known else 0.0
                     wanted[i] = places[i, c - way] + SLOPE * slope
-                for i in range(lines - 1):
-                    gaps[i] = (wanted[i + 1] - wanted[i]) / SAMPLES
-                place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, emptiness, table, out)
-                for i in range(lines):
-                    places[i, c] = (1 - LEAN) * _top(ridge[c], out[i]) + LEAN * wanted[i]
-                c += way
-    total = 0.0
-    for _ in range(sweeps):
-        total = 0.0
-        for c in range(length):
+        else:
+            c = (visit - traced) % length
+            if c == 0:
+                total = 0.0
             for i in range(lines):
                 if length == 1:
                     wanted[i] = places[i, 0]
@@ -304,12 +308,25 @@ def trace(
                     wanted[i] = 1.5 * places[i, c - 1] - 0.5 * places[i, far] if length > 2 else places[i, 0]
                 else:
                     wanted[i] = 0.5 * (places[i, c - 1] + places[i, c + 1])
+        at_seed = visit < traced and visit == 0
+        if not at_seed:
             for i in range(lines - 1):
                 gaps[i] = (wanted[i + 1] - wanted[i]) / SAMPLES
-            total += place_lines(ridge[c], mass[c], wanted, gaps, anchor, weights, emptiness, table, out)
-            for i in range(lines):
-                places[i, c] = _top(ridge[c], out[i])
+        wishes = free if at_seed else weights
+        value = place_lines(
+            ridge[c], mass[c], wanted, gaps, anchor, wishes, emptiness, score, origin, apart, out
+        )
+        if visit >= traced:
+            total += value
+        for i in range(lines):
+            place = _top(ridge[c], out[i])
+            places[i, c] = (1 - lean) * place + lean * wanted[i] if way != 0 else place
     return total
+
+
+def room_apart() -> FloatArray:
+    """Return room for what every distance of two neighbours costs."""
+    return np.zeros(int(MAX_GAP * SAMPLES) + 1)
 
 
 def trace_lines(
@@ -343,7 +360,22 @@ def trace_lines(
     even = np.repeat(np.arange(lines, dtype=np.float64)[:, None], length, axis=1)
     places = np.ascontiguousarray(((even if start is None else start) + MARGIN) * SAMPLES)
     packed = np.array([weights.anchor, weights.coupling, weights.spacing, weights.mass])
-    value = trace(image.ridge, image.mass, seed, sweeps, packed, _EMPTINESS, places)
+    samples = image.ridge.shape[1]
+    value = trace(
+        image.ridge,
+        image.mass,
+        seed,
+        sweeps,
+        packed,
+        packed * (1.0, 0.0, 1.0, 1.0),
+        (np.arange(lines, dtype=np.float64) + MARGIN) * float(SAMPLES),
+        weights.mass * _EMPTINESS,
+        np.full((lines, samples), _NEVER),
+        np.zeros((lines, samples), np.int64),
+        room_apart(),
+        np.zeros((3, lines)),
+        places,
+    )
     return places / SAMPLES - MARGIN, value / (lines * length)
 
 
@@ -366,7 +398,7 @@ def intersect(rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArra
     return v, u
 
 
-@njit(cache=True)
+@compiled()
 def _meet(rows: FloatArray, cols: FloatArray, v: FloatArray, u: FloatArray) -> None:
     """Move `v` and `u` (R, C) to where every row and every column meet, by following them in turn."""
     for _ in range(MEETINGS):
@@ -378,7 +410,7 @@ def _meet(rows: FloatArray, cols: FloatArray, v: FloatArray, u: FloatArray) -> N
                 u[i, j] = _along(cols[j], v[i, j])
 
 
-@njit(cache=True)
+@inlined
 def _along(line: FloatArray, at: float) -> float:
     """Value of a line at a place, linear between positions and a little beyond the ends."""
     if len(line) == 1:

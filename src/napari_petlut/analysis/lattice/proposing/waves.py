@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
@@ -28,6 +27,7 @@ from napari_petlut.analysis.lattice.proposing.phases import (
 )
 from napari_petlut.analysis.lattice.proposing.ridges import ROUGH_SMOOTHING
 from napari_petlut.analysis.lattice.seeing.index_space import MARGIN, SAMPLES, RectifiedMap, sample_places
+from napari_petlut.compiling import compiled
 from napari_petlut.maps.parabola import top_of_parabola
 from napari_petlut.model import FloatArray, SingleArray
 
@@ -226,7 +226,6 @@ def _peak(
     return np.where(low - 2 * here + high < -FLATTEST, top, 0.5 * np.sign(high - low))
 
 
-@njit(cache=True)
 def sum_costs(cost: SingleArray, total: SingleArray) -> None:
     """Add to `total` the cheapest costs along paths to every window from eight directions.
 
@@ -254,12 +253,15 @@ def sum_costs(cost: SingleArray, total: SingleArray) -> None:
                     total[i, j] += now[j]
 
 
-@njit(cache=True)
+@compiled()
 def _go_on(came: SingleArray, halfway: SingleArray, here: SingleArray) -> None:
     """Add to the costs of a window the cheapest way from its neighbour, `came`, less its cheapest at all."""
     mains, crosses = came.shape
-    least = np.float32(came.min())
     most = np.float32(LARGEST_COST)
+    least = came[0, 0]
+    for i in range(mains):
+        for j in range(crosses):
+            least = came[i, j] if came[i, j] < least else least
     for i in range(mains):
         for j in range(crosses):
             halfway[i, j] = most

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from napari_petlut.compiling import compiled
 from napari_petlut.model import FloatArray, SingleArray
 
 TRUNCATE = 3.0
@@ -38,7 +38,10 @@ def blur(values: FloatArray, width: float) -> FloatArray:
     np.float64(1.0)
     """
     out = np.empty(values.shape)
-    _blur(values, _half_kernel(width), out)
+    half = _half_kernel(width)
+    along = values.shape[1]
+    down = np.empty(along + 2 * (len(half) - 1), np.float32)
+    _blur(values.astype(np.float32), half, down, np.empty(along, np.float32), out)
     return out
 
 
@@ -50,14 +53,14 @@ def _half_kernel(width: float) -> SingleArray:
     return np.asarray(weight / (2 * weight.sum() - weight[0]), np.float32)
 
 
-@njit(cache=True, fastmath=CONTRACTED)
-def _blur(values: FloatArray, half: SingleArray, out: FloatArray) -> None:
-    """Fill `out` with values blurred along both axes."""
-    height, width = values.shape
+@compiled(fastmath=CONTRACTED)
+def _blur(
+    single: SingleArray, half: SingleArray, down: SingleArray, along: SingleArray, out: FloatArray
+) -> None:
+    """Fill `out` with values blurred along both axes; `down` and `along` are room for one line."""
+    height, width = single.shape
     reach = len(half) - 1
-    down = np.empty(width + 2 * reach, np.float32)
-    middle, along = down[reach : reach + width], np.empty(width, np.float32)
-    single = values.astype(np.float32)
+    middle = down[reach : reach + width]
     for i in range(height):
         here = single[i]
         for j in range(width):
@@ -77,4 +80,5 @@ def _blur(values: FloatArray, half: SingleArray, out: FloatArray) -> None:
             weight = half[k]
             for j in range(width):
                 along[j] += weight * (left[j] + right[j])
-        out[i] = along
+        for j in range(width):
+            out[i, j] = along[j]

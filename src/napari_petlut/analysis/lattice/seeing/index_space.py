@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numba import njit
 
 from napari_petlut.analysis.lattice.grids import median
 from napari_petlut.analysis.lattice.seeing.blurring import blur
+from napari_petlut.compiling import compiled
 from napari_petlut.maps.binning import to_bins
-from napari_petlut.model import FloatArray
+from napari_petlut.model import FloatArray, IntArray
 
 SAMPLES = 8
 """Samples per pitch: lines can be 0.28 pitches apart, which is just over two samples."""
@@ -56,35 +56,36 @@ def _coefficients(lines: int) -> FloatArray:
     return np.concatenate([2 * inner[:1] - inner[1:2], inner, 2 * inner[-1:] - inner[-2:-1]])
 
 
-@njit(cache=True)
-def _taps(place: float, lines: int, weight: FloatArray) -> int:
-    """Fill in the weights of the four coefficients that make a spline at a place; return the first one's."""
+def _taps(places: FloatArray, lines: int) -> tuple[IntArray, FloatArray]:
+    """Return the first of the four coefficients that make a spline at each place, and their weights."""
     last = lines + 2 * MARGIN + 1
-    x = min(max(place + MARGIN + 1.0, 0.0), float(last))
-    first = min(int(x), last - 1)
+    x = np.minimum(np.maximum(places + MARGIN + 1.0, 0.0), float(last))
+    first = np.minimum(np.where(np.isnan(x), 0.0, x).astype(np.intp), last - 1)
     s = x - first
-    weight[0] = (1 - s) ** 3 / 6
-    weight[1] = (3 * s**3 - 6 * s**2 + 4) / 6
-    weight[2] = (-3 * s**3 + 3 * s**2 + 3 * s + 1) / 6
-    weight[3] = s**3 / 6
-    return first
+    weight = np.empty((len(places), 4))
+    weight[:, 0] = (1 - s) * ((1 - s) * (1 - s)) / 6
+    weight[:, 1] = (3 * (s * (s * s)) - 6 * (s * s) + 4) / 6
+    weight[:, 2] = (-3 * (s * (s * s)) + 3 * (s * s) + 3 * s + 1) / 6
+    weight[:, 3] = s * (s * s) / 6
+    return first, weight
 
 
-@njit(cache=True)
-def _spline(coefficients: FloatArray, v: FloatArray, u: FloatArray, out: FloatArray) -> None:
-    """Fill `out` (n, 2) with a spline at index-space places, `MARGIN` + 1 beyond the nodes at most."""
-    down, across = np.empty(4), np.empty(4)
-    rows, cols = coefficients.shape[1] - 2 * (MARGIN + 2), coefficients.shape[2] - 2 * (MARGIN + 2)
-    for n in range(len(v)):
-        if np.isnan(v[n]) or np.isnan(u[n]):
-            out[n] = np.nan
-            continue
-        i, j = _taps(v[n], rows, down), _taps(u[n], cols, across)
+@compiled()
+def _spline(
+    coefficients: FloatArray,
+    i: IntArray,
+    j: IntArray,
+    down: FloatArray,
+    across: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Fill `out` (n, 2) with a spline at places whose first coefficients and weights are given."""
+    for n in range(out.shape[0]):
         for axis in range(2):
             total = 0.0
             for a in range(4):
                 for b in range(4):
-                    total += down[a] * across[b] * coefficients[axis, i + a, j + b]
+                    total += down[n, a] * across[n, b] * coefficients[axis, i[n] + a, j[n] + b]
             out[n, axis] = total
 
 
@@ -92,10 +93,9 @@ def _spline(coefficients: FloatArray, v: FloatArray, u: FloatArray, out: FloatAr
 def _basis(lines: int) -> FloatArray:
     """Return what turns the nodes of one axis into the spline at its samples, (samples, lines)."""
     places = sample_places(lines)
-    taps, weight = np.zeros((len(places), lines + 2 * (MARGIN + 2))), np.empty(4)
-    for n, place in enumerate(places.tolist()):
-        first = _taps(place, lines, weight)
-        taps[n, first : first + 4] = weight
+    first, weight = _taps(places, lines)
+    taps = np.zeros((len(places), lines + 2 * (MARGIN + 2)))
+    np.put_along_axis(taps, first[:, None] + np.arange(4), weight, axis=1)
     return np.asarray(taps @ _coefficients(lines))
 
 
@@ -142,7 +142,9 @@ class IndexSpace:
         Places more than `MARGIN` + 1 beyond the outermost lines are put there.
         """
         out = np.empty((v.size, 2))
-        _spline(self._spline_coefficients, np.ravel(v), np.ravel(u), out)
+        rows, cols = self.grid.shape[:2]
+        (i, down), (j, across) = _taps(np.ravel(v), rows), _taps(np.ravel(u), cols)
+        _spline(self._spline_coefficients, i, j, down, across, out)
         return out.reshape(*v.shape, 2)
 
     @cached_property
@@ -151,7 +153,7 @@ class IndexSpace:
         return np.stack([left @ self.grid[..., axis] @ right.T for axis in (0, 1)])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def counts_per_cell(counts: FloatArray, x0: FloatArray, x1: FloatArray) -> FloatArray:
     """Return counts at places in bins, linear between them and 0 outside, times the size of a cell there.
 

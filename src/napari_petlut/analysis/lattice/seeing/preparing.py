@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
 from napari_petlut.analysis.lattice.grids import BoolArray
+from napari_petlut.compiling import compiled
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.binning import bin_map, spread_bins
 from napari_petlut.maps.noise import event_value
@@ -75,11 +75,17 @@ def remove_comb(counts: FloatArray) -> FloatArray:
     return out
 
 
-@njit(cache=True)
 def remove_hot_bins(counts: FloatArray) -> FloatArray:
-    """Replace bins far above the eight around them by the mean of those eight."""
-    height, width = counts.shape
+    """Return counts with bins far above the eight around them replaced by the mean of those eight."""
     out = counts.copy()
+    _replace_hot_bins(counts, out)
+    return out
+
+
+@compiled()
+def _replace_hot_bins(counts: FloatArray, out: FloatArray) -> None:
+    """Write the mean of the eight around it into `out` for each hot bin of `counts`."""
+    height, width = counts.shape
     for i in range(height):
         for j in range(width):
             value = counts[i, j]
@@ -94,7 +100,6 @@ def remove_hot_bins(counts: FloatArray) -> FloatArray:
             mean = total / number
             if value > HOT_RATIO * (mean + 1.0) and value > mean + 8.0 * np.sqrt(mean + 1.0):
                 out[i, j] = mean
-    return out
 
 
 def _lit(smooth: FloatArray) -> BoolArray:

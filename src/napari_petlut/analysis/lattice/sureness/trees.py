@@ -8,15 +8,15 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_petlut.compiling import compiled
 from napari_petlut.model import FloatArray
 
 ARRAYS = ("roots", "column", "threshold", "children", "value")
 """Arrays of the files, in the order of the arguments of `sum_of_trees`."""
 
 
-@njit(cache=True)
+@compiled()
 def sum_of_trees(
     features: FloatArray,
     roots: npt.NDArray[np.int64],
