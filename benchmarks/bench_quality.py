@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from _common import Report, main, measure
 from napari_petlut.analysis.quality import BlockQuality, block_quality, pair_quality
-from napari_petlut.analysis.quality.pairs import SIGMA_TO_FWHM, neighbour_ids
+from napari_petlut.analysis.quality.pairs import neighbour_ids
 from napari_petlut.analysis.segmentation import segment
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import CrystalLUT, EventFormat, Lattice
 from napari_petlut.simulation import PRESETS, BlockSimulation, SimulatedBlock, simulate_block, simulate_events
 
@@ -78,7 +79,7 @@ def judge_block(params: BlockSimulation, events: int) -> Judged:
 def comparisons(judged: Judged) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any], bool]]:
     """Yield name, figure, truth, and whether to compare as a ratio or as a difference."""
     block, quality = judged.block, judged.quality
-    true_width = SIGMA_TO_FWHM * np.sqrt(np.diagonal(block.covariances, axis1=1, axis2=2))
+    true_width = FWHM_PER_SIGMA * np.sqrt(np.diagonal(block.covariances, axis1=1, axis2=2))
     for axis in (0, 1):
         yield f"FWHM along axis {axis}", quality.crystals.fwhm[:, axis], true_width[:, axis], True
     share = judged.counts / np.nanmean(judged.counts[block.live])
@@ -96,7 +97,7 @@ def comparisons(judged: Judged) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDA
         yield f"k, neighbouring {name}", pairs.k, true.k, True
         yield f"PVR by line, {name}", pairs.pvr_line, true.pvr_line, True
         yield f"PVR by border, {name}", pairs.pvr_border, true.pvr_border, True
-    yield "misassignment, all its events", quality.crystals.misassigned, judged.missed, False
+    yield "misidentification", quality.crystals.misidentified, judged.missed, False
     yield "drift of the fitted centre, px", quality.crystals.drift, np.zeros(len(block.live)), False
 
 
@@ -163,11 +164,7 @@ def run(quick: bool) -> Report:
     report.table("Time for all figures of a block", time_rows(quick))
     report.note(
         "Truth: widths and k of the spots' cores, PVR of the noise-free map with the ideal cells, and "
-        "misassignment as the share of fresh events of a crystal that the LUT gives to others."
-    )
-    report.note(
-        "Misassignment is lower than the truth by the events that scattered in a neighbour first: "
-        "they are no part of the fitted Gaussians. Widths are a little larger because some of them are."
+        "misidentification as the share of fresh events of a crystal that the LUT gives to others."
     )
     report.note(
         "The measured block's PVR was taken along single lines of pixels, where noise raises peaks "

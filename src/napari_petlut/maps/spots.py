@@ -165,3 +165,29 @@ def kept_mass(
                 value *= step
                 step *= curve
     return own, whole
+
+
+@compiled()
+def mass_by_cell(
+    labels: LabelArray,
+    stride: int,
+    row: npt.NDArray[np.int64],
+    means: FloatArray,
+    precision: FloatArray,
+    amplitude: FloatArray,
+    window: WindowArray,
+    total: FloatArray,
+) -> None:
+    """Add each spot's mass in every cell to its row of `total`, shape (rows, cells + 1).
+
+    Every `stride`-th pixel along each axis stands for its surroundings. The last column is for pixels of no
+    cell.
+    """
+    for k in range(means.shape[0]):
+        p00, p01, p11 = precision[k, 0], precision[k, 1], precision[k, 2]
+        for i in range(window[k, 0], window[k, 1], stride):
+            d0 = i - means[k, 0]
+            for j in range(window[k, 2], window[k, 3], stride):
+                d1 = j - means[k, 1]
+                value = amplitude[k] * np.exp(-0.5 * (p00 * d0 * d0 + 2 * p01 * d0 * d1 + p11 * d1 * d1))
+                total[row[k], labels[i, j]] += value

@@ -188,9 +188,19 @@ def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
             100 * crystals.misassigned,
             digits=1,
             unit="%",
-            note="Expected share of its events that the LUT gives to others.",
+            note="Core misassignment: expected share of its one-site events that the LUT gives to others.",
             bad=Bad.HIGH,
             spread=2.0,
+        ),
+        CrystalFigure(
+            "misidentified",
+            "Misidentified",
+            100 * crystals.misidentified,
+            digits=1,
+            unit="%",
+            note="Expected share of all its events, by the first interaction, that the LUT gives to others.",
+            bad=Bad.HIGH,
+            shown=Shown.TABLE,
         ),
         CrystalFigure(
             "residual",
@@ -274,14 +284,22 @@ def _energy_facts(energy: CrystalEnergies) -> list[BlockFact]:
 def _quality_facts(quality: BlockQuality) -> list[BlockFact]:
     shown = {
         "counts_median": ("counts per crystal, median", "{:,.0f}", 1),
+        "cv": ("counts per crystal, SD over mean", "{:.1f} %", 100),
         "non_uniformity": ("non-uniformity, mean |counts − mean|", "{:.1f} %", 100),
         "fwhm_0": ("spot FWHM, axis 0, median", "{:.1f} px", 1),
         "fwhm_1": ("spot FWHM, axis 1, median", "{:.1f} px", 1),
         "k_rows": ("k of neighbouring rows, median", "{:.2f}", 1),
+        "k_rows_mean": ("k of neighbouring rows, mean", "{:.2f}", 1),
+        "k_rows_sd": ("k of neighbouring rows, SD", "{:.2f}", 1),
         "k_cols": ("k of neighbouring columns, median", "{:.2f}", 1),
+        "k_cols_mean": ("k of neighbouring columns, mean", "{:.2f}", 1),
+        "k_cols_sd": ("k of neighbouring columns, SD", "{:.2f}", 1),
         "worst_k": ("k of the worst pair", "{:.2f}", 1),
         "pvr": ("PVR by line profile, median", "{:.2f}", 1),
-        "misassigned": ("expected misassignment, mean", "{:.1f} %", 100),
+        "pvr_border": ("PVR by border (another definition), median", "{:.2f}", 1),
+        "misassigned": ("core misassignment (one-site events), mean", "{:.1f} %", 100),
+        "misidentified": ("crystal misidentification (all events), mean", "{:.1f} %", 100),
+        "scattered": ("events off their spot's core (two-site light)", "{:.0f} %", 100),
     }
     facts = []
     for name, (title, form, factor) in shown.items():

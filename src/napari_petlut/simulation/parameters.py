@@ -40,7 +40,8 @@ class BlockSimulation:
     counts_per_crystal : float
         Mean events in the energy window per live crystal, background included.
     resolution : float
-        Median over neighbouring crystals of k = distance / FWHM; 1 is merged at half height.
+        Median over neighbouring crystals of k = distance / FWHM; two equal spots show one top
+        below 0.85.
     seed : int
         Same parameters and seed, same block.
     distortion : float

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.quality.crosstalk import crosstalk
 from napari_petlut.analysis.quality.crystals import CrystalQuality, lattice_residual, misassignment
 from napari_petlut.analysis.quality.pairs import PairQuality, neighbour_ids, pair_quality
+from napari_petlut.analysis.quality.two_site_fit import TwoSiteLight, fit_two_site
 from napari_petlut.analysis.quality.verdict import QualityThresholds, Verdict, judge
-from napari_petlut.analysis.segmentation import Mixture, MixtureParameters, fit_mixture
+from napari_petlut.analysis.segmentation import Mixture, MixtureParameters
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.cells import cell_counts
@@ -42,6 +44,10 @@ class BlockQuality:
     verdict : Verdict
     reasons : tuple of str
         Why the verdict is not "pass", one line each.
+    crosstalk : ndarray of float64, shape (n, n)
+        Share of each crystal's events (row) in every cell (column); see `quality.crosstalk.crosstalk`.
+    light : TwoSiteLight or None
+        The light of scattered events between the spots; None if the spots were given.
     """
 
     geometry: BlockGeometry
@@ -51,6 +57,18 @@ class BlockQuality:
     figures: dict[str, float]
     verdict: Verdict
     reasons: tuple[str, ...]
+    crosstalk: FloatArray
+    light: TwoSiteLight | None = None
+
+    def crosstalk_table(self, least: float = 0.001) -> dict[str, npt.NDArray[Any]]:
+        """Return the crosstalk of each crystal with every cell that gets at least so much, as for a CSV file.
+
+        Columns are the crystal that the gamma hit first, the crystal of the cell, and the share of the
+        first's events there.
+        """
+        with np.errstate(invalid="ignore"):
+            first, cell = np.nonzero(self.crosstalk >= least)
+        return {"crystal": first, "cell": cell, "share": self.crosstalk[first, cell]}
 
     def crystal_table(self) -> dict[str, npt.NDArray[Any]]:
         """Return one column per figure, one row per crystal by id, as for a CSV file.
@@ -75,6 +93,7 @@ class BlockQuality:
             "pvr_line": self.worst_of_pairs("pvr_line"),
             "pvr_border": self.worst_of_pairs("pvr_border"),
             "misassigned": c.misassigned,
+            "misidentified": c.misidentified,
             "residual": c.residual,
             "drift": c.drift,
         }
@@ -151,7 +170,9 @@ def block_quality(
     if missing.all():
         raise ParameterError("every crystal is missing; there is nothing to judge")
     peaks = np.where(missing[:, None], np.nan, lattice.positions)
-    mixture = fit_mixture(values, peaks, _FIT) if mixture is None else mixture
+    light = None
+    if mixture is None:
+        mixture, light = fit_two_site(values, peaks, lattice.geometry, _FIT)
     means = np.where(mixture.dead[:, None] | missing[:, None], np.nan, mixture.means)
     model = mixture.expected()
     rows, cols = (
@@ -160,10 +181,12 @@ def block_quality(
         )
         for axis in (0, 1)
     )
-    crystals = _crystals(values, lattice, lut, mixture, means, peaks)
+    matrix = crosstalk(mixture, light, lut.ids, lattice.geometry)
+    crystals = _crystals(values, lattice, lut, mixture, means, peaks, matrix)
     figures, places = summarise(crystals, rows, cols, local_pitch(peaks))
+    figures["scattered"] = np.nan if light is None else light.share
     verdict, reasons = judge(figures, QualityThresholds() if thresholds is None else thresholds, places)
-    return BlockQuality(lattice.geometry, crystals, rows, cols, figures, verdict, reasons)
+    return BlockQuality(lattice.geometry, crystals, rows, cols, figures, verdict, reasons, matrix, light)
 
 
 def _crystals(
@@ -173,6 +196,7 @@ def _crystals(
     mixture: Mixture,
     means: FloatArray,
     peaks: FloatArray,
+    matrix: FloatArray,
 ) -> CrystalQuality:
     n = len(lattice.geometry)
     spot = np.asarray(np.isfinite(means).all(axis=1))
@@ -188,6 +212,7 @@ def _crystals(
         drift=np.hypot(*(means - lattice.positions).T),
         confidence=np.asarray(lattice.confidence, np.float64),
         status=lattice.status,
+        misidentified=np.where(spot, 1 - np.diagonal(matrix), np.nan),
     )
 
 
@@ -197,8 +222,10 @@ def summarise(
     """Return the figures of the block, and in words where the worst of some of them are.
 
     Names without an axis are over both. ``doubtful`` is a share of crystals; ``non_uniformity`` the mean of
-    ``|counts - mean| / mean``; ``misassigned`` the mean over crystals weighted by their counts; ``residual``
-    and ``drift`` the largest in local pitches, ``drift_px`` the largest in pixels.
+    ``|counts - mean| / mean``; ``misassigned`` and ``misidentified`` the means over crystals weighted by
+    their counts; ``scattered`` the share of the events off their spot's core; ``cv`` the coefficient of
+    variation of the counts, SD over mean; ``residual`` and ``drift`` the largest in local pitches,
+    ``drift_px`` the largest in pixels.
     """
     both = {
         name: np.concatenate([getattr(rows, name), getattr(cols, name)])
@@ -208,6 +235,7 @@ def summarise(
     doubtful = np.isin(crystals.status, (PeakStatus.SUSPECT, PeakStatus.MISSING))
     weight = np.where(np.isfinite(crystals.misassigned) & np.isfinite(crystals.counts), crystals.counts, 0.0)
     lost = np.nan_to_num(crystals.misassigned) * weight
+    wrong = np.nan_to_num(crystals.misidentified) * weight
     figures = {
         "crystals": float(len(relative)),
         "missing": float((crystals.status == PeakStatus.MISSING).sum()),
@@ -219,13 +247,16 @@ def summarise(
         "counts_max": _statistic(np.max, crystals.counts),
         "dim": _statistic(np.min, relative),
         "non_uniformity": _statistic(np.mean, np.abs(relative - 1)),
+        "cv": _statistic(np.std, relative),
         "fwhm_0": _statistic(np.median, crystals.fwhm[:, 0]),
         "fwhm_1": _statistic(np.median, crystals.fwhm[:, 1]),
         "k": _statistic(np.median, both["k"]),
         "k_mean": _statistic(np.mean, both["k"]),
         "k_rows": _statistic(np.median, rows.k),
+        "k_rows_mean": _statistic(np.mean, rows.k),
         "k_rows_sd": _statistic(np.std, rows.k),
         "k_cols": _statistic(np.median, cols.k),
+        "k_cols_mean": _statistic(np.mean, cols.k),
         "k_cols_sd": _statistic(np.std, cols.k),
         "worst_k": _statistic(np.min, both["k"]),
         "pvr": _statistic(np.median, both["pvr_line"]),
@@ -233,6 +264,7 @@ def summarise(
         "pvr_below_1.1": float((both["pvr_line"] < 1.1).sum()),
         "pvr_border": _statistic(np.median, both["pvr_border"]),
         "misassigned": float(lost.sum() / weight.sum()) if weight.sum() > 0 else np.nan,
+        "misidentified": float(wrong.sum() / weight.sum()) if weight.sum() > 0 else np.nan,
         "misassigned_worst": _statistic(np.max, crystals.misassigned),
         "residual": _statistic(np.max, crystals.residual),
         "drift": _statistic(np.max, drift),

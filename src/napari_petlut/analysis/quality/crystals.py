@@ -31,9 +31,8 @@ class CrystalQuality:
         the fitted Gaussian. All spots and the background are fitted together, so that the neighbours' share
         of the events is not in it.
     misassigned : ndarray of float64, shape (n,)
-        Expected share of the crystal's events that the LUT gives to others,
-        ``M = 1 - sum(g over its cell) / sum(g)`` with its fitted Gaussian g. Events that scattered in a
-        neighbour first are not part of the Gaussian; they come on top.
+        Core misassignment: expected share of the crystal's one-site events that the LUT gives to others,
+        ``M = 1 - sum(g over its cell) / sum(g)`` with its fitted Gaussian g.
     residual : ndarray of float64, shape (n,)
         Distance of the peak from where its neighbours would have it, in local pitches: from a
         quadratic surface in row and column through the neighbours up to 2 away, without the crystal itself.
@@ -43,6 +42,10 @@ class CrystalQuality:
         Probability that position and number are right, as the lattice says it.
     status : array of str, shape (n,)
         The lattice's status words.
+    misidentified : ndarray of float64, shape (n,)
+        Crystal misidentification: expected share of all the crystal's events, by the crystal that the gamma
+        hit first, that the LUT gives to others; 1 less the diagonal of the crosstalk matrix. Two-site events
+        are in it.
     """
 
     counts: FloatArray
@@ -53,6 +56,7 @@ class CrystalQuality:
     drift: FloatArray
     confidence: FloatArray
     status: StatusArray
+    misidentified: FloatArray
 
 
 def misassignment(mixture: Mixture, labels: LabelArray) -> FloatArray:

@@ -16,7 +16,7 @@ from napari_petlut.model import FloatArray, IntArray, LabelArray
 _PLACES = np.linspace(0, 1, 41)
 _VALLEY = (0.2, 0.8)
 # Peak and valley are means over so many samples along the line, and a strip of this half width across it,
-# in shares of the line: 5 % and 10 % of the distance cost 1 to 3 % of the ratio and keep the noise down.
+# in shares of the line, which keeps the noise down.
 _SMOOTH = 5
 _STRIP = np.linspace(-0.1, 0.1, 7)
 # Crystals that share fewer border pixels than this are neighbours in the array but not in the map.
@@ -35,12 +35,14 @@ class PairQuality:
         Of the spot centres in pixels.
     k : ndarray of float64, shape (m,)
         Distance over the mean full width at half maximum of the two spots along the line of centres:
-        ``k = d / ((w1 + w2) / 2)`` ("flood-histogram quality" of Du, Cherry and others). 1 means merged at
-        half height; larger is better.
+        ``k = d / ((w1 + w2) / 2)`` ("flood-histogram quality" of Du, Cherry and others). Larger is
+        better; two equal Gaussians show one top below k = 0.85, where they are 2 sigma apart.
     pvr_line : ndarray of float64, shape (m,)
         Peak-to-valley ratio by line profile, ``((P1 + P2) / 2) / V``, on the unfiltered map along the line of
         centres: P at the fitted centres, V where the fitted model is lowest between them. V is not searched
-        in the map, so noise does not deepen it. Infinite where no event lies in the valley.
+        in the map, so noise does not deepen it. Both are means over a strip, corrected by what the same
+        means do to the model. The border's ratio is another figure, not this one. Infinite where no event
+        lies in the valley.
     pvr_border : ndarray of float64, shape (m,)
         Peak-to-valley ratio by cell border: the same peaks over the mean counts of the pixels on either side
         of the border that the two cells share. NaN where they share none.
@@ -116,8 +118,12 @@ def _line_ratio(
     places = np.arange(-margin, len(_PLACES) + margin) * step
     seen = _running_mean(sample_profiles(counts, start, stop, places, _STRIP))
     fitted = _running_mean(sample_profiles(model, start, stop, places, _STRIP))
+    sharp = sample_profiles(model, start, stop, _PLACES, np.zeros(1))
     between = (_VALLEY[0] <= _PLACES) & (_VALLEY[1] >= _PLACES)
-    valley = np.argmin(np.where(between, np.nan_to_num(fitted, nan=np.inf), np.inf), axis=1)
+    valley = np.argmin(np.where(between, np.nan_to_num(sharp, nan=np.inf), np.inf), axis=1)
+    # What the means take off the peaks and fill into the valley, the model tells: the wider apart two spots
+    # are, the more of them lies within the strip.
+    seen = seen * np.divide(sharp, fitted, out=np.ones_like(sharp), where=fitted > 0)
     peaks = (seen[:, 0] + seen[:, -1]) / 2
     return peaks, _ratio(peaks, seen[np.arange(len(seen)), valley])
 

@@ -112,7 +112,7 @@ class SpotFit:
         shared = (spread[self.family] * lent[..., None]).sum(axis=1) / lent.sum(axis=1)[:, None]
         own = held[:, None]
         prior = self.params.width_sharing * firm[:, None] + _WIDTH_EVENTS * self.event
-        self.covariance = _bounded((own * spread + prior * shared) / (own + prior), self.pitch)
+        self.covariance = bounded_covariance((own * spread + prior * shared) / (own + prior), self.pitch)
         prior = self.params.stiffness * firm[:, None] + _POSITION_EVENTS * self.event
         means = (own * (self.means + shift) + prior * self.start) / (own + prior)
         moved = float((np.hypot(*(means - self.means).T) / self.pitch).max())
@@ -120,7 +120,7 @@ class SpotFit:
         return moved
 
 
-def _bounded(covariance: FloatArray, pitch: FloatArray) -> FloatArray:
+def bounded_covariance(covariance: FloatArray, pitch: FloatArray) -> FloatArray:
     """Return covariances with standard deviations and correlation inside sensible limits."""
     largest = np.maximum(_LARGEST_SIGMA_PITCH * np.maximum(pitch, np.median(pitch)), _LEAST_SIGMA)
     variances = np.clip(covariance[:, [0, 2]], _LEAST_SIGMA**2, (largest**2)[:, None])
@@ -187,12 +187,12 @@ def fit_mixture(
             break
     if progress is not None:
         progress(1.0)
-    return _unpack(
+    return unpack_fit(
         fit, values.shape, ids, len(np.asarray(positions)), iteration + 1, moved <= params.tolerance
     )
 
 
-def _unpack(
+def unpack_fit(
     fit: SpotFit, shape: tuple[int, ...], ids: LabelArray, n: int, iterations: int, converged: bool
 ) -> Mixture:
     """Return the fit in pixels of the map, with a row for every crystal."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SHORT_TITLES = {
     "energy_resolution": "ΔE/E",
     "misassigned": "M",
+    "misidentified": "M all",
     "residual": "residual",
     "fwhm_0": "FWHM 0",
     "fwhm_1": "FWHM 1",
