@@ -13,6 +13,7 @@ from napari_petlut.errors import FormatError
 from napari_petlut.model import Lattice, Segmentation
 from napari_petlut.report import paper, report_contents, write_report
 from napari_petlut.report.page import html_of
+from napari_petlut.report.picture import write_picture
 from napari_petlut.simulation import BlockSimulation, simulate_block
 from napari_petlut.simulation.events import simulate_events
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
@@ -194,3 +195,16 @@ def test_each_crystals_own_window_is_drawn(calibration, energy):
     assert {f.name: f.values[0] for f in contents.figures}["window_last"] == 700
     spectra = contents.crystal_spectra
     assert {(s.window.low, s.window.high) for s in spectra.values()} == {(299, 701)}
+
+
+@pytest.mark.parametrize("name", ["a$x_{b$", "字" * 40, "two\nlines", "\udcff", "<b>&amp;", "\x1b[31m"])
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_name_of_a_source_is_drawn_and_obeyed_by_nothing(tmp_path, calibration, name):
+    odd = replace(calibration, inputs={"source": tmp_path / f"{name}.dat"})
+    (tmp_path / f"{name}.dat").write_bytes(b"1")
+    files = write_report(tmp_path / "out", odd, None, measure_quality(odd))
+    write_picture(tmp_path / "out" / "p.png", odd)
+    assert all(path.stat().st_size > 1000 for path in files.values())
+    page = files["report"].read_text("utf-8")
+    assert "\x1b" not in page and "<b>&amp;" not in page
+    json.loads(files["figures_json"].read_text("utf-8"))

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import unicodedata
 from os import PathLike, fspath
+
+LONGEST_TEXT = 2000
+"""Characters that are shown of a name or a value of somebody else."""
+_OBEYED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Unicode categories that a terminal obeys or does not show: controls, directions, surrogates, line ends."""
+
+
+def printable(text: str) -> str:
+    r"""Return one line of text without anything that a terminal or a page would obey.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mred\nand \u202eback")
+    'a\\x1b[31mred\\nand \\u202eback'
+    """
+    cut = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    if cut.isprintable():  # almost always
+        return cut
+    return "".join(_escaped(c) if unicodedata.category(c) in _OBEYED else c for c in cut)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class PetlutError(Exception):
@@ -22,7 +46,7 @@ class FormatError(PetlutError):
 
     def __init__(self, path: str | PathLike[str], expected: str, found: str, remedy: str) -> None:
         self.path, self.expected, self.found, self.remedy = fspath(path), expected, found, remedy
-        super().__init__(f"{self.path}: expected {expected}, found {found}; {remedy}")
+        super().__init__(f"{printable(self.path)}: expected {expected}, found {found}; {remedy}")
 
     @property
     def problem(self) -> str:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from napari_petlut.cli import ending, saying
 from napari_petlut.cli.main import app
+from napari_petlut.errors import LONGEST_TEXT, printable
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.peaks import write_peaks
@@ -119,7 +120,7 @@ def test_calibrate_refuses_a_device_before_the_work(files, monkeypatch):
 
 @given(text=st.text())
 def test_printed_text_is_one_line_that_a_terminal_only_shows(text):
-    said = saying.safe(text)
+    said = printable(text)
     assert len(said.splitlines()) <= 1
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in said)
     assert ending.encodable(said, "ascii").isascii()
@@ -144,7 +145,7 @@ def test_length_and_depth_are_bounded():
     assert saying.fact(deep) == "…"
     many = saying.fact(list(range(10**6)))
     assert len(many) < 3000 and many.endswith("… (1,000,000 in all)")
-    assert len(saying.fact("a" * 10**6)) <= saying.LONGEST
+    assert len(saying.fact("a" * 10**6)) <= LONGEST_TEXT
 
 
 @posix

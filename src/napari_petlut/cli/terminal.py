@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import typer
 
 from napari_petlut.cli import ending
-from napari_petlut.cli.saying import fact, safe, shown
-from napari_petlut.errors import Cancelled, PetlutError
+from napari_petlut.cli.saying import fact, shown
+from napari_petlut.errors import Cancelled, PetlutError, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,7 +67,7 @@ def warn(text: str) -> None:
 
 def _say(label: str, colour: str, text: str) -> None:
     # Where progress bars are on the screen, rich puts what is written to standard error above them.
-    ending.write_message(f"{_styled(label, colour, sys.stderr)} {safe(text)}\n")
+    ending.write_message(f"{_styled(label, colour, sys.stderr)} {printable(text)}\n")
 
 
 def _styled(text: str, style: str, stream: Any) -> str:  # noqa: ANN401 - any text stream
@@ -136,14 +136,14 @@ def print_written(files: Mapping[str, Path], *, as_json: bool) -> None:
 
 def print_line(text: str) -> None:
     """Print one line to standard output."""
-    ending.write_answer(f"{safe(text)}\n")
+    ending.write_answer(f"{printable(text)}\n")
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Print names and values, one pair a line, to standard output."""
-    width = max((len(safe(name)) for name in facts), default=0)
-    lines = [_styled(safe(title), _BOLD, sys.stdout)]
-    lines += [f"{safe(name):{width}}  {fact(value)}".rstrip() for name, value in facts.items()]
+    width = max((len(printable(name)) for name in facts), default=0)
+    lines = [_styled(printable(title), _BOLD, sys.stdout)]
+    lines += [f"{printable(name):{width}}  {fact(value)}".rstrip() for name, value in facts.items()]
     ending.write_answer("\n".join(lines) + "\n")
 
 
@@ -154,7 +154,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(safe(title)), title_justify="left", header_style="bold")
+    table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
         table.add_column(Text(name), justify="right" if numeric else "left")

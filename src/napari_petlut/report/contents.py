@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.errors import printable
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, FloatArray, FloodMap, LabelArray, Lattice, PeakStatus
 
@@ -318,6 +319,11 @@ def _compared(figure: CrystalFigure, crystal: int) -> str:
     return f"{title} {figure.text(value)} (median {figure.text(middle)})"
 
 
+def heading(contents: ReportContents) -> str:
+    """Return the title as it is shown; a file name may hold what no page should."""
+    return printable(contents.title)
+
+
 def subtitle(contents: ReportContents) -> str:
     """Return one line that says what block this is and how it stands."""
     lattice = contents.lattice
@@ -331,7 +337,7 @@ def subtitle(contents: ReportContents) -> str:
 def how_it_was_made(record: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what matters most in a calibration's record, as names and values."""
     made = [
-        (role, f"{entry['path']}, SHA-256 {entry['sha256'][:16]}…")
+        (role, f"{printable(entry['path'])}, SHA-256 {entry['sha256'][:16]}…")
         for role, entry in record.get("inputs", {}).items()
     ]
     parameters = record.get("parameters", {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_petlut.report.contents import CrystalToSee, ReportContents, how_it_was_made, subtitle
+from napari_petlut.report.contents import CrystalToSee, ReportContents, heading, how_it_was_made, subtitle
 from napari_petlut.report.picture import STATUS_COLOURS
 from napari_petlut.report.shapes import (
     FIGURE_COLOURS,
@@ -43,6 +43,7 @@ def html_of(contents: ReportContents) -> str:
     return jinja.get_template(TEMPLATE).render(
         c=contents,
         version=version("napari-petlut"),
+        title=heading(contents),
         subtitle=subtitle(contents),
         shape=contents.flood.shape,
         rows=rows,

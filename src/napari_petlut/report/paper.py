@@ -18,6 +18,7 @@ from napari_petlut.report.contents import (
     CrystalSpectrum,
     CrystalToSee,
     ReportContents,
+    heading,
     how_it_was_made,
     subtitle,
 )
@@ -49,7 +50,12 @@ def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
     from matplotlib.backends.backend_pdf import PdfPages
 
     # The usual metadata hold the time and the drawing library's version, and would change with them.
-    metadata = {"Title": contents.title, "CreationDate": None, "Producer": None, "Creator": "napari-petlut"}
+    metadata = {
+        "Title": heading(contents),
+        "CreationDate": None,
+        "Producer": None,
+        "Creator": "napari-petlut",
+    }
     with _style(), warnings.catch_warnings(), PdfPages(file, metadata=metadata) as pdf:
         # A name in letters that the font lacks is drawn as boxes, which is no reason to stop or to talk.
         warnings.filterwarnings("ignore", "Glyph")
@@ -62,7 +68,7 @@ def draw_pages(contents: ReportContents) -> list[Figure]:
     with _style():
         pages = list(_pages(contents))
         for number, page in enumerate(pages, 1):
-            page.text(0.07, 0.025, contents.title, fontsize=7, color=SOFT)
+            page.text(0.07, 0.025, heading(contents), fontsize=7, color=SOFT)
             page.text(0.93, 0.025, f"{number} / {len(pages)}", fontsize=7, color=SOFT, ha="right")
     return pages
 
@@ -115,7 +121,7 @@ def _page(heading: str = "") -> Figure:
 
 def _first_page(contents: ReportContents) -> Figure:
     page = _page()
-    page.text(0.07, 0.96, contents.title, fontsize=17, fontweight="bold", va="top")
+    page.text(0.07, 0.96, heading(contents), fontsize=17, fontweight="bold", va="top")
     page.text(0.07, 0.934, subtitle(contents), fontsize=9, color=SOFT, va="top")
     if contents.verdict:
         box = {"facecolor": VERDICT_COLOURS.get(contents.verdict, SOFT), "edgecolor": "none", "pad": 6}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from napari_petlut.errors import printable
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.maps.display import brightest
 from napari_petlut.model import PeakStatus
@@ -106,7 +107,7 @@ def draw_block(
         map_axes = figure.subplots()
     _draw_map(map_axes, flood, labels)
     _draw_peaks(map_axes, lattice, flood.shape)
-    figure.suptitle(title, fontsize=15)
+    figure.suptitle(title, fontsize=15, parse_math=False)  # a name may hold dollars
     return figure
 
 
@@ -208,5 +209,5 @@ def block_title(geometry: BlockGeometry, lattice: Lattice, source: str) -> str:
     """Return the headline of a block's picture, for example "block_07: 256 of 256 crystals, 3 to look at"."""
     missing = int((lattice.status == PeakStatus.MISSING).sum())
     suspect = int((lattice.status == PeakStatus.SUSPECT).sum())
-    text = f"{source}: {len(geometry) - missing} of {len(geometry)} crystals"
+    text = f"{printable(source)}: {len(geometry) - missing} of {len(geometry)} crystals"
     return text + (f", {suspect} to look at" if suspect else "") + (f", {missing} missing" if missing else "")

@@ -84,8 +84,10 @@ def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool
     paths = report_paths(directory, contents.title)
     check_outputs(paths.values(), overwrite=overwrite)
     make_directory(directory)
-    atomic_write(paths["report"], html_of(contents).encode(), overwrite=overwrite)
+    atomic_write(paths["report"], html_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite)
     atomic_write(paths["pdf"], lambda file: write_pdf(file, contents), overwrite=overwrite)
-    atomic_write(paths["figures"], csv_of(contents).encode(), overwrite=overwrite)
-    atomic_write(paths["figures_json"], json_of(contents).encode(), overwrite=overwrite)
+    atomic_write(paths["figures"], csv_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite)
+    atomic_write(
+        paths["figures_json"], json_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite
+    )
     return paths
