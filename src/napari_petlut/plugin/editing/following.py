@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from psygnal import Signal
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
+from napari_petlut.plugin.editing.cells_state import CellsState
 from napari_petlut.plugin.editing.history import History
 from napari_petlut.plugin.editing.numbering import Numbering, number_points, numbering_of
 from napari_petlut.plugin.editing.snapping import free_of_others, snap_to_maximum
@@ -39,13 +40,15 @@ Columns = dict[str, npt.NDArray[Any]]
 EXTRA_REASON = "belongs to no crystal"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PeakState:
-    """Everything about the peaks that undo has to bring back."""
+    """Everything that undo has to bring back: the peaks, and the cells as they were with them."""
 
     positions: FloatArray
     features: pd.DataFrame
     geometry: BlockGeometry
+    cells: CellsState | None = None
+    """Filled in by the block whose cells follow the peaks; None where there are none."""
 
 
 def unmatched_rows(before: FloatArray, after: FloatArray) -> npt.NDArray[np.bool_]:
@@ -78,6 +81,8 @@ class PeakEditor:
     ----------
     edited : Signal
         After every change, whoever made it.
+    restoring : bool
+        Whether the change is an undo or a redo.
     snap : bool
         Whether new and moved points jump to the local maximum.
     """
@@ -95,6 +100,7 @@ class PeakEditor:
         self.history: History[PeakState] = History()
         self._geometry = geometry
         self._counts = counts
+        self.restoring = False
         self._pending = False
         self._busy = False
         self._last = self._read()
@@ -137,6 +143,11 @@ class PeakEditor:
     def positions(self) -> FloatArray:
         """The positions as of the last edit, shape (n, 2)."""
         return self._last.positions
+
+    @property
+    def state(self) -> PeakState:
+        """The present state."""
+        return self._last
 
     # -- edits from outside -------------------------------------------------------------------------------
 
@@ -182,6 +193,11 @@ class PeakEditor:
         for column, value in values.items():
             features.loc[rows, column] = value
         self._write(PeakState(self._last.positions, features, self._geometry))
+
+    def begin_step(self) -> None:
+        """Let what happens next, to something else than the peaks, be a step of the history."""
+        self.history.push(self._last)
+        self._last = replace(self._last, cells=None)
 
     def renumber(self) -> None:
         """Give all points new numbers, from the points alone; one step of the history."""
@@ -256,10 +272,14 @@ class PeakEditor:
     def _restore(self, state: PeakState | None) -> bool:
         if state is None:
             return False
-        if state.geometry != self._geometry:
-            self._number_anew(state)
-        else:
-            self._write(state)
+        self.restoring = True
+        try:
+            if state.geometry != self._geometry:
+                self._number_anew(state)
+            else:
+                self._write(state)
+        finally:
+            self.restoring = False
         return True
 
     def _write(self, state: PeakState, *, numbered: bool = False) -> None:

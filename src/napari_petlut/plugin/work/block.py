@@ -16,7 +16,8 @@ from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.editing.following import PeakEditor
+from napari_petlut.plugin.editing.cells_state import CellsState
+from napari_petlut.plugin.editing.following import PeakEditor, PeakState
 from napari_petlut.plugin.editing.keys import call_weakly
 from napari_petlut.plugin.editing.live import NearestCells, draw_lines, redraw_cells
 from napari_petlut.plugin.editing.navigation import fly_to, shown_in_own_order
@@ -76,6 +77,7 @@ class BlockController:
         self.lattice: Lattice | None = None
         self._editor: PeakEditor | None = None
         self._places = np.empty((0, 2))
+        self._state: PeakState | None = None
         self._nearest = NearestCells()
         self._visited: Suspect | None = None
         self._snap = False
@@ -261,7 +263,7 @@ class BlockController:
         self._editor.snap = self._snap
         self._editor.edited.connect(self._on_edited)
         self._bind_keys(layer)
-        self._places = self.places
+        self._places, self._state = self.places, self._editor.state
         draw_lines(self.viewer, self.name, self._places, self._geometry)
         self.refresh_suspects()
 
@@ -291,11 +293,43 @@ class BlockController:
             return
         before, self._places = self._places, self.places
         draw_lines(self.viewer, self.name, self._places, self._geometry)
-        cells = self.cells_layer
-        if cells is not None and not np.array_equal(before, self._places, equal_nan=True):
-            missing, in_part = self.missing, shown_in_own_order(self.viewer)
-            redraw_cells(cells, self._nearest, before, self._places, self._geometry, missing, in_part=in_part)
+        if self.cells_layer is not None:
+            self._follow_with_cells(self._editor, self.cells_layer, before)
+        self._state = self._editor.state
         self.refresh_suspects()
+
+    def _follow_with_cells(self, editor: PeakEditor, cells: Labels, before: FloatArray) -> None:
+        """Bring the cells in step with the peaks; after an undo, back to exactly what they were."""
+        left, state, in_part = self._state, editor.state, shown_in_own_order(self.viewer)
+        if left is not None:
+            left.cells = CellsState.of(cells)  # with what was painted meanwhile
+        if editor.restoring and state.cells is not None and state.cells.fits(cells):
+            state.cells.put_back(cells, in_part=in_part)
+        elif not np.array_equal(before, self._places, equal_nan=True):
+            redraw_cells(
+                cells, self._nearest, before, self._places, self._geometry, self.missing, in_part=in_part
+            )
+        state.cells = CellsState.of(cells)
+
+    def show_cells(self, layer: Labels, *, own_step: bool = True) -> Labels:
+        """Show new cells, in the layer that is there or a new one; a step that can be undone.
+
+        Parameters
+        ----------
+        layer : Labels
+        own_step : bool
+            Off if they belong to the step in which the peaks were changed just before.
+        """
+        before = self.cells_layer
+        if before is not None and self._editor is not None and own_step:
+            self._editor.state.cells = CellsState.of(before)
+            self._editor.begin_step()
+            self._state = self._editor.state
+        shown = ly.show_layer(self.viewer, layer, like=self.flood_layer)
+        ly.info(shown).max_distance = ly.info(layer).max_distance  # None tells something here
+        if self._editor is not None:
+            self._editor.state.cells = CellsState.of(shown)
+        return shown
 
     def refresh_suspects(self) -> None:
         """Make the list of suspects and the count anew; the count is shown for the block in focus."""

@@ -265,7 +265,7 @@ def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job
         found, lut = cells_of_places(flood, places, missing, geometry, parameters, source, **hooks)
         return _Cells(found, lut, places, parameters.segmentation.max_distance)
 
-    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift), block)
+    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift=show_drift), block)
 
 
 def calibration_parameters(block: BlockController) -> CalibrationParameters:
@@ -293,12 +293,14 @@ def _source(block: BlockController) -> Source:
     return origin.path if origin else block.flood
 
 
-def _show_cells(block: BlockController, cells: _Cells, show_drift: bool) -> str:
+def _show_cells(
+    block: BlockController, cells: _Cells, *, show_drift: bool = False, own_step: bool = True
+) -> str:
     found, lut, source = cells.segmentation, cells.lut, block.flood_layer.name
     name = ly.layer_name(source, ly.LayerKind.CELLS)
     layer = ly.cells_layer(lut, name=name, block=block.name, method=found.method)
-    shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
-    ly.info(shown).max_distance = cells.max_distance
+    ly.info(layer).max_distance = cells.max_distance
+    shown = block.show_cells(layer, own_step=own_step)
     _put_below_peaks(block, shown)
     if show_drift:
         drift = ly.drift_layer(cells.places, found.centres, source, block=block.name)
@@ -339,6 +341,6 @@ def run_all_job(block: BlockController) -> Job:
 
     def show(result: tuple[Lattice, _Cells]) -> str:
         found, cells = result
-        return f"{show_lattice(block, found)}\n{_show_cells(block, cells, show_drift=False)}"
+        return f"{show_lattice(block, found)}\n{_show_cells(block, cells, own_step=False)}"
 
     return Job("Run all", compute, show, block)
