@@ -187,6 +187,29 @@ def test_a_whole_row_is_dragged_and_suspects_are_flown_to(block, hand, viewer, p
     assert overlay(viewer).startswith("20 / 20 peaks")
 
 
+def test_provisional_cells_say_so_and_one_key_settles_them(viewer, block, hand, points, qtbot):
+    cells = block.cells_layer
+    ly.info(cells).method = "mixture"
+    hand.key(Qt.Key.Key_3)
+    hand.drag(points[7], points[7] + (2, 2))
+    assert overlay(viewer) == "20 / 20 peaks\ncells provisional: Shift+S segments again"
+    hand.key(Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: overlay(viewer) == "20 / 20 peaks", timeout=60_000)
+    assert not ly.info(cells).stale
+    hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert overlay(viewer).endswith("Shift+S segments again")
+
+
+def test_a_peak_dragged_off_its_spot_is_asked_about_once(viewer, block, hand, points):
+    hand.key(Qt.Key.Key_3)
+    hand.drag(points[7], points[7] + (4, 2))
+    assert overlay(viewer) == "20 / 20 peaks, 1 suspect"
+    hand.key(Qt.Key.Key_N)
+    assert "placed 0.4" in overlay(viewer)
+    hand.key(Qt.Key.Key_K)
+    assert overlay(viewer) == "20 / 20 peaks"
+
+
 def test_closing_the_viewer_in_the_middle_of_a_run_does_no_harm(make_napari_viewer, counts, qtbot):
     from napari_petlut.plugin.widgets import WorkflowPanel
     from napari_petlut.plugin.work.jobs import Job

@@ -186,9 +186,10 @@ class PeakEditor:
         self.history = History()
         self._write(PeakState(positions, self._last.features, self._geometry))
 
-    def set_features(self, rows: int | Sequence[int], **values: object) -> None:
-        """Change features of one or more peaks; one step of the history."""
-        self.history.push(self._last)
+    def set_features(self, rows: int | Sequence[int], *, new_step: bool = True, **values: object) -> None:
+        """Change features of one or more peaks; one step of the history, or a part of the last one."""
+        if new_step:
+            self.history.push(self._last)
         features = self._last.features.copy()
         for column, value in values.items():
             features.loc[rows, column] = value

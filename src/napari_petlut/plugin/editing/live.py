@@ -11,6 +11,8 @@ from napari.layers import Labels
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, IntArray
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.editing.cells_state import CellsState
+from napari_petlut.plugin.editing.following import PeakEditor, PeakState
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -124,3 +126,55 @@ def redraw_cells(
     if by_hand.any():
         shown = np.where(by_hand, np.asarray(layer.data), new)
     ly.show_labels(layer, shown, in_part=in_part)
+
+
+class FollowingCells:
+    """Brings the cells of one block in step with its peaks; after an undo, back to exactly what they were."""
+
+    def __init__(self) -> None:
+        self._nearest = NearestCells()
+        self._state: PeakState | None = None
+
+    def start(self, editor: PeakEditor) -> None:
+        """Begin with the present state of the peaks."""
+        self._state = editor.state
+
+    def begin_step(self, editor: PeakEditor, cells: Labels) -> None:
+        """Remember the cells as they are, and let what happens to them next be a step of the history."""
+        editor.state.cells = CellsState.of(cells)
+        editor.begin_step()
+        self._state = editor.state
+
+    def follow(
+        self,
+        editor: PeakEditor,
+        cells: Labels | None,
+        before: FloatArray,
+        after: FloatArray,
+        missing: IntArray,
+        *,
+        in_part: bool,
+    ) -> None:
+        """Follow a change of the peaks.
+
+        Parameters
+        ----------
+        editor : PeakEditor
+            After the change.
+        cells : Labels, optional
+        before, after : ndarray of float64, shape (rows * cols, 2)
+            Places by crystal id; NaN where there is no peak.
+        missing, in_part
+            As of `redraw_cells`.
+        """
+        left, self._state = self._state, editor.state
+        if cells is None:
+            return
+        if left is not None:
+            left.cells = CellsState.of(cells)  # with what was painted meanwhile
+        state = editor.state
+        if editor.restoring and state.cells is not None and state.cells.fits(cells):
+            state.cells.put_back(cells, in_part=in_part)
+        elif not np.array_equal(before, after, equal_nan=True):
+            redraw_cells(cells, self._nearest, before, after, editor.geometry, missing, in_part=in_part)
+        state.cells = CellsState.of(cells)

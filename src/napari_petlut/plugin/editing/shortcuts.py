@@ -51,6 +51,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("select_row", "R", "Select the whole row of the selected peak", Scope.PEAKS),
     Shortcut("select_col", "C", "Select the whole column of the selected peak", Scope.PEAKS),
     Shortcut("toggle_snap", "G", "Snap new and moved peaks to the local maximum, on or off", Scope.PEAKS),
+    Shortcut("segment_again", "Shift-S", "Segment again: settles cells that are provisional", Scope.VIEWER),
     Shortcut("next_block", "PageDown", "Go to the next block", Scope.VIEWER),
     Shortcut("previous_block", "PageUp", "Go to the previous block", Scope.VIEWER),
     Shortcut("next_suspect", "N", "Fly to the next suspect", Scope.VIEWER),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,8 @@ class SuspectKind(StrEnum):
     """A peak that belongs to no crystal."""
     OFF_LATTICE = "off the lattice"
     """A peak away from the lines of its neighbours."""
+    OFF_SPOT = "off its spot"
+    """A peak that a person placed where the map has no spot, or another crystal's."""
     DOUBTFUL = "doubtful"
     """A peak with a low confidence."""
 
@@ -58,7 +62,11 @@ class Suspect:
 
 
 def list_suspects(
-    positions: FloatArray, features: pd.DataFrame, numbering: Numbering, geometry: BlockGeometry
+    positions: FloatArray,
+    features: pd.DataFrame,
+    numbering: Numbering,
+    geometry: BlockGeometry,
+    off_spot: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Suspect]:
     """List everything to look at: by crystal id, then the peaks that belong to no crystal.
 
@@ -69,11 +77,13 @@ def list_suspects(
         Columns ``status``, ``reason``.
     numbering : Numbering
     geometry : BlockGeometry
+    off_spot : mapping of int to str
+        Rows of placed peaks that lie off their spots, and why; see `off_their_spots`.
     """
     places = np.where(numbering.occupied[:, None], numbering.places, np.nan)
     grid = places.reshape(*geometry.shape, 2)
     holes = _holes(numbering, geometry)
-    doubtful = _doubtful(positions, features, numbering, geometry, kinks(grid).ravel())
+    doubtful = _doubtful(positions, features, numbering, geometry, kinks(grid).ravel(), off_spot)
     homeless = _homeless(positions, numbering, _SAME_SPOT * typical_pitch(grid), geometry)
     return [*sorted([*holes, *doubtful], key=lambda suspect: suspect.crystal), *homeless]
 
@@ -105,12 +115,15 @@ def _doubtful(
     numbering: Numbering,
     geometry: BlockGeometry,
     off_lattice: np.ndarray,
+    off_spot: Mapping[int, str],
 ) -> list[Suspect]:
     found = []
     status, reasons = features["status"].to_list(), features["reason"].to_list()
     for point in np.flatnonzero(numbering.crystal != NO_CRYSTAL):
         crystal = int(numbering.crystal[point])
         kind, why = _judged(status[point], str(reasons[point]), bool(off_lattice[crystal]))
+        if reasons[point] != ACCEPTED_REASON and int(point) in off_spot:
+            kind, why = SuspectKind.OFF_SPOT, off_spot[int(point)]
         if kind is not None:
             place = (float(positions[point, 0]), float(positions[point, 1]))
             text = f"{crystal_text(crystal, geometry)}: {why}"

@@ -133,7 +133,7 @@ def remarks(block: BlockController) -> list[str]:
     if pixels:
         found.append(f"{pixels} pixel{'s' if pixels > 1 else ''} as painted by hand.")
     if ly.info(cells).stale:
-        found.append("Cells around edited peaks are provisional: run the segmentation again to settle them.")
+        found.append("Cells around edited peaks are provisional: segment again (Shift+S) to settle them.")
     if block.count.suspects:
         found.append(f"Not settled: {', '.join(suspect.text for suspect in block.suspects[:_NAMED])}.")
     return found

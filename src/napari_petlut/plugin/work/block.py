@@ -17,11 +17,12 @@ from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, FloodMap, IntArray, Lattice, Peaks, PeakStatus
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.cells_state import CellsState
-from napari_petlut.plugin.editing.following import PeakEditor, PeakState
+from napari_petlut.plugin.editing.following import PeakEditor
 from napari_petlut.plugin.editing.keys import call_weakly
-from napari_petlut.plugin.editing.live import NearestCells, draw_lines, redraw_cells
+from napari_petlut.plugin.editing.live import FollowingCells, draw_lines
 from napari_petlut.plugin.editing.navigation import fly_to, shown_in_own_order
-from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, Scope
+from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, Scope, shortcut_for
+from napari_petlut.plugin.editing.spots import SpotMaxima, off_their_spots
 from napari_petlut.plugin.editing.suspects import (
     ACCEPTED_REASON,
     Suspect,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Chosen = TypeVar("Chosen")
-_CONFIRMABLE = (SuspectKind.DOUBTFUL, SuspectKind.OFF_LATTICE)
+_CONFIRMABLE = (SuspectKind.DOUBTFUL, SuspectKind.OFF_LATTICE, SuspectKind.OFF_SPOT)
+PROVISIONAL = f"cells provisional: {shortcut_for('segment_again').shown_key} segments again"
 DEFAULT_GEOMETRY = BlockGeometry(16, 16)
 
 
@@ -77,8 +79,8 @@ class BlockController:
         self.lattice: Lattice | None = None
         self._editor: PeakEditor | None = None
         self._places = np.empty((0, 2))
-        self._state: PeakState | None = None
-        self._nearest = NearestCells()
+        self._cells = FollowingCells()
+        self._spots = SpotMaxima()
         self._visited: Suspect | None = None
         self._snap = False
         known = ly.info(flood)
@@ -146,6 +148,12 @@ class BlockController:
         """The cells, if the block has been segmented."""
         layer = ly.find_layer(self.viewer, ly.LayerKind.CELLS, self.name)
         return layer if isinstance(layer, Labels) else None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether cells were only mended around edited peaks since they were segmented."""
+        cells = self.cells_layer
+        return cells is not None and ly.info(cells).stale
 
     @property
     def editor(self) -> PeakEditor | None:
@@ -263,7 +271,8 @@ class BlockController:
         self._editor.snap = self._snap
         self._editor.edited.connect(self._on_edited)
         self._bind_keys(layer)
-        self._places, self._state = self.places, self._editor.state
+        self._places = self.places
+        self._cells.start(self._editor)
         draw_lines(self.viewer, self.name, self._places, self._geometry)
         self.refresh_suspects()
 
@@ -293,23 +302,11 @@ class BlockController:
             return
         before, self._places = self._places, self.places
         draw_lines(self.viewer, self.name, self._places, self._geometry)
-        if self.cells_layer is not None:
-            self._follow_with_cells(self._editor, self.cells_layer, before)
-        self._state = self._editor.state
+        in_part = shown_in_own_order(self.viewer)
+        self._cells.follow(
+            self._editor, self.cells_layer, before, self._places, self.missing, in_part=in_part
+        )
         self.refresh_suspects()
-
-    def _follow_with_cells(self, editor: PeakEditor, cells: Labels, before: FloatArray) -> None:
-        """Bring the cells in step with the peaks; after an undo, back to exactly what they were."""
-        left, state, in_part = self._state, editor.state, shown_in_own_order(self.viewer)
-        if left is not None:
-            left.cells = CellsState.of(cells)  # with what was painted meanwhile
-        if editor.restoring and state.cells is not None and state.cells.fits(cells):
-            state.cells.put_back(cells, in_part=in_part)
-        elif not np.array_equal(before, self._places, equal_nan=True):
-            redraw_cells(
-                cells, self._nearest, before, self._places, self._geometry, self.missing, in_part=in_part
-            )
-        state.cells = CellsState.of(cells)
 
     def show_cells(self, layer: Labels, *, own_step: bool = True) -> Labels:
         """Show new cells, in the layer that is there or a new one; a step that can be undone.
@@ -322,13 +319,12 @@ class BlockController:
         """
         before = self.cells_layer
         if before is not None and self._editor is not None and own_step:
-            self._editor.state.cells = CellsState.of(before)
-            self._editor.begin_step()
-            self._state = self._editor.state
+            self._cells.begin_step(self._editor, before)
         shown = ly.show_layer(self.viewer, layer, like=self.flood_layer)
         ly.info(shown).max_distance = ly.info(layer).max_distance  # None tells something here
         if self._editor is not None:
             self._editor.state.cells = CellsState.of(shown)
+        self.refresh_suspects()
         return shown
 
     def refresh_suspects(self) -> None:
@@ -338,10 +334,17 @@ class BlockController:
                 hide_count(self.viewer)
             self.changed.emit()
             return
-        self.suspects = list_suspects(
-            self._editor.positions, self._editor.features, self._editor.numbering, self._geometry
+        editor = self._editor
+        placed = editor.features["status"].to_numpy() == PeakStatus.MANUAL
+        placed &= editor.features["reason"].to_numpy() != ACCEPTED_REASON
+        off_spot = off_their_spots(
+            editor.positions, editor.numbering.crystal, placed, np.asarray(self.flood_layer.data), self._spots
         )
-        note = self._visited.text if self._visited in self.suspects and self._visited else ""
+        self.suspects = list_suspects(
+            editor.positions, editor.features, editor.numbering, self._geometry, off_spot
+        )
+        visited = self._visited.text if self._visited in self.suspects and self._visited else ""
+        note = "; ".join(filter(None, [visited, PROVISIONAL if self.provisional else ""]))
         if self._in_focus:
             show_count(self.viewer, self.count, note)
         self.changed.emit()
@@ -437,6 +440,8 @@ class BlockController:
             editor.set_features(suspect.point, status=kept, confidence=1.0, reason=ACCEPTED_REASON)
         elif np.isfinite(suspect.position).all():
             editor.layer.add(suspect.position)
+            last = len(editor.positions) - 1
+            editor.set_features(last, new_step=False, reason=ACCEPTED_REASON)
         if self.suspects:
             self.visit(self.suspects[min(index, len(self.suspects) - 1)])
 

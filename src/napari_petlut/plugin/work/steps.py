@@ -32,6 +32,7 @@ from napari_petlut.model import (
     Segmentation,
 )
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
 from napari_petlut.workflow.calibration import CalibrationParameters
@@ -183,9 +184,30 @@ def show_lattice(block: BlockController, lattice: Lattice) -> str:
         block.geometry = lattice.geometry
         block.parameters_changed.emit()  # the panels show another size
     peaks, reasons = ly.lattice_peaks(lattice)
-    block.set_peaks(peaks, reasons)
+    block.set_peaks(peaks, _with_words_kept(block, peaks, reasons))
     show_lines(block)
     return "\n".join([_found_text(lattice), *said, *map(_sentence, lattice.doubts)])
+
+
+def _with_words_kept(block: BlockController, peaks: Peaks, reasons: list[str]) -> list[str]:
+    """Return the reasons in which peaks that a person settled stay settled, if they stay where they were."""
+    if block.editor is None:
+        return reasons
+    known = block.editor.features
+    settled = known["reason"].to_numpy() == ACCEPTED_REASON
+    before = {
+        int(crystal): tuple(place)
+        for crystal, place in zip(
+            known["crystal"][settled], block.editor.positions[settled].tolist(), strict=True
+        )
+    }
+    manual = peaks.status == PeakStatus.MANUAL
+    return [
+        ACCEPTED_REASON if manual[row] and before.get(int(crystal)) == tuple(place) else reason
+        for row, (crystal, place, reason) in enumerate(
+            zip(peaks.crystal, peaks.positions.tolist(), reasons, strict=True)
+        )
+    ]
 
 
 def _found_text(lattice: Lattice) -> str:

@@ -152,6 +152,15 @@ class Workbench:
         """Bring the previous block into focus."""
         self._step(-1)
 
+    def segment_again(self) -> None:
+        """Run the segmentation of the block in focus."""
+        from napari_petlut.plugin.work.running import runner_of
+        from napari_petlut.plugin.work.steps import segmentation_job
+
+        block = self.choose_any()
+        if block is not None:
+            runner_of(self).try_start(lambda: segmentation_job(block))
+
     def _step(self, step: int) -> None:
         floods = [layer for layer in self.floods if self._is_block(layer)]
         if not floods:
@@ -307,8 +316,8 @@ class Workbench:
         for block in self._blocks.values():
             if block.peaks_layer is layer:
                 block.detach()
-                if block is self._current:
-                    block.refresh_suspects()
+        if self._current is not None and ly.block_of(layer) == self._current.name:
+            self._current.refresh_suspects()  # the count, and whether its cells are provisional
         self.layers_changed.emit()
 
     def _on_visible(self, event: object) -> None:
