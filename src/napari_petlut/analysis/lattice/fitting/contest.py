@@ -22,9 +22,10 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray
 
 GAIN = 0.003
-"""Smallest gain of the objective that counts as one."""
+"""Smallest gain of the objective that counts as one. Not measured."""
 SAME = 0.4
-"""Two lattices with no crystal further apart than this, in local pitches, are the same."""
+"""Two lattices with no crystal further apart than this, in local pitches, are the same: a little less than
+half way to the next crystal. Not measured."""
 FAR_BEHIND = 0.4
 """A fit that is halfway so far behind what the best one was halfway does not win. Not held against that one's
 end: in stretched blocks every fit gains as much in its second half."""
@@ -39,9 +40,11 @@ DEAD_LINE = 0.065
 line makes the map better explained by 0.07 to 0.3, one that is not there worse by 0.05 to 0.3."""
 DEAD_CRYSTAL = 1.5
 """Added to the objective per share of the crystals that are taken for dead one by one, whole lines apart.
-What is dark is spared the unevenness of its counts, up to 5.4 per share: dim corners would be dark."""
+What is dark is spared the unevenness of its counts, up to 5.4 per share: dim corners would be dark. Of 26
+simulated blocks with dead runs and corners all were right with it, 20 without."""
 UNEXPECTED = 2.0
-"""Weight of the mean squared distance from the prior lattice, in squared pitches, capped at one."""
+"""Weight of the mean squared distance from the prior lattice, in squared pitches, capped at one. Not
+measured."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,8 @@ weight is small: a shift by one line costs about 0.07, as much as a plain misfit
 NOISE_SHARE, LEAST_MISFIT = 0.85, 0.05
 """Share of the deviance of pure noise that is taken off a fit's deviance, and least that is left, as a share
 of it. With few counts a wrong lattice adds little to the noise, and the other terms would decide. A mixture
-also follows the noise, so that not all of it is left."""
+also follows the noise, so that not all of it is left. That it is taken off was measured, the values were
+not."""
 TERMS = ("log misfit", "irregularity", "inconsistency", "unevenness", "asymmetry")
 WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, ASYMMETRY])
 

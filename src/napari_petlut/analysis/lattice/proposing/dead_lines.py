@@ -16,6 +16,7 @@ from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import BoolArray, log_gaps
 from napari_petlut.analysis.lattice.numbering.matching import MOSTLY, best_match
+from napari_petlut.analysis.lattice.proposing.regions import DARK
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, grow_lines, put_on_ridges
 from napari_petlut.analysis.lattice.proposing.waves import WINDOW, put_on_waves
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
@@ -31,17 +32,11 @@ LINE_LESS_WORSE = 0.1
 """How much worse the lattice with one line less may be, in the objective, for the line to be put back."""
 WIDEST = 2
 """Gaps inside the block that are tried, widest against their neighbours first."""
-DARK_LINE = 0.4
-"""A line inside the block is only taken for dead when its place is darker than this share of what is around
-it: light from both sides makes up to 0.25, a place between merged lines is about as bright as they are."""
 FEW_CRYSTALS = 150
 """Up to so many crystals spots are joined and lines traced for a lattice with a line less; in larger arrays
 waves are as good and faster, in small ones they have too few lines."""
 OUTER_STEP = 0.8
 """Pitches from the outermost line to a dead one beyond it: edges crowd."""
-UNLIT_LINE = 0.3
-"""An outermost line with less than this share of the counts of others may lie beside the block, in the tails
-of the next."""
 EVENED = 2.0
 """Width of the blur, in crystals, of the steps to a line beside the block."""
 
@@ -62,7 +57,9 @@ def dead_line_moves(contest: Contest) -> Iterator[Candidate]:
         for line in open_places(rest.grid, axis):
             grid, dark = with_dead_line(rest.grid, axis, line)
             inside = 0 < line < rest.grid.shape[axis]
-            if inside and np.median(relative_weight(contest.scene.brightness(grid))[dark]) > DARK_LINE:
+            # Light from both sides makes up to 0.25 of what is around, and between merged lines it is about
+            # as bright as on them.
+            if inside and np.median(relative_weight(contest.scene.brightness(grid))[dark]) > DARK:
                 continue
             yield Candidate(grid, f"a dead {name} {line}", dark)
 
@@ -82,7 +79,8 @@ def edge_line_moves(best: Hypothesis) -> Iterator[Candidate]:
         lines = best.grid.shape[axis]
         held = np.median(best.fit.weight, axis=1 - axis)
         for out, line in ((lines - 1, 0), (0, lines - 1)):
-            if lines < FEWEST_LINES or held[out] > UNLIT_LINE * np.median(held):
+            # In the tails of the next line one beside the block looks as if it held a little.
+            if lines < FEWEST_LINES or held[out] > DARK * np.median(held):
                 continue
             here = best.dark.copy()
             np.moveaxis(here, axis, 0)[out] = True

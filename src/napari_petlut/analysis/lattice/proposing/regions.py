@@ -27,8 +27,8 @@ BAD_LEVELS = (0.35, 0.55)
 PATCHES = 4
 """Patches per level, worst first."""
 DARK = 0.35
-"""A place with less than this share of the light around it is tried as a dead crystal, as is a crystal that a
-chain puts in between others: at 0.5 live corners are, at 0.3 dead ones beside bright neighbours are not."""
+"""A place with less than this share of the light around it is tried as a dead crystal, a line as a dead line:
+at 0.5 live corners are, at 0.3 dead ones beside bright neighbours are not."""
 SLIPS = 3
 """Regions that are slipped, worst first."""
 

@@ -24,7 +24,8 @@ from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
 from napari_petlut.model import FloatArray
 
 CHAIN_LEVELS = (0.45, 0.8)
-"""Doubts about a crystal's place (see `regularity.doubt_map`) above which chains are tried through it."""
+"""Doubts about a crystal's place (see `regularity.doubt_map`) above which chains are tried through it. Not
+measured; `benchmarks ablation` says what chains are worth."""
 CHAIN_PLACES = 10
 """Doubtful regions per level, worst first."""
 LARGEST_PLACE = 0.4

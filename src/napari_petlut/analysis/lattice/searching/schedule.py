@@ -40,11 +40,11 @@ LARGEST_EFFORT = 60_000
 """Most lattices that are fitted to a map, times its crystals: the searches of a doubtful block of up to
 32 x 32 end after about two seconds of a fast core, four of a slow one. Counted and not timed, so that the
 same map always gives the same lattice. Joining spots to a grid is not counted; it takes longest in much
-larger arrays. Mending has a bound of its own."""
+larger arrays. Mending has a bound of its own. `benchmarks/lattice_sweep.py` tells the seconds."""
 LEAST_EFFORT = 20
 """Lattices that are fitted however large the array is: what the waves need."""
 ROUNDS = 2
-"""Most rounds of moves; a round without a gain is the last."""
+"""Most rounds of moves; a round without a gain is the last. As good as more of them on development blocks."""
 FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
 AGAIN_FITS = 60

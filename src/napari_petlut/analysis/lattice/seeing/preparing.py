@@ -34,7 +34,8 @@ CLOSING = 0.6
 SPECK = 0.5
 """A region with less than this share of an average crystal's counts does not belong to the block."""
 PITCH_FACTOR = 0.88
-"""Working pitch over sqrt(area / crystals): the support reaches half a spot beyond the outer centres."""
+"""Working pitch over sqrt(area / crystals): the support reaches half a spot beyond the outer centres. Not
+measured."""
 
 
 @dataclass(frozen=True, eq=False)

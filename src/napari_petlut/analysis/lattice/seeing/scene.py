@@ -19,7 +19,8 @@ from napari_petlut.maps.binning import bin_map, to_bins
 from napari_petlut.model import FloatArray
 
 RANKING_BINS = 6.5
-"""Bins per pitch of the maps on which hypotheses are compared."""
+"""Bins per pitch of the maps on which hypotheses are compared, the same for all of a map: one that chose its
+own would be judged by another noise. No command that is kept measures the value."""
 BRIGHTNESS_BLUR = 0.2
 """Width of the blur, in pitches, under which the brightness at a crystal is read."""
 
