@@ -125,6 +125,9 @@ def tie_centres(wanted: FloatArray, old: FloatArray, evidence: FloatArray, stiff
     Across a coordinate the lines are solved exactly; the weak stiffness along it enters from `old`, which
     converges with the iterations around it.
     """
+    # M step with a prior (the elastic net of Durbin and Willshaw, Nature 326 (1987) 689, has both pulls):
+    # each centre between where its counts want it and where its lines would be straight. 6 is the diagonal of
+    # D'D, with which the step along the coordinate is damped, so that taking it from `old` converges.
     extra = 6.0 * ALONG * stiffness
     out = np.empty_like(wanted)
     for axis in (0, 1):

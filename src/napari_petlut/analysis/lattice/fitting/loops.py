@@ -103,6 +103,9 @@ def moments(
 ) -> None:
     """Fill `out` (n, 6) with each spot's share of the counts and its first and second moments."""
     for k in range(len(mean)):
+        # M step, sums of eqs. 9.24 to 9.26 of Bishop, Pattern Recognition and Machine Learning (2006), with
+        # bins for samples: a bin's counts belong to a spot by its part of what is expected there, kept *
+        # ratio.
         s, s0, s1, s00, s01, s11 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         first, wide = np.float32(box[k, 2] - mean[k, 1]), box[k, 3] - box[k, 2]
         n = 0
@@ -140,6 +143,8 @@ def explain(
     for i in range(counts.shape[0]):
         row = np.float32(0.0)
         for j in range(counts.shape[1]):
+            # E step (eq. 9.23 there): with the counts over what is expected, any spot's share of a bin is a
+            # product.
             behind = scale * shape[i, j]
             expected = model[i, j] + behind + least
             seen = counts[i, j] / expected
@@ -180,6 +185,7 @@ def solve_lines(
     inverse, low : ndarray of float64, shapes (n, columns) and (n, 2, columns)
         Room for the inverse pivots and the factors below them.
     """
+    # The smoother of Whittaker (1923; Eilers, Analytical Chemistry 75 (2003) 3631), weights in `diagonal`.
     n, columns = right.shape
     for i in range(n):
         main, one, two = stiffness * bands[i, 0], stiffness * bands[i, 1], stiffness * bands[i, 2]
@@ -231,6 +237,8 @@ def update_spread(own: FloatArray, evidence: FloatArray, limit: FloatArray, cov:
                     lit += weight
             lit /= 9.0
             e = evidence[i, j]
+            # Mean of its own and its neighbours' covariances, as after seeing `SPREAD_SHRINK` crystals like
+            # them: the maximum a posteriori of a Gaussian prior on each entry.
             v0 = (e * own[i, j, 0] + SPREAD_SHRINK * (near0 / 9.0 / lit)) / (e + SPREAD_SHRINK)
             v01 = (e * own[i, j, 1] + SPREAD_SHRINK * (near01 / 9.0 / lit)) / (e + SPREAD_SHRINK)
             v1 = (e * own[i, j, 2] + SPREAD_SHRINK * (near1 / 9.0 / lit)) / (e + SPREAD_SHRINK)
@@ -275,6 +283,8 @@ def take_shares(
                 continue
             k = i * cols + j
             s = max(stats[k, 0], 1e-6)
+            # M step: centre and covariance of its counts. The spot was cut at `core`, which makes it too
+            # narrow and its counts too few by what a Gaussian has beyond.
             d0, d1 = stats[k, 1] / s, stats[k, 2] / s
             wanted[i, j, 0], wanted[i, j, 1] = mean[i, j, 0] + d0, mean[i, j, 1] + d1
             own[i, j, 0] = (stats[k, 3] / s - d0 * d0) / core_variance

@@ -215,6 +215,9 @@ def _grow(
     last = seed
     # Nothing can grow further than this from the nodes that are there.
     low0, high0, low1, high1 = i, i, j, j
+    # Best first, as a minimum spanning tree grows (Prim 1957): of all empty nodes that have a neighbour the
+    # one whose point lies nearest to its prediction is next. Doubtful nodes come last, predicted from more of
+    # them.
     while True:
         low0, high0 = min(low0, i), max(high0, i)
         low1, high1 = min(low1, j), max(high1, j)
@@ -222,6 +225,7 @@ def _grow(
         cols = range(max(0, low1 - 2), min(width, high1 + 3))
         for a in rows:
             for b in cols:
+                # A prediction changes only with nodes within two of it, or when somebody took its point.
                 near = abs(a - i) <= 2 and abs(b - j) <= 2
                 if owner[a, b] != EMPTY or not (near or (choice[a, b] == last and last >= 0)):
                     continue
@@ -244,6 +248,9 @@ def _grow(
             place[i, j, 0], place[i, j, 1] = points[last, 0], points[last, 1]
             continue
         last = -1
+        # No point fits any prediction: the empty node with most neighbours, two at least, is bridged by one
+        # without a point, so that growth gets to what lies behind a dead crystal. Bridges hardly count as
+        # neighbours.
         most = 2.0
         for a in rows:
             for b in cols:

@@ -174,6 +174,8 @@ def place_lines(
     samples, lines = len(ridge), len(wanted)
     to_anchor, coupling, spacing = weights[0], weights[1], weights[2]
     low_gap, high_gap = max(2, int(MIN_GAP * SAMPLES)), int(MAX_GAP * SAMPLES)
+    # Line after line (the algorithm of Viterbi; Forney, Proc. IEEE 61 (1973) 268): score[i, k] is the best
+    # value of the lines up to i with line i at sample k, and origin[i, k] where line i - 1 lies then.
     before0, before1 = 0, 0
     for i in range(lines):
         if coupling > 0:
@@ -182,6 +184,7 @@ def place_lines(
         else:
             first = max(0, int(anchor[i]) - int(SEED_BAND * SAMPLES))
             last = min(samples, int(anchor[i]) + int(SEED_BAND * SAMPLES))
+        # A prediction beside the map leaves two samples at its edge, so that there is always a way on.
         if last <= first:
             first = min(max(0, first - 1), samples - 2)
             last = first + 2
@@ -190,11 +193,14 @@ def place_lines(
                 apart[d] = spacing * (d / SAMPLES - gaps[i - 1]) ** 2
             for k in range(first, last):
                 score[i, k], origin[i, k] = _NEVER, -1
+            # All pairs of a place of the line before and one of this line; written without branches, in runs.
             for j in range(before0, before1):
                 start, end = max(first, j + low_gap), min(last, j + high_gap + 1)
                 wide, held = apart[start - j : end - j], mass[start:end]
                 value_to, from_to = score[i, start:end], origin[i, start:end]
                 for n in range(end - start):
+                    # Counts between the two lines: what one line holds costs nothing, none or two lines'
+                    # worth does.
                     between = min(int((held[n] - mass[j]) * TABLE_STEPS), len(emptiness) - 1)
                     value = score[i - 1, j] - wide[n] - emptiness[between]
                     better = value > value_to[n]
@@ -204,14 +210,18 @@ def place_lines(
             here = ridge[k] - to_anchor * ((k - anchor[i]) / SAMPLES) ** 2
             if coupling > 0:
                 d = ((k - wanted[i]) / SAMPLES) ** 2
+                # Cut off, so that a line may break at a fault for a price instead of dragging all after it.
                 here -= coupling * (d if d <= BREAK else BREAK + SLIP * (d - BREAK))
             if i == 0:
                 score[0, k], origin[0, k] = here, -1
             elif origin[i, k] >= 0:
                 score[i, k] += here
             else:
+                # Out of reach of every place of the line before: its score stays that of never, any origin
+                # will do.
                 origin[i, k] = max(0, k - SAMPLES)
         before0, before1 = first, last
+    # From the best end back along the origins.
     best, k = _NEVER, before0
     for j in range(before0, before1):
         if score[lines - 1, j] > best:
