@@ -92,7 +92,7 @@ class Reading:
     @property
     def layout(self) -> EventFormat:
         """How raw events are packed."""
-        from napari_petlut.workflow.sources import event_layout
+        from napari_petlut.formats.event_kinds import event_layout
 
         return event_layout(self.event_format, self.block_numbers)
 
@@ -129,8 +129,8 @@ class Reading:
 
     def events(self, path: Path) -> IdentifiedFile:
         """Return a file of raw events, with what it is; a `FormatError` refuses all others."""
+        from napari_petlut.formats.event_kinds import one_block
         from napari_petlut.formats.identification import identify
-        from napari_petlut.workflow.sources import one_block
 
         file = identify(path, self.hints())
         one_block(file)

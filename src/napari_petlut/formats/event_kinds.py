@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats._files import StrPath
 from napari_petlut.formats.event_files import count_blocks, count_events, open_table
+from napari_petlut.formats.event_formats import event_format
 from napari_petlut.formats.event_names import source_of_names
 from napari_petlut.formats.event_placement import (
     Placement,
@@ -150,6 +152,48 @@ def _facts(file: IdentifiedFile) -> dict[str, Any]:
     if layout.source.block is not None and layout.source.block.chosen is None:
         facts["blocks"] = listed_blocks(count_blocks(file.path, layout))
     return facts
+
+
+def event_layout(name: StrPath | None, block: Sequence[int] | None = None) -> EventFormat:
+    """Return the event format of a preset, a TOML file or a record; the lab's without one.
+
+    Parameters
+    ----------
+    name : str or path, optional
+    block : sequence of int, optional
+        The block of a scanner whose events are meant.
+
+    Raises
+    ------
+    FormatError
+        If it is none of these.
+    ParameterError
+        If a block is given, and the format does not say which block an event is of.
+    """
+    fmt = event_format(name)
+    if block is None or fmt.source is None:
+        return fmt
+    return replace(fmt, source=fmt.source.with_block(block))
+
+
+def one_block(file: IdentifiedFile) -> EventFormat:
+    """Return the format of a file of events, after making sure that these are of one block.
+
+    Raises
+    ------
+    FormatError
+        If the file holds no events, or those of several blocks and none is chosen; the error lists them.
+    """
+    if file.content is not Content.EVENTS:
+        raise file.refusal("raw events")
+    layout: EventFormat = file.found.layout
+    block = None if layout.source is None else layout.source.block
+    if block is not None and block.chosen is None:
+        counts = count_blocks(file.path, layout)
+        if len(counts) > 1:
+            found = f"{len(counts)} blocks: {listed_blocks(counts)}"
+            raise FormatError(file.path, "events of one block", found, "choose one: --block N")
+    return layout
 
 
 def listed_blocks(counts: dict[tuple[int, ...], int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,10 +15,9 @@ import numpy.typing as npt
 from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats import event_formats
 from napari_petlut.formats._files import one_line, read_bytes
-from napari_petlut.formats.event_files import count_blocks, count_events, iter_events
-from napari_petlut.formats.event_kinds import listed_blocks
+from napari_petlut.formats.event_files import count_events, iter_events
+from napari_petlut.formats.event_kinds import one_block
 from napari_petlut.formats.event_settling import resolved_bins
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify, identify_source
 from napari_petlut.formats.maps import read_flood
@@ -140,48 +139,6 @@ def _idle_parameters(parameters: FloodParameters) -> tuple[str, ...]:
         name for name in ("window", "bins", "dither") if getattr(parameters, name) != getattr(plain, name)
     ]
     return (f"a map is taken as it is: {', '.join(changed)} had no effect",) if changed else ()
-
-
-def event_layout(name: str | os.PathLike[str] | None, block: Sequence[int] | None = None) -> EventFormat:
-    """Return the event format of a preset, a TOML file or a record; the lab's without one.
-
-    Parameters
-    ----------
-    name : str or path, optional
-    block : sequence of int, optional
-        The block of a scanner whose events are meant.
-
-    Raises
-    ------
-    FormatError
-        If it is none of these.
-    ParameterError
-        If a block is given, and the format does not say which block an event is of.
-    """
-    fmt = event_formats.event_format(name)
-    if block is None or fmt.source is None:
-        return fmt
-    return replace(fmt, source=fmt.source.with_block(block))
-
-
-def one_block(file: IdentifiedFile) -> EventFormat:
-    """Return the format of a file of events, after making sure that these are of one block.
-
-    Raises
-    ------
-    FormatError
-        If the file holds no events, or those of several blocks and none is chosen; the error lists them.
-    """
-    if file.content is not Content.EVENTS:
-        raise file.refusal("raw events")
-    layout: EventFormat = file.found.layout
-    block = None if layout.source is None else layout.source.block
-    if block is not None and block.chosen is None:
-        counts = count_blocks(file.path, layout)
-        if len(counts) > 1:
-            found = f"{len(counts)} blocks: {listed_blocks(counts)}"
-            raise FormatError(file.path, "events of one block", found, "choose one: --block N")
-    return layout
 
 
 def flood_of_events(
