@@ -29,6 +29,20 @@ def own_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
+@pytest.fixture(autouse=True)
+def nothing_compiled_ahead(monkeypatch):
+    """Let no panel of the tests compile in the background; `test_first_run.py` starts that by itself."""
+    from napari_petlut.plugin.widgets import frame
+    from napari_petlut.plugin.work.first_run import FirstRun
+
+    class Idle(FirstRun):
+        def start(self):
+            pass
+
+    idle = Idle()
+    monkeypatch.setattr(frame, "first_run", lambda: idle)
+
+
 def grid_points(rows=4, cols=5, pitch=10.0, origin=10.0):
     """Peaks of a straight lattice, by crystal id."""
     axes = (np.arange(rows) * pitch + origin, np.arange(cols) * pitch + origin)

@@ -16,6 +16,7 @@ import typer
 
 from napari_petlut.cli import ending
 from napari_petlut.cli.saying import fact, shown
+from napari_petlut.compiling import told_of_compiling
 from napari_petlut.errors import Cancelled, PetlutError, printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _RED, _YELLOW, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Turn every expected error into one line and an exit code, and warnings into one line each."""
-    with warnings.catch_warnings(), ending.noted_interrupt() as pressed:
+    with warnings.catch_warnings(), told_of_compiling(_note), ending.noted_interrupt() as pressed:
         warnings.showwarning = _show_warning
         try:
             yield
@@ -63,6 +64,10 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: 
 def warn(text: str) -> None:
     """Print one warning line to standard error."""
     _say("warning:", _YELLOW, text)
+
+
+def _note(text: str) -> None:
+    _say("note:", _BOLD, text)
 
 
 def _say(label: str, colour: str, text: str) -> None:

@@ -11,6 +11,8 @@ event, as mispredicted branches cost more: what lies outside the window or the s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,13 @@ def splitmix64(seed: np.uint64, index: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _SPLITMIX_MIX_1
     z = (z ^ (z >> np.uint64(27))) * _SPLITMIX_MIX_2
     return z ^ (z >> np.uint64(31))
+
+
+def mixed_seed(seed: int) -> np.uint64:
+    """Return the first number of the sequence of a seed, reckoned by the plain function: it is only one."""
+    plain: Any = splitmix64
+    with np.errstate(over="ignore"):
+        return np.uint64(plain.py_func(np.uint64(seed), np.uint64(0)))
 
 
 @inlined

@@ -27,10 +27,10 @@ def pixel_rule(
     seed: int = 0,
 ) -> PixelRule:
     """Return the rule for a layout; without a window every energy above 0 has a pixel."""
-    from napari_petlut.analysis.events.loops import splitmix64
+    from napari_petlut.analysis.events.loops import mixed_seed
 
     # Mixed, so that neighbouring seeds have nothing in common.
-    mixed = np.uint64(splitmix64(np.uint64(seed), np.uint64(0)))
+    mixed = mixed_seed(seed)
     first, last = energies_in(window, fmt)
     if fmt.source is not None:
         return located_rule(fmt.source, bins, (first, last), dither=dither, seed=mixed)

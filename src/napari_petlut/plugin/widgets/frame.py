@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
 from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.first_run import first_run
 from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MIN_WIDTH = 330
 _ARROW_WIDTH = 28
+_LOOK_EVERY = 300
+"""Milliseconds between two looks at what compiles in the background."""
 _GOOD, _BAD = "", "color: #f08c00"
 
 
@@ -51,6 +54,7 @@ class Panel(QWidget):
         self.setMinimumWidth(_MIN_WIDTH)
         self._connect()
         self._on_block()
+        self._compile_ahead()
 
     # -- parts --------------------------------------------------------------------------------------------
 
@@ -114,7 +118,10 @@ class Panel(QWidget):
         self.message = QLabel("")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for widget in (self.progress, self.cancel, self.message):
+        self.compiling = QLabel("")
+        self.compiling.setWordWrap(True)
+        self.compiling.setVisible(False)
+        for widget in (self.progress, self.cancel, self.message, self.compiling):
             layout.addWidget(widget)
         return footer
 
@@ -127,6 +134,20 @@ class Panel(QWidget):
         self.runner.progressed.connect(self._on_progress)
         self.runner.ended.connect(self._on_ended)
         self.cancel.clicked.connect(self._on_cancel)
+
+    def _compile_ahead(self) -> None:
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_EVERY)
+        self._look.timeout.connect(self._show_compiling)
+        first_run().start()
+        self._look.start()
+
+    def _show_compiling(self) -> None:
+        """Say that loops are compiled; work that needs them waits for it."""
+        self.compiling.setText(first_run().line)
+        self.compiling.setVisible(bool(first_run().line))
+        if not first_run().running:
+            self._look.stop()
 
     def _floods(self, widget: object = None) -> list[tuple[str, Image]]:
         return labelled(self.bench.floods)
