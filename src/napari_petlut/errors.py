@@ -76,3 +76,7 @@ class PetlutWarning(UserWarning):
 
 class TruncatedFileWarning(PetlutWarning):
     """A file ends in the middle of an entry; the complete entries before it are used."""
+
+
+class MapReadingWarning(PetlutWarning):
+    """What had to be found out or changed to read a flood map."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_petlut.errors import FormatError
+from napari_petlut.errors import FormatError, MapReadingWarning
 from napari_petlut.formats.maps import (
     ARRAY_SUFFIXES,
     MAP_BYTES,
@@ -21,6 +21,8 @@ from napari_petlut.formats.maps import (
     write_map,
 )
 from napari_petlut.model import FloodMap
+
+COUNTS_U2 = np.arange(42, dtype=np.uint16).reshape(6, 7)
 
 
 def map_bytes(seed=0, outside=0):
@@ -151,13 +153,13 @@ def test_text_with_any_usual_separator(tmp_path, text):
     [
         ("1,2\n3\n", "number of columns changed"),
         ("1,2\n3,x\n", "could not convert string 'x'"),
-        ("1,2\n3,nan\n", r"nan at \[1, 1\]"),
-        ("1,2\n-3,inf\n", r"-3 at \[1, 0\]"),
+        ("1,2\n3,inf\n", r"inf at \[1, 1\]"),
+        ("1,2\n-3,1\n", r"as much below zero as above, -3 at \[1, 0\]"),
         ("0,0\n0,0\n", "none at all"),
         ("1,2\n", "at least 2 x 2"),
         ("# nothing\n", r"shape \(0,"),
         ("index,axis-0,axis-1\n0,1,2\n", "open it as peaks"),
-        ("\0\1\2", "error"),
+        ("\0\1\2", "no text"),
     ],
 )
 def test_wrong_text_is_one_line(tmp_path, text, found):
@@ -170,8 +172,8 @@ def test_wrong_text_is_one_line(tmp_path, text, found):
 @pytest.mark.parametrize(
     ("array", "found"),
     [
-        (np.ones(4), "1-D"),
-        (np.ones((2, 2, 2)), "3-D"),
+        (np.ones(4), "expected a 2-D array of numbers, found 4;"),
+        (np.ones((2, 2, 2)), "a stack of 2 maps; choose one: --block 0 to --block 1"),
         (np.ones((0, 4)), "shape"),
         (np.ones((2, 2), complex), "complex"),
         (np.full((2, 2), "a"), "2-D of <U1"),
@@ -185,18 +187,29 @@ def test_npy_that_is_no_map_is_refused(tmp_path, array, found):
         read_array(tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        ({"shape": (5, 6, 7), "photometric": "minisblack"}, "several pages"),
-        ({"shape": (4, 4, 3), "photometric": "rgb"}, "page of shape"),
-        ({"shape": (5, 6, 7), "imagej": True}, "several pages"),
-    ],
-)
-def test_tif_with_more_than_one_page_is_refused(tmp_path, options, found):
-    tifffile.imwrite(tmp_path / "a.tif", np.ones(options.pop("shape"), np.uint8), **options)
-    with pytest.raises(FormatError, match=found):
+@pytest.mark.parametrize("options", [{"photometric": "minisblack"}, {"imagej": True}])
+def test_of_a_tif_with_several_pages_one_is_asked_for(tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 6, 7), np.uint8), **options)
+    with pytest.raises(FormatError, match="a stack of 5 maps; choose one: --block 0 to --block 4"):
         read_array(tmp_path / "a.tif")
+
+
+def test_images_that_hide_behind_one_page_are_refused(tmp_path):
+    description = "ImageJ=1.54\nimages=3\nslices=3\n"
+    tifffile.imwrite(tmp_path / "a.tif", COUNTS_U2, description=description, metadata=None)
+    with pytest.raises(FormatError, match="3 images behind one page"):
+        read_array(tmp_path / "a.tif")
+
+
+def test_what_is_no_count_is_set_to_zero_with_a_line_that_says_so(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[np.nan, 90.0, -1.0], [5.0, np.nan, 5.0]]))
+    with pytest.warns(MapReadingWarning) as said:
+        counts = read_array(tmp_path / "a.npy").counts
+    assert counts.tolist() == [[0, 90, 0], [5, 0, 5]]
+    lines = [str(line.message) for line in said]
+    assert "2 pixels without a number (NaN)" in lines[0]
+    assert "1 pixels below zero, as after subtracting a background" in lines[1]
+    assert "(1 % of the counts)" in lines[1]
 
 
 def test_other_suffixes_are_asked_back(tmp_path):

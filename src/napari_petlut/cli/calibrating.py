@@ -23,7 +23,6 @@ from napari_petlut.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from napari_petlut.model import EventFormat
     from napari_petlut.workflow.calibration import CalibrationParameters
 
 
@@ -86,13 +85,13 @@ class _MoreParameters:
     ] = None
 
     def added_to(
-        self, flood: dict[str, Any], cells: dict[str, Any], event_format: EventFormat
+        self, flood: dict[str, Any], cells: dict[str, Any], reading: Reading
     ) -> CalibrationParameters:
         """Return all parameters of a calibration."""
         from napari_petlut.analysis.energy import CrystalWindowParameters
         from napari_petlut.workflow.calibration import CalibrationParameters
 
-        plain = CalibrationParameters(event_format=event_format)
+        plain = CalibrationParameters(event_format=reading.layout, map_layout=reading.map_layout)
         return replace(
             plain,
             flood=replace(plain.flood, **flood),
@@ -130,7 +129,7 @@ def calibrate(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="Raw event file, map file, or 2-D array (.npy .tif .csv .txt).",
+            help="Raw event file, or a flood map in any kind of file (see docs/files.md).",
             readable=False,
         ),
     ],
@@ -169,8 +168,8 @@ def calibrate(
     from napari_petlut.workflow.sources import flood_shape
 
     with terminal.StepProgress(quiet=as_json) as progress:
-        parameters = more.added_to(flood, cells, reading.layout)
-        pixels = flood_shape(file, parameters.flood, parameters.event_format)
+        parameters = more.added_to(flood, cells, reading)
+        pixels = flood_shape(file, parameters.flood, parameters.event_format, parameters.map_layout)
         require_fit(files["lut"], pixels, geometry, encoding)
         result = pipeline.calibrate(file, geometry, parameters, prior=prior, progress=progress)
         result.write(out, encoding=encoding, overwrite=force)

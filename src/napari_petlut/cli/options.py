@@ -15,6 +15,7 @@ from napari_petlut.errors import ParameterError
 
 if TYPE_CHECKING:
     from napari_petlut.formats.identification import Hints, IdentifiedFile
+    from napari_petlut.formats.map_layout import MapLayout
     from napari_petlut.geometry import BlockGeometry
     from napari_petlut.model import EventFormat
     from napari_petlut.workflow.calibration import CalibrationParameters
@@ -85,9 +86,52 @@ class Reading:
         str | None,
         typer.Option(
             metavar="N",
-            help="Which block's events are used, where a file has several: 3, or 3,1 for two numbers.",
+            help="Which block is used, where a file has several: 3, or 3,1 for two numbers, or for a tile in "
+            "row and column.",
         ),
     ] = None
+    array: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT|TOML",
+            help='A map without a header, as in "<i4 512x512 header=0"; or a .toml file that tells '
+            "how a map lies in a file.",
+        ),
+    ] = None
+    array_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which array of a file that holds several.")
+    ] = None
+    tiles: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="ROWS COLS", help="Blocks that lie side by side in one array."),
+    ] = None
+    crop: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option(
+            metavar="R0 R1 C0 C1", help="Rows R0 to R1 and columns C0 to C1 of pixels, ends not included."
+        ),
+    ] = None
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="Exchange axis 0 and axis 1 of a map that is read.")
+    ] = False
+
+    @property
+    def map_layout(self) -> MapLayout:
+        """Where in a file of a map it lies, and how."""
+        from napari_petlut.formats.map_layout import MapLayout, load_map_layout, map_layout_of_text
+
+        told = MapLayout()
+        if self.array is not None:
+            is_file = self.array.lower().endswith(".toml")
+            told = load_map_layout(self.array) if is_file else map_layout_of_text(self.array)
+        given: dict[str, Any] = {
+            "name": self.array_name,
+            "tiles": self.tiles,
+            "block": self.block_numbers,
+            "crop": self.crop,
+            "transposed": self.transpose or None,
+        }
+        return replace(told, **{name: value for name, value in given.items() if value is not None})
 
     @property
     def layout(self) -> EventFormat:
@@ -98,7 +142,7 @@ class Reading:
 
     @property
     def block_numbers(self) -> tuple[int, ...] | None:
-        """The block of a scanner, None for all there are."""
+        """The block of a scanner, of tiles or of a stack, None for all there are."""
         if self.block is None:
             return None
         try:
@@ -111,15 +155,16 @@ class Reading:
     @property
     def files(self) -> list[Path]:
         """What is read to know it; never to be written over."""
-        # A preset is no file.
-        named = self.event_format is not None and self.event_format.suffix
-        return [self.event_format] if self.event_format is not None and named else []
+        # A preset is no file, and neither is a description in words.
+        described = None if self.array is None or not self.array.lower().endswith(".toml") else self.array
+        named = self.event_format if self.event_format is not None and self.event_format.suffix else None
+        return [Path(name) for name in (named, described) if name is not None]
 
     def hints(self, geometry: BlockGeometry | None = None) -> Hints:
         """Return what is told about a file; the crystal array is that of a LUT which does not tell it."""
         from napari_petlut.formats.identification import Hints
 
-        return Hints(self.layout, geometry=geometry, block=self.block_numbers)
+        return Hints(self.layout, geometry=geometry, block=self.block_numbers, map_layout=self.map_layout)
 
     def source(self, path: Path) -> IdentifiedFile:
         """Return a file of events or of a map, with what it is; a `FormatError` refuses all others."""
@@ -194,7 +239,7 @@ def parameters_of(window: dict[str, Any], reading: Reading) -> CalibrationParame
     """Return the parameters of a block's flood map from the options of a command that has only these."""
     from napari_petlut.workflow.calibration import CalibrationParameters
 
-    plain = CalibrationParameters(event_format=reading.layout)
+    plain = CalibrationParameters(event_format=reading.layout, map_layout=reading.map_layout)
     return replace(plain, flood=replace(plain.flood, **window))
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath
+from napari_petlut.formats.arrays.likeness import looks_like_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
 from napari_petlut.geometry import BlockGeometry
 
@@ -59,8 +60,14 @@ def detect_encoding(
 
 
 def holds_crystals(data: memoryview) -> bool:
-    """Say whether the bytes of a file are crystal numbers in a known layout of a single block."""
-    return any(True for _ in _fitting(data, _candidates(data), None))
+    """Say whether the bytes of a file are crystal numbers in a known layout of a single block.
+
+    Small counts are whole numbers too; but a LUT is made of areas of one value, and a map never is.
+    """
+    return any(
+        looks_like_lut(codes.canvas_of(data[encoding.header_bytes :], encoding))
+        for encoding in _fitting(data, _candidates(data), None)
+    )
 
 
 def _candidates(data: memoryview) -> list[LUTEncoding]:

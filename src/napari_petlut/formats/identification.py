@@ -21,7 +21,8 @@ from napari_petlut.formats.kinds import (
     Look,
 )
 from napari_petlut.formats.lut import CRYSTAL_LUT
-from napari_petlut.formats.maps import ARRAY_SUFFIXES, LAB_MAP, MAP_BYTES, PLAIN_ARRAY
+from napari_petlut.formats.map_kinds import HEADERLESS, MAP_KINDS
+from napari_petlut.formats.maps import ARRAY_SUFFIXES
 from napari_petlut.formats.models import MODEL
 from napari_petlut.formats.peaks import PEAK_TABLE
 from napari_petlut.formats.plain import plain
@@ -48,9 +49,9 @@ KINDS: tuple[Kind, ...] = (
     ENERGY_TABLE,
     DESCRIBED_EVENTS,
     NAMED_EVENTS,
-    PLAIN_ARRAY,
-    LAB_MAP,
+    *(kind for kind in MAP_KINDS if kind is not HEADERLESS),
     CRYSTAL_LUT,
+    HEADERLESS,
     PACKED_EVENTS,
 )
 """Every kind of file that this program knows, in the order in which they are looked for."""
@@ -111,11 +112,14 @@ def identify_source(path: StrPath, hints: Hints | None = None) -> IdentifiedFile
     file = identify(path, hints)
     # Who gives an array means a map, whatever it looks like; its reader says best what is wrong with it.
     if file.content not in (Content.EVENTS, Content.MAP) and file.held.suffix not in ARRAY_SUFFIXES:
-        raise file.refusal(f"raw events, a map file of {MAP_BYTES:,} bytes or a 2-D array")
+        raise file.refusal("raw events or a flood map")
     return file
 
 
 def _candidates(look: Look) -> Iterator[Alternative]:
+    if look.hints.map_layout.headerless:
+        yield from (Alternative(HEADERLESS, finding) for finding in HEADERLESS.recognise(look))
+        return
     for kind in KINDS:
         for finding in kind.recognise(look):
             yield Alternative(kind, finding)

@@ -19,21 +19,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import HeldFile, StrPath, open_binary
+from napari_petlut.formats._text import text_of_head
+from napari_petlut.formats.map_layout import MapLayout
 from napari_petlut.model import EventFormat
 
 if TYPE_CHECKING:
     from napari_petlut.formats.lut_encoding import LUTEncoding
     from napari_petlut.geometry import BlockGeometry
+
+_Made = TypeVar("_Made")
 
 CERTAIN = 1.0
 """Nothing else has to be looked for."""
@@ -41,8 +44,8 @@ LIKELY = 0.5
 """From here a file is taken for what it seems to be; what is less likely is an alternative only."""
 
 _HEAD_BYTES = 65_536
+_MOST_TOLD = 3
 _UNKNOWN_REMEDY = "check the file; events of another layout need their format"
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 SIGNATURES: Mapping[str, tuple[bytes, ...]] = {
     "npy": (b"\x93NUMPY",),
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -51,7 +54,10 @@ SIGNATURES: Mapping[str, tuple[bytes, ...]] = {
     "jpeg": (b"\xff\xd8\xff",),
     "pdf": (b"%PDF",),
     "gzip": (b"\x1f\x8b",),
-    "hdf5": (b"\x89HDF",),
+    "hdf5": (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file"),
+    "mat": (b"MATLAB 5.0 MAT-file",),
+    "fits": (b"SIMPLE  =",),
+    "root": (b"root\0",),
     "elf": (b"\x7fELF",),
     "bzip2": (b"BZh",),
     "xz": (b"\xfd7zXZ",),
@@ -96,12 +102,15 @@ class Hints:
         The crystal array.
     block : tuple of int, optional
         Which block of a scanner, where the file holds several.
+    map_layout : MapLayout
+        Where in a file of a flood map it lies, and how.
     """
 
     event_format: EventFormat = field(default_factory=EventFormat)
     encoding: LUTEncoding | str | None = None
     geometry: BlockGeometry | None = None
     block: tuple[int, ...] | None = None
+    map_layout: MapLayout = field(default_factory=MapLayout)
 
     def add_nothing_to(self, others: Hints) -> bool:
         """Say whether a file that was identified with the other hints is the same with these."""
@@ -110,6 +119,7 @@ class Hints:
             and self.encoding in (None, others.encoding)
             and self.geometry in (None, others.geometry)
             and self.block in (None, others.block)
+            and self.map_layout in (MapLayout(), others.map_layout)
         )
 
 
@@ -149,17 +159,8 @@ class Look(HeldFile):
 
     @cached_property
     def text(self) -> str | None:
-        """The beginning of a text file; None if it is none."""
-        if self.signature or b"\0" in self.head:
-            return None
-        for cut in range(4):
-            # The last character may be cut in the middle.
-            try:
-                text = self.head[: len(self.head) - cut].decode("utf-8-sig")
-            except UnicodeDecodeError:
-                continue
-            return None if _CONTROL_CHARACTER.search(text) else text
-        return None
+        """The beginning of a text file in UTF-8, UTF-16 or Latin-1; None if it is none."""
+        return None if self.signature else text_of_head(self.head)
 
     @cached_property
     def columns(self) -> frozenset[str]:
@@ -322,9 +323,14 @@ class IdentifiedFile(os.PathLike[str]):
             return self.finding.model
         if self.kind.read is None:
             raise FormatError(self.path, "a file that is read whole", self.kind.words, "choose another file")
-        if "model" not in self._models:
-            self._models["model"] = self.kind.read(self)
-        return self._models["model"]
+        return self.kept("model", lambda: self.kind.read(self))  # type: ignore[misc]
+
+    def kept(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """Return what `make` returns, made at the first call with this name only."""
+        if name not in self._models:
+            self._models[name] = make()
+        made: _Made = self._models[name]
+        return made
 
     def taken_as(self, alternative: Alternative) -> IdentifiedFile:
         """Return the same file as something else that it could be."""
@@ -347,7 +353,8 @@ class IdentifiedFile(os.PathLike[str]):
         told = [other.finding for other in self.alternatives if other.finding.tell]
         found = f"{self.size:,} bytes that look like none"
         if told:
-            return FormatError(self.path, wanted, found, f"{told[0].why}: {told[0].tell}")
+            remedy = "; ".join(f"{finding.why}: {finding.tell}" for finding in told[:_MOST_TOLD])
+            return FormatError(self.path, wanted, found, remedy)
         return FormatError(
             self.path, wanted, found, "check the file; events of another layout need their format"
         )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._arrays import ARRAY_SUFFIXES, decode_array, encode_array, magic_suffix
-from napari_petlut.formats._files import StrPath, atomic_write, file_size, one_line, open_binary, read_bytes
-from napari_petlut.formats.kinds import CERTAIN, LIKELY, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.errors import FormatError, MapReadingWarning
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, open_binary, read_bytes
+from napari_petlut.formats.arrays import numpy_files, text, tiff
+from napari_petlut.formats.map_layout import MapLayout
+from napari_petlut.formats.map_reading import Entries, MapReading, ReadEntry, read_contained
 from napari_petlut.model import SPECTRUM_BINS, FloodMap
 
 __all__ = [
     "ARRAY_SUFFIXES",
-    "LAB_MAP",
     "MAP_BLOCK",
     "MAP_BYTES",
-    "PLAIN_ARRAY",
     "read_array",
     "read_flood",
     "read_map",
@@ -28,6 +28,8 @@ __all__ = [
     "write_flood",
     "write_map",
 ]
+
+_Encoder = Callable[[BinaryIO, npt.NDArray[np.float64]], None]
 
 MAP_SIDE = 1024
 MAP_BLOCK = 512
@@ -134,27 +136,47 @@ def write_map(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> Non
 def read_array(path: StrPath) -> FloodMap:
     """Read a plain 2-D array as a flood map: ``.npy``, ``.tif``/``.tiff``, ``.csv`` or ``.txt``.
 
-    Text holds one line per index of axis 0, its values parted by commas, semicolons, tabs or spaces; lines
-    that begin with ``#`` are passed over.
+    First bytes, or else the suffix, tell the format. Text holds one line per index of axis 0, its values
+    parted by commas, semicolons, tabs or spaces; lines that begin with ``#`` are passed over.
+
+    Warns
+    -----
+    MapReadingWarning
+        Of what had to be changed: NaN and values below zero.
 
     Raises
     ------
     FormatError
         If the file is no 2-D array of numbers, holds values that cannot be counts, or no counts at all.
     """
-    counts = decode_array(path)
-    bad = ~np.isfinite(counts) | (counts < 0)
-    if bad.any():
-        i, j = (int(k) for k in np.argwhere(bad)[0])
+    with open_binary(path, "a 2-D array of numbers") as handle:
+        head = handle.read(8)
+    entries, read = _readers(path, head)
+    return _warned(path, read_contained(path, MapLayout(), entries, read))
+
+
+def _readers(path: StrPath, head: bytes) -> tuple[Entries, ReadEntry]:
+    # The first bytes say more than a name.
+    if head.startswith(numpy_files.NPY_MAGIC):
+        return numpy_files.npy_entries, numpy_files.read_npy
+    if head.startswith(tiff.TIFF_MAGICS):
+        return tiff.tiff_entries, tiff.read_tiff
+    return _codec(path)[:2]
+
+
+def _codec(path: StrPath) -> tuple[Entries, ReadEntry, _Encoder]:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _CODECS:
         raise FormatError(
-            path, "counts, finite and not negative", f"{counts[i, j]:g} at [{i}, {j}]", "correct the array"
+            path, f"one of {', '.join(ARRAY_SUFFIXES)}", f"suffix {suffix!r}", "rename the file"
         )
-    if not counts.any():
-        raise FormatError(path, "counts in the flood map", "none at all", "record the block again")
-    try:
-        return FloodMap(counts, source=Path(path).name)
-    except ParameterError as error:
-        raise FormatError(path, "a flood map", one_line(error), "correct the array") from None
+    return _CODECS[suffix]
+
+
+def _warned(path: StrPath, reading: MapReading) -> FloodMap:
+    for note in reading.notes:
+        warnings.warn(f"{path}: {note}", MapReadingWarning, stacklevel=3)
+    return reading.flood
 
 
 def write_array(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:
@@ -172,22 +194,28 @@ def write_array(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> N
     FormatError
         If the suffix is not one of `ARRAY_SUFFIXES`, or the file cannot be written.
     """
-    atomic_write(path, encode_array(path, flood.counts), overwrite=overwrite)
+    encode = _codec(path)[2]
+    atomic_write(path, lambda handle: encode(handle, flood.counts), overwrite=overwrite)
 
 
 def read_flood(path: StrPath) -> FloodMap:
-    """Read a flood map: a plain array if suffix or first bytes say so, else the lab's map file.
+    """Read the flood map of a file of any kind; one with a suffix of `ARRAY_SUFFIXES` as a plain array.
+
+    Warns
+    -----
+    MapReadingWarning
+        Of what had to be found out, or changed.
 
     Raises
     ------
     FormatError
-        As `read_array` and `read_map`.
+        If it holds no map, or something has to be told.
     """
+    from napari_petlut.formats.map_kinds import read_any_map
+
     if Path(path).suffix.lower() in ARRAY_SUFFIXES:
         return read_array(path)
-    with open_binary(path, "a flood map") as handle:
-        head = handle.read(8)
-    return read_map(path) if magic_suffix(head) is None else read_array(path)
+    return _warned(path, read_any_map(path))
 
 
 def write_flood(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:
@@ -211,45 +239,14 @@ def write_flood(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> N
         write_map(path, flood, overwrite=overwrite)
 
 
-def _recognise_array(look: Look) -> Iterator[Finding]:
-    numbers = look.text is not None and set(look.text[:1000]) <= set("0123456789+-.eE,;# \t\r\n")
-    if look.signature in ("npy", "tiff") or (numbers and look.suffix in ARRAY_SUFFIXES):
-        yield Finding(CERTAIN)
+_TEXT = (text.text_entries, text.read_text)
+_CODECS: dict[str, tuple[Entries, ReadEntry, _Encoder]] = {
+    ".npy": (numpy_files.npy_entries, numpy_files.read_npy, numpy_files.encode_npy),
+    ".tif": (tiff.tiff_entries, tiff.read_tiff, tiff.encode_tiff),
+    ".tiff": (tiff.tiff_entries, tiff.read_tiff, tiff.encode_tiff),
+    ".csv": (*_TEXT, lambda handle, counts: text.encode_text(handle, counts, ",")),
+    ".txt": (*_TEXT, lambda handle, counts: text.encode_text(handle, counts, "\t")),
+}
 
-
-def _recognise_lab_map(look: Look) -> Iterator[Finding]:
-    if look.bare and look.size == MAP_BYTES:
-        try:
-            yield Finding(CERTAIN, model=read_map(look))
-        except FormatError as error:
-            # A map without counts is one too, if it is nothing else.
-            yield Finding(LIKELY, problem=error.problem)
-
-
-def flood_facts(file: IdentifiedFile) -> dict[str, Any]:
-    """Return what can be said about the flood map that a file holds."""
-    flood: FloodMap = file.read()
-    spectrum = {} if flood.spectrum is None else {"events_in_spectrum": int(flood.spectrum.sum())}
-    return {"pixels": flood.shape, "counts": flood.total, "highest": float(flood.counts.max()), **spectrum}
-
-
-PLAIN_ARRAY = Kind(
-    "array",
-    Content.MAP,
-    "a 2-D array",
-    ARRAY_SUFFIXES,
-    "the first bytes of .npy and TIFF; text of numbers only",
-    _recognise_array,
-    read_array,
-    flood_facts,
-)
-LAB_MAP = Kind(
-    "map",
-    Content.MAP,
-    "a map file",
-    (".dat",),
-    f"{MAP_BYTES:,} bytes",
-    _recognise_lab_map,
-    read_map,
-    flood_facts,
-)
+ARRAY_SUFFIXES: tuple[str, ...] = tuple(_CODECS)
+"""Suffixes of plain 2-D arrays, which are written too."""

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._arrays import decode_npy
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
+from napari_petlut.formats.arrays.numpy_files import decode_npy
 from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.plain import plain
 

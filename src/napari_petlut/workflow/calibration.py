@@ -20,6 +20,7 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
+from napari_petlut.formats.map_layout import MapLayout
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.formats.plain import from_plain
 from napari_petlut.formats.record import InputFile, Record, RecordKind, write_record
@@ -45,6 +46,8 @@ class CalibrationParameters:
         From peaks to cells.
     event_format : EventFormat
         How a raw event file packs its events.
+    map_layout : MapLayout
+        Where in a file of a flood map it lies, and how; what was found out is filled in.
     crystal_windows : CrystalWindowParameters, optional
         Give each crystal its own energy window about its photopeak, by rounds of windows, map and LUT; used
         for raw event files only. Without it one window holds for the whole block.
@@ -54,6 +57,7 @@ class CalibrationParameters:
     lattice: LatticeParameters = field(default_factory=LatticeParameters)
     segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
     event_format: EventFormat = field(default_factory=EventFormat)
+    map_layout: MapLayout = field(default_factory=MapLayout)
     crystal_windows: CrystalWindowParameters | None = None
 
     def to_dict(self) -> dict[str, Any]:

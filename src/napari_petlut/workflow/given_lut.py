@@ -13,6 +13,7 @@ from napari_petlut.errors import GeometryError
 from napari_petlut.formats.identification import Content, Hints, identify
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
+from napari_petlut.formats.map_kinds import map_reading
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.cells import cell_centres
@@ -62,7 +63,7 @@ def calibration_of_lut(
         If no pixel of the LUT belongs to a crystal.
     """
     parameters = parameters or CalibrationParameters()
-    file = identify(source, Hints(parameters.event_format))
+    file = identify(source, Hints(parameters.event_format, map_layout=parameters.map_layout))
     inputs = {"source": file.path, "lut": Path(lut)}
     read = read_lut(lut, encoding, geometry).lut
     if not (read.ids >= 0).any():
@@ -71,10 +72,13 @@ def calibration_of_lut(
         file,
         parameters.flood,
         parameters.event_format,
+        map_layout=parameters.map_layout,
         progress=(lambda fraction: progress("flood map", fraction)) if progress else None,
     )
     if file.content is Content.EVENTS:
         parameters = replace(parameters, event_format=file.found.layout)
+    elif file.content is Content.MAP:
+        parameters = replace(parameters, map_layout=map_reading(file).layout)
     cells = read if read.shape == flood.shape else read.resampled(flood.shape)
     centres = centres_of_cells(cells, flood.counts)
     if peaks is None:

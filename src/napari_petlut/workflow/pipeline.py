@@ -18,6 +18,7 @@ from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
+from napari_petlut.formats.map_kinds import map_reading
 from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, IntArray, Lattice, PeakStatus, Segmentation
@@ -83,15 +84,22 @@ def calibrate(
     clock = _Clock(progress)
     file, inputs = None, {}
     if not isinstance(source, (FloodMap, np.ndarray)):
-        source = file = identify(source, Hints(parameters.event_format))
+        source = file = identify(source, Hints(parameters.event_format, map_layout=parameters.map_layout))
         inputs["source"] = file.path
         if file.content is Content.EVENTS:
             parameters = replace(parameters, event_format=file.found.layout)
     with clock.step("flood map") as report:
         flood, used, warnings = load_flood(
-            source, parameters.flood, parameters.event_format, progress=report, cancelled=cancelled
+            source,
+            parameters.flood,
+            parameters.event_format,
+            map_layout=parameters.map_layout,
+            progress=report,
+            cancelled=cancelled,
         )
         parameters = replace(parameters, flood=used)
+        if file is not None and file.content is Content.MAP:
+            parameters = replace(parameters, map_layout=map_reading(file).layout)
     prior_positions = None
     if prior is not None:
         if not isinstance(prior, np.ndarray):

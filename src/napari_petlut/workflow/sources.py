@@ -20,7 +20,10 @@ from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.event_kinds import one_block
 from napari_petlut.formats.event_settling import resolved_bins
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify, identify_source
-from napari_petlut.formats.maps import read_flood
+from napari_petlut.formats.map_kinds import map_reading
+from napari_petlut.formats.map_layout import MapLayout
+from napari_petlut.formats.map_reading import MapReading
+from napari_petlut.formats.maps import read_array
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
@@ -37,6 +40,7 @@ def load_flood(
     parameters: FloodParameters,
     event_format: EventFormat,
     *,
+    map_layout: MapLayout = MapLayout(),
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[FloodMap, FloodParameters, tuple[str, ...]]:
@@ -49,6 +53,8 @@ def load_flood(
         Used for raw events only. A window left open is taken from their spectrum.
     event_format : EventFormat
         How a raw event file packs its events.
+    map_layout : MapLayout
+        What is told about a file of a map; what is found out is in the warnings.
     progress, cancelled : callable, optional
         Hooks, as in `napari_petlut.workflow.pipeline.calibrate`.
 
@@ -58,7 +64,7 @@ def load_flood(
     parameters : FloodParameters
         With the window that was used.
     warnings : tuple of str
-        What a person should know of the window, or of parameters that a map cannot obey.
+        What a person should know of the window, of how a map was read, or of parameters that it cannot obey.
 
     Raises
     ------
@@ -73,23 +79,29 @@ def load_flood(
         if source.dtype.kind not in "buif":
             raise ParameterError(f"a flood map is an array of real numbers, not of {source.dtype}")
         return FloodMap(source.astype(np.float64)), parameters, ()
-    file = identify_source(source, Hints(event_format))
-    flood = _flood_in(file)
-    if flood is not None:
-        return flood, parameters, _idle_parameters(parameters)
+    file = identify_source(source, Hints(event_format, map_layout=map_layout))
+    reading = _map_in(file)
+    if reading is not None:
+        return reading.flood, parameters, (*reading.notes, *_idle_parameters(parameters))
     return flood_of_events(file, parameters, file.found.layout, progress=progress, cancelled=cancelled)
 
 
-def _flood_in(file: IdentifiedFile) -> FloodMap | None:
+def _map_in(file: IdentifiedFile) -> MapReading | None:
     """Return the flood map that a source holds, None if it holds events."""
     if file.content is Content.EVENTS:
         return None
-    flood: FloodMap = file.read() if file.content is Content.MAP else read_flood(file)
-    return flood
+    if file.problem:
+        raise FormatError(file.path, "a flood map", file.problem, "check the file")
+    if file.content is not Content.MAP:
+        return MapReading(read_array(file), file.hints.map_layout)
+    return map_reading(file)
 
 
 def flood_shape(
-    path: str | os.PathLike[str], parameters: FloodParameters, event_format: EventFormat
+    path: str | os.PathLike[str],
+    parameters: FloodParameters,
+    event_format: EventFormat,
+    map_layout: MapLayout = MapLayout(),
 ) -> tuple[int, int]:
     """Return the pixels of the map that `load_flood` would return, without reading any events.
 
@@ -99,16 +111,17 @@ def flood_shape(
         A map is read, once: an identified file keeps it.
     parameters : FloodParameters
     event_format : EventFormat
+    map_layout : MapLayout
 
     Raises
     ------
     FormatError
         If the file cannot be used.
     """
-    file = identify_source(path, Hints(event_format))
-    flood = _flood_in(file)
-    if flood is not None:
-        return flood.shape
+    file = identify_source(path, Hints(event_format, map_layout=map_layout))
+    reading = _map_in(file)
+    if reading is not None:
+        return reading.flood.shape
     bins = resolved_bins(file.found.layout, parameters.bins)
     return bins, bins
 

@@ -13,6 +13,7 @@ from scipy import sparse
 from napari_petlut.errors import FormatError
 from napari_petlut.formats import _libraries
 from napari_petlut.formats.arrays import fits, hdf5, matlab, numpy_files, pictures, root, tiff
+from napari_petlut.formats.arrays.colours import intensity
 from napari_petlut.formats.arrays.entries import ArrayEntry, choose_entry
 
 h5py = pytest.importorskip("h5py")
@@ -24,7 +25,11 @@ COUNTS = np.random.default_rng(0).poisson(3, (24, 32)).astype(np.uint16)
 
 
 def whole(entries, read, path, name=None):
-    return read(path, choose_entry(path, entries(path), name))
+    pixels = read(path, choose_entry(path, entries(path), name))
+    if pixels.picture and pixels.values.ndim == 3:
+        values, notes = intensity(pixels.values)
+        return values, pixels.notes + notes
+    return pixels.values, pixels.notes
 
 
 NPZ = (numpy_files.npz_entries, numpy_files.read_npz)
@@ -118,7 +123,7 @@ def test_the_map_comes_back_from_every_kind_of_file(tmp_path, kind):
 def test_a_stack_of_pages_is_an_array_of_three_axes(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([COUNTS, COUNTS + 1]), photometric="minisblack")
     assert tiff.tiff_entries(tmp_path / "a.tif") == [ArrayEntry("", (2, 24, 32))]
-    assert whole(*TIFF, tmp_path / "a.tif").values[1, 0, 0] == COUNTS[0, 0] + 1
+    assert whole(*TIFF, tmp_path / "a.tif")[0][1, 0, 0] == COUNTS[0, 0] + 1
 
 
 def test_colours_of_a_colour_map_become_places_on_it(tmp_path):
@@ -153,14 +158,14 @@ def test_of_several_arrays_one_is_asked_for(tmp_path):
     np.savez(tmp_path / "a.npz", flood=COUNTS, other=COUNTS[:10] + 1)
     with pytest.raises(FormatError, match=r"flood \(24 x 32\), other \(10 x 32\); name the one"):
         whole(*NPZ, tmp_path / "a.npz")
-    assert whole(*NPZ, tmp_path / "a.npz", "other").values[0, 0] == COUNTS[0, 0] + 1
+    assert whole(*NPZ, tmp_path / "a.npz", "other")[0][0, 0] == COUNTS[0, 0] + 1
     with pytest.raises(FormatError, match="name one of these"):
         whole(*NPZ, tmp_path / "a.npz", "nothing")
 
 
 def test_the_last_part_of_a_name_is_enough(tmp_path):
     write_h5(tmp_path / "a.h5")
-    assert whole(*HDF5, tmp_path / "a.h5", "flood").values.shape == COUNTS.shape
+    assert whole(*HDF5, tmp_path / "a.h5", "flood")[0].shape == COUNTS.shape
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures of maps: colours back to intensities, and the flood out of the figure around it."""
+"""Pictures of maps: colours back to intensities."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ _COLOUR_MAPS = (
     *("Blues", "Greens", "Reds", "Greys", "YlOrRd", "coolwarm", "Spectral", "cool", "pink"),
 )
 """Colour maps of common programs under matplotlib's names."""
-_NEAR = 12.0
-"""A colour this near to a colour map's, in 8-bit steps, is of it."""
+_NEAR, _SHARE = 40.0, 0.9
+"""Colours are of a map if this share of the pixels is this near to it, in 8-bit steps: pictures that were
+made smaller mix the colours of neighbours."""
+_COLOURED = 24
 _MOST_COLOURS = 20_000
 _STEPS = 256
 
 Colours = npt.NDArray[np.uint8]
 
 
+def brightness(image: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the brightness of colours, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)."""
+    return np.asarray(image[..., :3] @ np.array([0.299, 0.587, 0.114]))
+
+
 def intensity(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
     """Return the intensities of a picture in colours, and what to say about it.
 
     Grey pictures give their grey. Colours that lie on a known colour map give the place on it; others their
-    brightness, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+    `brightness`.
 
     Parameters
     ----------
@@ -54,11 +61,10 @@ def intensity(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], tuple[s
     found = _on_colour_map(palette, counts)
     if found is not None:
         name, places = found
-        note = f"a picture in colours: counts are the place on the colour map {name!r}, 0 to {_STEPS - 1}"
+        note = f"colours: counts are the place on the colour map {name!r}, 0 to {_STEPS - 1}"
         return places[inverse].reshape(colours.shape[:2]), (note,)
-    brightness = palette @ np.array([0.299, 0.587, 0.114])
-    note = "a picture in colours of no known colour map: their brightness is taken for counts"
-    return brightness[inverse].reshape(colours.shape[:2]), (note,)
+    note = "colours of no known colour map: their brightness alone is taken"
+    return brightness(palette)[inverse].reshape(colours.shape[:2]), (note,)
 
 
 def _on_colour_map(
@@ -70,7 +76,7 @@ def _on_colour_map(
     if len(palette) > _MOST_COLOURS:
         return None
     # White, black and grey are of the figure as likely as of the map.
-    coloured = np.ptp(palette, axis=1) > 2 * _NEAR
+    coloured = np.ptp(palette, axis=1) > _COLOURED
     if not coloured.any():
         return None
     weight = counts[coloured] / counts[coloured].sum()
@@ -80,7 +86,7 @@ def _on_colour_map(
         distance, place = np.asarray(found[0]), np.asarray(found[1])
         near = distance[coloured] < _NEAR
         score = float(weight @ np.minimum(distance[coloured], _NEAR))
-        if weight @ near > 0.97 and score < least:
+        if weight @ near > _SHARE and score < least:
             best, least = (name, np.asarray(place, np.float64)), score
     return best
 

@@ -25,6 +25,8 @@ MOST_VALUES = 2 * MOST_PIXELS
 MOST_BYTES = 16 * MOST_PIXELS
 """Of a file that holds arrays."""
 _SMALLEST_SIDE = 8
+LONGEST = 32
+"""The sides of a map are not more unequal than this; a longer array is a table of something else."""
 _MOST_NAMED = 12
 
 
@@ -49,10 +51,21 @@ class ArrayEntry:
 
 
 class Pixels(NamedTuple):
-    """An array as it is read, and what a person should know of how it was read, one line each."""
+    """An array as it is read.
+
+    Parameters
+    ----------
+    values : ndarray
+        Colours have a last axis of length 3.
+    notes : tuple of str
+        What a person should know of how it was read, one line each.
+    picture : bool
+        Whether it is a picture of a map, with or without colours, and may be a figure.
+    """
 
     values: npt.NDArray[Any]
     notes: tuple[str, ...] = ()
+    picture: bool = False
 
 
 def choose_entry(path: StrPath, entries: Sequence[ArrayEntry], name: str | None = None) -> ArrayEntry:
@@ -82,12 +95,17 @@ def choose_entry(path: StrPath, entries: Sequence[ArrayEntry], name: str | None 
         raise FormatError(path, f"an array of the name {name!r}"[:200], _listed(named or entries), remedy)
     for dimensions in (2, 3, 4):
         fitting = [e for e in entries if len(e.shape) == dimensions]
-        large = [e for e in fitting if min(e.shape[-2:]) >= _SMALLEST_SIDE] or fitting
+        large = [e for e in fitting if _could_be_map(e.shape)] or fitting
         if len(large) == 1:
             return large[0]
         if large:
             raise FormatError(path, "one map", _listed(large), "name the one that is meant (--array-name)")
     raise FormatError(path, EXPECTED, _listed(entries), "save one 2-D map of counts")
+
+
+def _could_be_map(shape: Sequence[int]) -> bool:
+    short, long = sorted(shape[-2:])
+    return short >= _SMALLEST_SIDE and long <= LONGEST * short
 
 
 def _listed(entries: Sequence[ArrayEntry]) -> str:

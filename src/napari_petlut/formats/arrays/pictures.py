@@ -11,7 +11,6 @@ import numpy as np
 
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import StrPath, one_line, read_bytes
-from napari_petlut.formats.arrays.colours import intensity
 from napari_petlut.formats.arrays.entries import MOST_BYTES, SAVE_AGAIN, ArrayEntry, Pixels, check_size, quiet
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +33,7 @@ def picture_entries(path: StrPath) -> list[ArrayEntry]:
 
 
 def read_picture(path: StrPath, entry: ArrayEntry) -> Pixels:
-    """Read a picture as intensities; those of a JPEG are changed by its compression, and a note says so.
+    """Read a picture, grey or in colours; that of a JPEG is changed by its compression, and a note says so.
 
     Raises
     ------
@@ -47,9 +46,8 @@ def read_picture(path: StrPath, entry: ArrayEntry) -> Pixels:
         if image.format == "JPEG":
             notes = ("a JPEG picture: its compression has changed the counts a little",)
         if image.mode in _GREY:
-            return Pixels(np.asarray(image), notes)
-        values, more = intensity(np.asarray(image.convert("RGB")))
-    return Pixels(values, notes + more)
+            return Pixels(np.asarray(image), notes, picture=True)
+        return Pixels(np.asarray(image.convert("RGB")), notes, picture=True)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import StrPath, one_line, read_bytes
-from napari_petlut.formats.arrays.entries import ArrayEntry, Pixels, check_size
+from napari_petlut.formats._text import CONTROL_CHARACTER, wide_encoding
+from napari_petlut.formats.arrays.entries import LONGEST, ArrayEntry, Pixels, check_size
 from napari_petlut.formats.arrays.triplets import map_of_triplets
 
 EXPECTED = "lines of numbers, as many on each"
@@ -23,14 +23,6 @@ _SAMPLE_LINES = 50
 _INDEX_LENGTH = 8
 """A first row or column that only counts up is an index from this length on."""
 _COMMENTS = ("#", "%", "//")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
 _NUMBERS_ONLY = re.compile(r"[\s\d.,;|+\-eEaAnN\"]*")
 
 Floats = npt.NDArray[np.float64]
@@ -92,6 +84,9 @@ def read_text(path: StrPath, _: ArrayEntry) -> Pixels:
         return Pixels(found.values, table.notes + found.notes)
     if columns <= 2 and len(table.values) > 2:
         raise FormatError(path, EXPECTED, f"{columns} columns, as of points", "open it as peaks (--peaks)")
+    if len(table.values) > LONGEST * columns and len(table.values) > 4 * LONGEST:
+        table_of = f"{len(table.values):,} lines of {columns} columns, a table of something else"
+        raise FormatError(path, EXPECTED, table_of, "open it as events")
     return Pixels(table.values, table.notes)
 
 
@@ -103,23 +98,14 @@ def decode_text(path: StrPath, data: bytes) -> str:
     FormatError
         If it is no text.
     """
-    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), None) or _without_mark(data)
+    encoding = wide_encoding(data)
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding or "utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0" if b"\0" in data else data.decode("latin-1")
-    if "\0" in text or re.search(r"[\x01-\x08\x0e-\x1f\x7f]", text[:65_536]):
+        text = "\0" if encoding or b"\0" in data else data.decode("latin-1")
+    if "\0" in text or CONTROL_CHARACTER.search(text[:65_536]):
         raise FormatError(path, EXPECTED, "no text", "check what kind of file it is")
     return text
-
-
-def _without_mark(data: bytes) -> str:
-    """Return the encoding that the places of zero bytes tell: digits have one in UTF-16."""
-    head = np.frombuffer(data[: 2 * (min(len(data), 4096) // 2)], np.uint8).reshape(-1, 2)
-    zeros = (head == 0).mean(axis=0) if len(head) else (0, 0)
-    if zeros[1] > 0.9 and zeros[0] < 0.1:
-        return "utf-16-le"
-    return "utf-16-be" if zeros[0] > 0.9 and zeros[1] < 0.1 else "utf-8"
 
 
 def parse_table(path: StrPath, text: str) -> TextTable:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import StrPath, one_line, read_bytes
 from napari_petlut.formats._libraries import library
-from napari_petlut.formats.arrays.colours import intensity
 from napari_petlut.formats.arrays.entries import (
     MOST_BYTES,
     MOST_PIXELS,
@@ -50,7 +49,7 @@ def tiff_entries(path: StrPath) -> list[ArrayEntry]:
 
 
 def read_tiff(path: StrPath, _: ArrayEntry) -> Pixels:
-    """Read a TIFF image; colours become intensities.
+    """Read a TIFF image, in colours or not.
 
     Raises
     ------
@@ -58,7 +57,6 @@ def read_tiff(path: StrPath, _: ArrayEntry) -> Pixels:
         If it is larger than a map, damaged, or compressed in a way that loses something.
     """
     with _opened(path) as (pages, data):
-        notes: tuple[str, ...] = ()
         images = []
         for page in pages:
             _require_library(path, page)
@@ -66,10 +64,9 @@ def read_tiff(path: StrPath, _: ArrayEntry) -> Pixels:
             if problem is not None:
                 raise FormatError(path, _EXPECTED, problem, _SAVE_PLAIN)
             image = np.asarray(page.asarray(maxworkers=1))
-            if _is_colour(page):
-                image, notes = intensity(image)
-            images.append(image)
-    return Pixels(np.stack(images) if len(images) > 1 else images[0], notes)
+            images.append(image[..., :3] if _is_colour(page) else image)
+        picture = _is_colour(pages[0])
+    return Pixels(np.stack(images) if len(images) > 1 else images[0], picture=picture)
 
 
 def _is_colour(page: Any) -> bool:  # noqa: ANN401 - tifffile is not typed
