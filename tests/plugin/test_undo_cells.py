@@ -148,3 +148,51 @@ def test_a_hundred_drags_there_and_back_add_nothing_up(method):
         drag(block.peaks_layer, [k % 9], (3.0, -2.0))
         block.undo()
     assert state_of(block) == start
+
+
+def test_the_steps_survive_in_a_session(tmp_path):
+    from npe2 import PluginManager
+
+    from napari_petlut.plugin.io.saving import save_session
+
+    PluginManager.instance().discover()
+    block, viewer = make_block()
+    seen = [(block.peaks_layer.data.copy(), state_of(block))]
+    drag(block.peaks_layer, [4], (5.0, 0.0))
+    seen.append((block.peaks_layer.data.copy(), state_of(block)))
+    block.cells_layer.brush_size = 1
+    steps.segmentation_job(block).run()
+    seen.append((block.peaks_layer.data.copy(), state_of(block)))
+    block.peaks_layer.remove([0])
+    block.undo()
+    save_session(viewer, tmp_path / "s.petlut")
+    again = ViewerModel()
+    again.open(tmp_path / "s.petlut", plugin="napari-petlut")
+    reopened = workbench_of(again).choose_any()
+    for places, cells in reversed(seen):
+        np.testing.assert_array_equal(reopened.peaks_layer.data, places)
+        assert state_of(reopened) == cells
+        reopened.undo()
+    for places, cells in seen[1:]:
+        reopened.redo()
+        np.testing.assert_array_equal(reopened.peaks_layer.data, places)
+        assert state_of(reopened) == cells
+    reopened.redo()
+    assert len(reopened.peaks_layer.data) == 8
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"past": 7},
+        {"past": [{}]},
+        {"past": [{"positions": np.zeros((2, 2)), "geometry": {"rows": 0, "cols": 1}}]},
+    ],
+)
+def test_damaged_steps_are_one_line(damage):
+    from napari_petlut.errors import ParameterError
+    from napari_petlut.plugin.io.undo_steps import history_of
+
+    with pytest.raises(ParameterError, match="undo steps are damaged") as error:
+        history_of({"past": [], "future": []} | damage)
+    assert "\n" not in str(error.value)

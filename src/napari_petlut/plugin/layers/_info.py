@@ -114,6 +114,8 @@ class LayerInfo:
         Of the file (LUT).
     figure : str, optional
         Name of the figure that is shown (crystal map).
+    history : History, optional
+        The steps that can be undone, kept by whatever edits the layer (peaks). Not in the stored form.
     """
 
     kind: LayerKind | None = None
@@ -135,6 +137,7 @@ class LayerInfo:
     stale: bool = False
     encoding: LUTEncoding | None = None
     figure: str | None = None
+    history: Any = None
 
     def chosen(self, step: type[Chosen]) -> Chosen:
         """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults.
@@ -168,7 +171,7 @@ class LayerInfo:
         if kind not in kept:
             return LayerInfo()
         parameters = dict(self.parameters)
-        return replace(self, kind=kind, block="", parameters=parameters, aside=False)
+        return replace(self, kind=kind, block="", parameters=parameters, aside=False, history=None)
 
     def to_stored(self) -> dict[str, Any]:
         """Return what is known in arrays and plain values, as session files hold it."""
@@ -199,7 +202,7 @@ class LayerInfo:
         return made
 
 
-_NAMES = tuple(field.name for field in fields(LayerInfo))
+_NAMES = tuple(field.name for field in fields(LayerInfo) if field.name != "history")
 _ARRAYS = ("spectrum", "with_comb", "computed")
 _WORDS = ("block", "note", "source", "method", "figure")
 
