@@ -114,6 +114,8 @@ class LayerInfo:
         Of the file (LUT).
     figure : str, optional
         Name of the figure that is shown (crystal map).
+    made_from : str, optional
+        Fingerprint of the map and parameters that it was made from (filtered, peaks, cells).
     history : History, optional
         The steps that can be undone, kept by whatever edits the layer (peaks). Not in the stored form.
     """
@@ -137,6 +139,7 @@ class LayerInfo:
     stale: bool = False
     encoding: LUTEncoding | None = None
     figure: str | None = None
+    made_from: str | None = None
     history: Any = None
 
     def chosen(self, step: type[Chosen]) -> Chosen:
@@ -204,7 +207,7 @@ class LayerInfo:
 
 _NAMES = tuple(field.name for field in fields(LayerInfo) if field.name != "history")
 _ARRAYS = ("spectrum", "with_comb", "computed")
-_WORDS = ("block", "note", "source", "method", "figure")
+_WORDS = ("block", "note", "source", "method", "figure", "made_from")
 
 
 def _is_default(name: str, value: object) -> bool:
