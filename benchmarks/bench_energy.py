@@ -30,7 +30,13 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EnergyWindow, FloodMap
 from napari_petlut.simulation import BlockSimulation, SimulatedEvents, simulate_events
 from napari_petlut.simulation.response import block_response
-from napari_petlut.simulation.spectrum import RELATIVE_ENERGY, background_energy, full_energy, partial_energy
+from napari_petlut.simulation.spectrum import (
+    RELATIVE_ENERGY,
+    STEP,
+    background_energy,
+    full_energy,
+    partial_energy,
+)
 
 Windows = EnergyWindow | npt.NDArray[np.int64]
 
@@ -124,6 +130,8 @@ def _spectrum(
     rng: np.random.Generator, shape: npt.NDArray[np.float64], events: int, photopeak: float
 ) -> npt.NDArray[np.int64]:
     drawn = rng.choice(RELATIVE_ENERGY, size=events, p=shape / shape.sum())
+    # Within a step of the table all energies are alike: without this, steps and channels make a comb.
+    drawn += rng.uniform(-STEP / 2, STEP / 2, events)
     return np.bincount(np.rint(drawn * photopeak).astype(np.int64), minlength=4096)[:4096]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,15 @@ _BINS = 48
 _MIN_COUNTS = 20.0
 _MAX_RESOLUTION = 0.6
 _MAX_WIDTH_ERROR = 0.3
+_MAX_MISFIT = 3.0
+# What the model's shape costs, in FWHM and as a share of it: all that many counts leave.
+_POSITION_SYSTEMATIC, _WIDTH_SYSTEMATIC = 0.003, 0.005
+# What few events cost beyond the spread, in FWHM and as a share of it, times the events in the peak.
+_POSITION_BIAS, _WIDTH_BIAS = 2.0, 6.0
+# Between these standard deviations to either side of a peak there have to be counts: as many below it as
+# above it but for their noise, as what scattered comes on top there.
+_FLANK = (1.2, 1.9)
+_LEAST_BELOW, _LEAST_ABOVE = 0.7, 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,8 @@ class Photopeaks:
         peak, and the level above it; 0 if missing.
     reasons : tuple of str, length n
         Why a peak is uncertain or missing, in words; empty if found.
+    misfit : ndarray of float64, shape (n,)
+        Poisson deviance of the fit over its degrees of freedom: about 1 if the curve fits; NaN if missing.
     """
 
     status: StatusArray
@@ -55,6 +66,7 @@ class Photopeaks:
     step: FloatArray
     background: FloatArray
     reasons: tuple[str, ...]
+    misfit: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.status)
@@ -138,7 +150,8 @@ def fit_photopeaks(spectra: npt.ArrayLike, *, near: float | None = None) -> Phot
     if seen.size:
         counts = np.stack([checked_spectrum(rows[index]) for index in seen])
         seen_guesses = [guesses[index] for index in seen]
-        peaks.fill(seen, _fit(counts, seen_guesses), seen_guesses)
+        fitted = _fit(counts, seen_guesses)
+        peaks.fill(seen, fitted, seen_guesses, _one_sided(counts, fitted, seen_guesses))
     return peaks.frozen()
 
 
@@ -176,6 +189,33 @@ def _rebinned(
     return np.diff(np.take_along_axis(cumulative, edges, axis=1), axis=1), edges
 
 
+def _one_sided(counts: FloatArray, fitted: PeakModel, guesses: list[PhotopeakGuess]) -> list[str]:
+    """Return in words where the data end within a peak: at a threshold, or at the end of the ADC's range."""
+    cumulative = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+    last = counts.shape[1]
+    words = []
+    for i, guess in enumerate(guesses):
+        # A cut peak is fitted too narrow, but falls as it should on the side that is left.
+        centre, sigma = fitted.centre[i], max(fitted.sigma[i], guess.fwhm / FWHM_PER_SIGMA)
+
+        def events(
+            low: float, high: float, i: int = i, centre: float = centre, sigma: float = sigma
+        ) -> float:
+            ends = np.clip(np.rint(centre + sigma * np.array([low, high])).astype(np.intp), 0, last)
+            return float(cumulative[i, ends[1]] - cumulative[i, ends[0]])
+
+        below, above = events(-_FLANK[1], -_FLANK[0]), events(_FLANK[0], _FLANK[1])
+        flank = events(0.5 * _FLANK[0], _FLANK[1])
+        area = fitted.height[i] * fitted.sigma[i] * np.sqrt(2 * np.pi)
+        if centre + 1.5 * sigma > last - 2 or flank + 2 * np.sqrt(flank + 1) < _LEAST_ABOVE * area:
+            words.append("the spectrum ends within the peak: at the end of the ADC's range?")
+        elif below + 2 * np.sqrt(below + 1) < _LEAST_BELOW * above:
+            words.append("the spectrum begins within the peak: a threshold?")
+        else:
+            words.append("")
+    return words
+
+
 class _Table:
     """The columns of `Photopeaks` while they are filled."""
 
@@ -184,21 +224,33 @@ class _Table:
         self.reasons = [""] * n
         self.position, self.position_error, self.fwhm, self.fwhm_error = np.full((4, n), np.nan)
         self.height, self.step, self.background = np.zeros((3, n))
+        self.misfit = np.full(n, np.nan)
 
-    def fill(self, index: npt.NDArray[np.intp], fitted: PeakModel, guesses: list[PhotopeakGuess]) -> None:
+    def fill(
+        self,
+        index: npt.NDArray[np.intp],
+        fitted: PeakModel,
+        guesses: list[PhotopeakGuess],
+        one_sided: list[str],
+    ) -> None:
         """Enter the fits of the spectra `index`, or where they went astray the guesses they started from."""
         self.position[index], self.position_error[index] = fitted.centre, fitted.centre_error
         self.fwhm[index] = FWHM_PER_SIGMA * fitted.sigma
         self.fwhm_error[index] = FWHM_PER_SIGMA * fitted.sigma_error
         self.height[index], self.step[index] = fitted.height, fitted.step
         self.background[index] = fitted.background
+        self.misfit[index] = fitted.misfit
+        area = np.maximum(fitted.height * fitted.sigma * np.sqrt(2 * np.pi), 1.0)
+        position, width = _POSITION_SYSTEMATIC + _POSITION_BIAS / area, _WIDTH_SYSTEMATIC + _WIDTH_BIAS / area
+        self.position_error[index] = np.hypot(fitted.centre_error, position * self.fwhm[index])
+        self.fwhm_error[index] = np.hypot(FWHM_PER_SIGMA * fitted.sigma_error, width * self.fwhm[index])
         for i, (k, guess) in enumerate(zip(index, guesses, strict=True)):
             astray = not fitted.converged[i] or abs(self.position[k] - guess.position) > guess.fwhm
             if astray:
                 self.position[k], self.fwhm[k] = guess.position, guess.fwhm
                 self.position_error[k] = self.fwhm_error[k] = guess.fwhm / 2
                 self.height[k] = self.step[k] = self.background[k] = 0.0
-            own = "the fit went astray: only estimates" if astray else self._doubt(k)
+            own = "the fit went astray: only estimates" if astray else one_sided[i] or self._doubt(k)
             self.reasons[k] = self.reasons[k] or own
             if self.reasons[k]:
                 self.status[k] = PhotopeakStatus.UNCERTAIN
@@ -211,6 +263,8 @@ class _Table:
             return f"its width is known to {self.fwhm_error[k] / self.fwhm[k]:.0%} only"
         if self.fwhm[k] > _MAX_RESOLUTION * self.position[k]:
             return f"it is {self.fwhm[k] / self.position[k]:.0%} wide"
+        if self.misfit[k] > _MAX_MISFIT:
+            return f"no single peak fits: deviance {self.misfit[k]:.1f} per degree of freedom"
         return ""
 
     def frozen(self) -> Photopeaks:
@@ -224,4 +278,5 @@ class _Table:
             self.step,
             self.background,
             tuple(self.reasons),
+            self.misfit,
         )
