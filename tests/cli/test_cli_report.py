@@ -57,6 +57,7 @@ def test_report_writes_every_file_and_says_so(reported):
         "pdf": "b_raw_report.pdf",
         "figures": "b_raw_figures.csv",
         "figures_json": "b_raw_figures.json",
+        "crosstalk": "b_raw_crosstalk.csv",
     }
     assert answer["files"] == {kind: str(out / name) for kind, name in names.items()}
     assert sorted(path.name for path in out.iterdir()) == sorted(names.values())

@@ -216,6 +216,8 @@ class ReportContents:
         What is known of the crystals in words: columns of the CSV file, by crystal id.
     pairs : dict
         Figures of neighbouring crystals in plain values, for the JSON file.
+    crosstalk : dict of str to list
+        Crystal, cell, and the share of the crystal's events there, for a CSV file; empty without quality.
     flood : FloodMap
     lattice : Lattice
     ids : ndarray of int32, shape (n0, n1)
@@ -250,6 +252,7 @@ class ReportContents:
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
+    crosstalk: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def geometry(self) -> BlockGeometry:

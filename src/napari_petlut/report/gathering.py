@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import EnergyWindow, FloodMap
@@ -68,7 +69,12 @@ def report_contents(
         left_out=tuple(_left_out(energy, quality)),
         warnings=_shortened(calibration.warnings),
         record=_record(calibration, directory),
+        crosstalk={} if quality is None else _lists(quality.crosstalk_table()),
     )
+
+
+def _lists(columns: dict[str, npt.NDArray[Any]]) -> dict[str, list[Any]]:
+    return {name: column.tolist() for name, column in columns.items()}
 
 
 def _photopeak_notes(energy: CrystalEnergies) -> dict[int, str]:

@@ -27,6 +27,16 @@ def csv_of(contents: ReportContents) -> str:
     return file.getvalue()
 
 
+def crosstalk_csv(contents: ReportContents) -> str:
+    """Return which share of each crystal's events lies in which cell as CSV, one row each."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(contents.crosstalk)
+    for crystal, cell, share in zip(*contents.crosstalk.values(), strict=True):
+        writer.writerow([crystal, cell, _rounded(share)])
+    return file.getvalue()
+
+
 def json_of(contents: ReportContents) -> str:
     """Return verdict and figures of block and crystals as JSON; null where not known or infinite."""
     geometry = contents.geometry

@@ -23,6 +23,7 @@ def report_paths(directory: Path, stem: str) -> dict[str, Path]:
         "pdf": directory / f"{stem}_report.pdf",
         "figures": directory / f"{stem}_figures.csv",
         "figures_json": directory / f"{stem}_figures.json",
+        "crosstalk": directory / f"{stem}_crosstalk.csv",
     }
 
 
@@ -35,8 +36,9 @@ def write_report(
     stem: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write ``STEM_report.html``, ``STEM_report.pdf``, ``STEM_figures.csv`` and ``STEM_figures.json``.
+    """Write ``STEM_report.html`` and ``.pdf``, ``STEM_figures.csv`` and ``.json``, ``STEM_crosstalk.csv``.
 
+    The last is written with quality only.
     The HTML page needs nothing beside it: pictures lie in it, and it loads nothing. The same arguments give
     the same bytes.
 
@@ -58,7 +60,7 @@ def write_report(
     Returns
     -------
     dict of str to Path
-        Written files by kind: "report", "pdf", "figures", "figures_json".
+        Written files by kind: "report", "pdf", "figures", "figures_json", and "crosstalk" with quality.
 
     Raises
     ------
@@ -78,11 +80,13 @@ def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool
     """Write a report whose contents are gathered, what `write_report` does; the title is the stem."""
     from napari_petlut.report.page import html_of
     from napari_petlut.report.paper import write_pdf
-    from napari_petlut.report.tables import csv_of, json_of
+    from napari_petlut.report.tables import crosstalk_csv, csv_of, json_of
     from napari_petlut.workflow.outputs import check_outputs, make_directory
 
     paths = report_paths(directory, contents.title)
     check_outputs(paths.values(), overwrite=overwrite)
+    if not contents.crosstalk:
+        del paths["crosstalk"]
     make_directory(directory)
     atomic_write(paths["report"], html_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite)
     atomic_write(paths["pdf"], lambda file: write_pdf(file, contents), overwrite=overwrite)
@@ -90,4 +94,6 @@ def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool
     atomic_write(
         paths["figures_json"], json_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite
     )
+    if contents.crosstalk:
+        atomic_write(paths["crosstalk"], crosstalk_csv(contents).encode(), overwrite=overwrite)
     return paths
