@@ -11,6 +11,7 @@ import typer
 from napari_petlut.cli.main import app
 from napari_petlut.formats.event_formats import load_event_format
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
+from napari_petlut.formats.map_kinds import MAP_KINDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,3 +73,10 @@ def test_the_measured_tables_are_those_that_the_benchmarks_last_wrote():
     spec.loader.exec_module(measured)
     page = TEXTS["measured.md"]
     assert measured.filled(page) == page, "run: uv run python docs/measured.py"
+
+
+def test_every_kind_of_map_file_is_told():
+    section = TEXTS["files.md"].split("## Maps in other files")[1].split("\n## ")[0]
+    for kind in MAP_KINDS:
+        endings = ", ".join(f"`{suffix}`" for suffix in kind.suffixes)
+        assert f"| {kind.words} | {endings} | {kind.known_by} |" in section

@@ -145,6 +145,17 @@ def calibrate(
             metavar="PEAKS.csv", help="Lattice of a block of the same design to start from.", readable=False
         ),
     ] = None,
+    peaks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEAKS.csv",
+            help="Peaks found elsewhere, two columns of positions: they are numbered, nothing is searched.",
+            readable=False,
+        ),
+    ] = None,
+    exchange_axes: Annotated[
+        bool, typer.Option("--exchange-axes", help="Exchange x and y of the peaks that are given.")
+    ] = False,
     reading: Reading,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if anything needs a look.")] = False,
     force: Force = False,
@@ -160,7 +171,7 @@ def calibrate(
     encoding, geometry = lut_encoding(writing.encoding), block.geometry
     files = writing.paths(out, source.stem)
     require_writable(out)
-    check_outputs(files.values(), [source, prior, *reading.files, writing.encoding], force=force)
+    check_outputs(files.values(), [source, prior, peaks, *reading.files, writing.encoding], force=force)
     file = reading.source(source)
 
     from napari_petlut.workflow import pipeline
@@ -168,10 +179,10 @@ def calibrate(
     from napari_petlut.workflow.sources import flood_shape
 
     with terminal.StepProgress(quiet=as_json) as progress:
-        parameters = more.added_to(flood, cells, reading)
+        parameters = replace(more.added_to(flood, cells, reading), exchange_axes=exchange_axes)
         pixels = flood_shape(file, parameters.flood, parameters.event_format, parameters.map_layout)
         require_fit(files["lut"], pixels, geometry, encoding)
-        result = pipeline.calibrate(file, geometry, parameters, prior=prior, progress=progress)
+        result = pipeline.calibrate(file, geometry, parameters, prior=prior, peaks=peaks, progress=progress)
         result.write(out, encoding=encoding, overwrite=force)
         if writing.picture:
             from napari_petlut.report import write_picture

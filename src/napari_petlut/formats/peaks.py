@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from napari_petlut.errors import GeometryError
-from napari_petlut.formats._files import StrPath, atomic_write
+from napari_petlut.errors import FormatError, GeometryError
+from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
 from napari_petlut.formats._tables import Entry, read_table
+from napari_petlut.formats.arrays.text import decode_text, parse_table
 from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import Peaks, PeakStatus
@@ -22,6 +24,8 @@ __all__ = ["PEAK_COLUMNS", "PEAK_TABLE", "read_peaks", "write_peaks"]
 PEAK_COLUMNS = ("index", "axis-0", "axis-1", "crystal", "row", "col", "status", "confidence")
 """Columns of a peak table; napari's own point columns come first."""
 
+_EXPECTED_POINTS = "a table with two columns of positions"
+_LIMIT = 2**26
 _EXPECTED = "a peak table (CSV with columns axis-0 and axis-1)"
 
 
@@ -90,6 +94,52 @@ def read_peaks(path: StrPath) -> Peaks:
         np.array(statuses, dtype="<U8"),
         np.array(confidences, dtype=np.float64),
     )
+
+
+def read_points(path: StrPath) -> Peaks:
+    """Read the positions of peaks from any table as text: two columns of positions, with or without names.
+
+    A peak table of this program is read as such. Elsewhere columns called ``axis-0`` and ``axis-1``, ``x``
+    and ``y``, or ``row`` and ``col`` are taken, x being axis 0; without such names the first two columns,
+    after one that only numbers the lines. Delimiter, decimal mark and encoding are found by looking.
+
+    Raises
+    ------
+    FormatError
+        If the file has no two columns of numbers.
+    """
+    text = decode_text(path, read_bytes(path, _EXPECTED_POINTS, limit=_LIMIT))
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if {"axis-0", "axis-1"} <= {name.strip(' "') for name in first.split(",")}:
+        return read_peaks(path)
+    table = parse_table(path, text)
+    names = [name.strip(' "').lower() for name in table.names]
+    columns = _position_columns(names, table.values.shape[1])
+    if columns is None:
+        found = f"the columns {', '.join(names)}"[:200] if names else f"{table.values.shape[1]} column(s)"
+        raise FormatError(path, _EXPECTED_POINTS, found, "name two columns x and y")
+    positions = table.values[:, list(columns)]
+    if not np.isfinite(positions).all():
+        line = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
+        raise FormatError(
+            path, "two positions in each line", f"none in line {line + 1} of them", "correct it"
+        )
+    return Peaks(positions)
+
+
+_POSITION_NAMES = (("axis-0", "axis-1"), ("x", "y"), ("row", "col"), ("row", "column"), ("x0", "x1"))
+
+
+def _position_columns(names: Sequence[str], columns: int) -> tuple[int, int] | None:
+    """Return which columns hold the positions along axis 0 and axis 1."""
+    bare = [re.sub(r"[\s\[(].*", "", name) for name in names]
+    for first, second in _POSITION_NAMES:
+        if bare.count(first) == 1 and bare.count(second) == 1:
+            return bare.index(first), bare.index(second)
+    endings = [[k for k, name in enumerate(bare) if name.endswith(letter)] for letter in ("x", "y")]
+    if all(len(found) == 1 for found in endings):
+        return endings[0][0], endings[1][0]
+    return (0, 1) if columns >= 2 and (not names or columns == 2) else None
 
 
 def _position(entry: Entry) -> list[float]:

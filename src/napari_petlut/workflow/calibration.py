@@ -48,6 +48,8 @@ class CalibrationParameters:
         How a raw event file packs its events.
     map_layout : MapLayout
         Where in a file of a flood map it lies, and how; what was found out is filled in.
+    exchange_axes : bool
+        Exchange the two positions of each peak that is given instead of found.
     crystal_windows : CrystalWindowParameters, optional
         Give each crystal its own energy window about its photopeak, by rounds of windows, map and LUT; used
         for raw event files only. Without it one window holds for the whole block.
@@ -58,6 +60,7 @@ class CalibrationParameters:
     segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
     event_format: EventFormat = field(default_factory=EventFormat)
     map_layout: MapLayout = field(default_factory=MapLayout)
+    exchange_axes: bool = False
     crystal_windows: CrystalWindowParameters | None = None
 
     def to_dict(self) -> dict[str, Any]:

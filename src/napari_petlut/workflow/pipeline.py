@@ -21,8 +21,18 @@ from napari_petlut.formats.identification import Content, Hints, IdentifiedFile,
 from napari_petlut.formats.map_kinds import map_reading
 from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, FloatArray, FloodMap, IntArray, Lattice, PeakStatus, Segmentation
+from napari_petlut.model import (
+    CrystalLUT,
+    FloatArray,
+    FloodMap,
+    IntArray,
+    Lattice,
+    Peaks,
+    PeakStatus,
+    Segmentation,
+)
 from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.given_peaks import PeakSource, lattice_of_peaks, load_peaks
 from napari_petlut.workflow.sources import Source, first_positions, load_flood, load_prior
 
 Progress = Callable[[str, float], None]
@@ -36,6 +46,7 @@ def calibrate(
     *,
     prior: str | os.PathLike[str] | npt.NDArray[np.float64] | None = None,
     fixed: Mapping[int, tuple[float, float]] | None = None,
+    peaks: PeakSource | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Calibration:
@@ -52,6 +63,8 @@ def calibrate(
         Lattice of a block of the same design: a peaks CSV, a .npy array, or positions as (axis 0, axis 1).
     fixed : mapping of int to (float, float), optional
         Peaks that a person placed or confirmed, by crystal id.
+    peaks : path, Peaks or ndarray of shape (n, 2), optional
+        All peaks, found elsewhere: they are numbered, doubted and segmented, and nothing is searched for.
     progress : callable, optional
         Called with the step's name and the fraction of it that is done.
     cancelled : callable, optional
@@ -105,7 +118,14 @@ def calibrate(
         if not isinstance(prior, np.ndarray):
             inputs["prior"] = Path(prior)
         prior_positions = load_prior(prior, geometry)
-    solver = _Solver(source, geometry, parameters, prior_positions, fixed, clock, cancelled)
+    given = None
+    if peaks is not None:
+        if prior is not None or fixed:
+            raise ParameterError("peaks that are given need no prior and no fixed ones; leave these out")
+        if not isinstance(peaks, (Peaks, np.ndarray)):
+            inputs["peaks"] = Path(peaks)
+        given = load_peaks(peaks, exchanged=parameters.exchange_axes)
+    solver = _Solver(source, geometry, parameters, prior_positions, fixed, given, clock, cancelled)
     if parameters.crystal_windows is None:
         solver.lut_of(flood)
     else:
@@ -135,6 +155,7 @@ class _Solver:
         parameters: CalibrationParameters,
         prior: FloatArray | None,
         fixed: Mapping[int, tuple[float, float]] | None,
+        peaks: Peaks | None,
         clock: _Clock,
         cancelled: Callable[[], bool] | None,
     ) -> None:
@@ -143,21 +164,25 @@ class _Solver:
         self.lattice: Lattice | None = None
         self.cells: Segmentation | None = None
         self._source, self._geometry, self._parameters = source, geometry, parameters
-        self._prior, self._fixed, self._clock, self._cancelled = prior, fixed, clock, cancelled
+        self._prior, self._fixed, self._peaks = prior, fixed, peaks
+        self._clock, self._cancelled = clock, cancelled
 
     def lut_of(self, flood: FloodMap) -> CrystalLUT:
         """Return the LUT of a flood map; rows and columns that the first proposes hold for those after it."""
         parameters = self._parameters
         with self._clock.step("lattice") as report:
-            lattice = find_lattice(
-                flood.counts,
-                self._geometry,
-                parameters.lattice,
-                fixed=self._fixed,
-                prior=self._prior,
-                progress=report,
-                cancelled=self._cancelled,
-            )
+            if self._peaks is not None:
+                lattice = lattice_of_peaks(self._peaks, self._geometry, flood)
+            else:
+                lattice = find_lattice(
+                    flood.counts,
+                    self._geometry,
+                    parameters.lattice,
+                    fixed=self._fixed,
+                    prior=self._prior,
+                    progress=report,
+                    cancelled=self._cancelled,
+                )
         with self._clock.step("segmentation") as report:
             cells, lut = cells_of_lattice(
                 flood, lattice, parameters, self._source, progress=report, cancelled=self._cancelled
@@ -312,6 +337,8 @@ def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = N
         CalibrationParameters.from_dict(content.parameters),
         prior=inputs.get("prior"),
         fixed=content.fixed_peaks,
+        # Beside a LUT that was given the peaks are those of that LUT.
+        peaks=None if "lut" in inputs else inputs.get("peaks"),
         progress=progress,
     )
 

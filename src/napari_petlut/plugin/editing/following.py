@@ -97,9 +97,7 @@ class PeakEditor:
     ) -> None:
         self.layer = layer
         self.snap = False
-        known = info(layer)
-        if not isinstance(known.history, History):
-            known.history = History()
+        self.history: History[PeakState] = History()
         self._geometry = geometry
         self._counts = counts
         self.restoring = False
@@ -116,12 +114,6 @@ class PeakEditor:
         """Let go of the layer."""
         self.layer.events.data.disconnect(self._on_data)
         self.layer.events.set_data.disconnect(self._on_set_data)
-
-    @property
-    def history(self) -> History[PeakState]:
-        """The steps that can be undone; they stay with the layer."""
-        history: History[PeakState] = info(self.layer).history
-        return history
 
     # -- what is known ------------------------------------------------------------------------------------
 
@@ -191,7 +183,7 @@ class PeakEditor:
             New pixels per old pixel along axis 0 and axis 1.
         """
         positions = to_pixels(self._last.positions, factors)
-        info(self.layer).history = History()
+        self.history = History()
         self._write(PeakState(positions, self._last.features, self._geometry))
 
     def set_features(self, rows: int | Sequence[int], *, new_step: bool = True, **values: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from napari_petlut.errors import ParameterError
@@ -36,19 +35,6 @@ class History(Generic[State]):
             raise ParameterError(f"a history needs room for at least 1 step, not {steps}")
         self._past: deque[State] = deque(maxlen=steps)
         self._future: list[State] = []
-
-    @classmethod
-    def of(cls, past: Iterable[State], future: Iterable[State], steps: int = DEFAULT_STEPS) -> History[State]:
-        """Return the history of these states, both in the order in which they were reached or left."""
-        made = cls(steps)
-        made._past.extend(past)
-        made._future.extend(future)
-        return made
-
-    @property
-    def states(self) -> tuple[list[State], list[State]]:
-        """The states that were and those that were taken back, the next to return to last."""
-        return list(self._past), list(self._future)
 
     @property
     def undo_steps(self) -> int:

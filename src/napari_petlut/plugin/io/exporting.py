@@ -19,7 +19,6 @@ from napari_petlut.model import CrystalLUT, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
-from napari_petlut.plugin.work.marks import note_exported
 from napari_petlut.plugin.work.steps import calibration_parameters
 from napari_petlut.workflow.calibration import Calibration
 from napari_petlut.workflow.outputs import check_outputs, output_paths
@@ -105,7 +104,6 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
     }
     for kind in sorted(export.files, key=lambda kind: kind == "record"):  # it holds hashes of the others
         writers[kind](export.files[kind])
-    note_exported(block)
     folder = next(iter(export.files.values())).parent
     names = ", ".join(path.name for path in export.files.values())
     return " ".join([f"Wrote {names} to {folder}.", *remarks(block)])

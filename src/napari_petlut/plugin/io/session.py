@@ -18,7 +18,6 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError, PetlutWarning
 from napari_petlut.formats.session import Session, SessionLayer
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.undo_steps import history_of, stored_history
 from napari_petlut.plugin.work.choices import ExportChoices
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -96,9 +95,6 @@ def _to_session(data: Any, meta: Mapping[str, Any], kind: str) -> SessionLayer: 
     features = pd.DataFrame(meta.get("features", {}))
     columns = {str(name): _column(features[name]) for name in features}
     info = ly.info(meta).to_stored() if ly.INFO_KEY in meta.get("metadata", {}) else {}
-    history = ly.info(meta).history
-    if history is not None:
-        info["history"] = stored_history(history)
     return SessionLayer(kind, str(meta["name"]), np.asarray(data), settings, columns, info)
 
 
@@ -146,8 +142,6 @@ def _layer_of(stored: SessionLayer) -> Layer:
         settings["ndim"] = 2
     if stored.info:
         _drop_bad_choices(known, stored.name)
-        if "history" in stored.info:
-            known.history = history_of(stored.info["history"])
         settings["metadata"] = {ly.INFO_KEY: known}
     layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
     if isinstance(layer, Labels):

@@ -114,10 +114,6 @@ class LayerInfo:
         Of the file (LUT).
     figure : str, optional
         Name of the figure that is shown (crystal map).
-    made_from : str, optional
-        Fingerprint of the map and parameters that it was made from (filtered, peaks, cells).
-    history : History, optional
-        The steps that can be undone, kept by whatever edits the layer (peaks). Not in the stored form.
     """
 
     kind: LayerKind | None = None
@@ -139,8 +135,6 @@ class LayerInfo:
     stale: bool = False
     encoding: LUTEncoding | None = None
     figure: str | None = None
-    made_from: str | None = None
-    history: Any = None
 
     def chosen(self, step: type[Chosen]) -> Chosen:
         """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults.
@@ -174,7 +168,7 @@ class LayerInfo:
         if kind not in kept:
             return LayerInfo()
         parameters = dict(self.parameters)
-        return replace(self, kind=kind, block="", parameters=parameters, aside=False, history=None)
+        return replace(self, kind=kind, block="", parameters=parameters, aside=False)
 
     def to_stored(self) -> dict[str, Any]:
         """Return what is known in arrays and plain values, as session files hold it."""
@@ -205,9 +199,9 @@ class LayerInfo:
         return made
 
 
-_NAMES = tuple(field.name for field in fields(LayerInfo) if field.name != "history")
+_NAMES = tuple(field.name for field in fields(LayerInfo))
 _ARRAYS = ("spectrum", "with_comb", "computed")
-_WORDS = ("block", "note", "source", "method", "figure", "made_from")
+_WORDS = ("block", "note", "source", "method", "figure")
 
 
 def _is_default(name: str, value: object) -> bool:

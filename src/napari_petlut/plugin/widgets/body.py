@@ -17,7 +17,6 @@ from napari_petlut.plugin.editing.shortcuts import shortcut_for
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import Job
-from napari_petlut.plugin.work.marks import Mark, Step, mark_of
 from napari_petlut.plugin.work.running import JobRunner
 from napari_petlut.plugin.work.workbench import Workbench
 
@@ -37,10 +36,6 @@ class StepBody(Container):
     """
 
     title: ClassVar[str] = ""
-    step: ClassVar[Step | None] = None
-    """What its mark is about, if it has one."""
-    jobs: ClassVar[tuple[str, ...]] = ()
-    """Titles of the jobs that do this step."""
 
     def __init__(self, bench: Workbench, runner: JobRunner) -> None:
         super().__init__(labels=True)
@@ -73,18 +68,6 @@ class StepBody(Container):
     def block(self) -> BlockController | None:
         """The block that is worked on."""
         return self.bench.current
-
-    @property
-    def mark(self) -> Mark | None:
-        """How this step of the block in focus stands."""
-        job = self.runner.job
-        if job is not None and job.block is self.block and job.title in self.jobs:
-            return Mark.RUNNING
-        return self.standing()
-
-    def standing(self) -> Mark | None:
-        """Return how the step stands without regard to what runs; None if it bears no mark."""
-        return mark_of(self.block, self.step) if self.step is not None else None
 
     def button(self, text: str, action: Callable[[], None], tooltip: str = "") -> PushButton:
         """Return a button that calls a bound method."""

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QLabel, QListWidget
 from napari_petlut.plugin.editing.shortcuts import html_table
 from napari_petlut.plugin.layers import STATUS_COLORS
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
-from napari_petlut.plugin.work.marks import Step
 
 _LIST_HEIGHT = 96
 
@@ -25,7 +24,6 @@ class CorrectBody(StepBody):
     """What helps the hand: napari's own point tools do the editing."""
 
     title = "Correct peaks"
-    step = Step.CORRECT
 
     def build(self) -> None:
         """Add count, suspects and buttons."""

@@ -17,14 +17,12 @@ from napari_petlut.plugin.widgets.forms import field_help
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.context import may_overwrite
-from napari_petlut.plugin.work.marks import Step
 
 
 class ExportBody(FormBody):
     """Layout of the LUT file, what else to write, and where."""
 
     title = "Export"
-    step = Step.EXPORT
     parameters = ExportChoices
     only = ("lut", "peaks", "record", "picture")
 

@@ -15,15 +15,12 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.widgets.body import FormBody, row
 from napari_petlut.plugin.widgets.spectrum import SpectrumPlot
 from napari_petlut.plugin.work import steps
-from napari_petlut.plugin.work.marks import Step
 
 
 class FloodBody(FormBody):
     """The spectrum with its window, and how events become a map."""
 
     title = "Flood map"
-    step = Step.FLOOD
-    jobs = ("Flood map",)
     parameters = FloodParameters
     only = ("bins", "dither", "seed")
 

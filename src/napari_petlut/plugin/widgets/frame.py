@@ -46,7 +46,6 @@ class Panel(QWidget):
         self.runner = runner_of(self.bench)
         self.bench.choose_any()
         self.bodies = [step(self.bench, self.runner) for step in self.steps]
-        self._folds: list[tuple[QCollapsible, int, StepBody]] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self._header().native)
@@ -105,7 +104,6 @@ class Panel(QWidget):
                 inner.setContentsMargins(0, 0, 0, 0)
                 inner.setSpacing(0)
         fold.addWidget(body.native)
-        self._folds.append((fold, number, body))
         if type(body) in self.opened:
             fold.expand(animate=False)
         return fold
@@ -136,8 +134,6 @@ class Panel(QWidget):
         self.runner.progressed.connect(self._on_progress)
         self.runner.ended.connect(self._on_ended)
         self.cancel.clicked.connect(self._on_cancel)
-        for signal in (self.bench.edited, self.bench.parameters_changed, self.runner.ended):
-            signal.connect(self._on_change)
 
     def _compile_ahead(self) -> None:
         self._look = QTimer(self)
@@ -219,15 +215,3 @@ class Panel(QWidget):
         self.progress.setVisible(here)
         self.cancel.setVisible(here)
         self.message.setVisible(not here)
-        self._show_marks()
-
-    def _on_change(self) -> None:
-        if isalive(self):
-            self._show_marks()
-
-    def _show_marks(self) -> None:
-        """Show beside its title how each step stands."""
-        for fold, number, body in self._folds:
-            mark = body.mark
-            fold.setText(f"{number}  {body.title}{f'  {mark.value}' if mark else ''}")
-            fold.setToolTip(f"{body.title}: {mark.words}" if mark else "")

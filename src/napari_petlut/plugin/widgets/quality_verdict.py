@@ -14,7 +14,6 @@ from napari_petlut.plugin.quality.inspector import QualityInspector, inspector_o
 from napari_petlut.plugin.quality.measuring import Measurement
 from napari_petlut.plugin.widgets.body import StepBody, row
 from napari_petlut.plugin.widgets.forms import ParameterForm
-from napari_petlut.plugin.work.marks import Mark
 
 _COLORS = {Verdict.PASS: "#2ea55a", Verdict.REVIEW: "#f08c00", Verdict.FAIL: "#ff3b30"}
 _LINK_COLOR = "#4f8fe6"
@@ -113,13 +112,6 @@ class QualityStep(StepBody):
     """9: measures the block; all figures are in a panel of their own."""
 
     title = PANEL
-    jobs = (PANEL,)
-
-    def standing(self) -> Mark:
-        """Return whether the block in focus was measured, as it is now."""
-        if self.inspector.measurement is None:
-            return Mark.NOT_YET
-        return Mark.OLD if self.inspector.stale else Mark.DONE
 
     def build(self) -> None:
         """Add the verdict below two buttons."""

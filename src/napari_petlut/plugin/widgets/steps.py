@@ -20,15 +20,12 @@ from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
-from napari_petlut.plugin.work.marks import Step
 
 
 class BlockBody(StepBody):
     """1: how many crystals the block has, and which corner is numbered first."""
 
     title = "Block"
-    step = Step.BLOCK
-    jobs = ("Propose rows and columns",)
 
     def build(self) -> None:
         """Add rows, columns, corner, and a button that proposes the first two."""
@@ -98,8 +95,6 @@ class FilterBody(FormBody):
     """3: smoothing before the peak search."""
 
     title = "Filter"
-    step = Step.FILTER
-    jobs = ("Filter", "Suggest")
     parameters = FilterParameters
 
     def buttons(self) -> list[Widget]:
@@ -134,8 +129,6 @@ class PeaksBody(FormBody):
     """4: local maxima of the filtered map."""
 
     title = "Peak search"
-    step = Step.PEAKS
-    jobs = ("Peak search",)
     parameters = PeakParameters
 
     def buttons(self) -> list[Widget]:
@@ -150,8 +143,6 @@ class LatticeBody(FormBody):
     """5: every crystal found and numbered."""
 
     title = "Lattice"
-    step = Step.LATTICE
-    jobs = ("Lattice", "Run all")
     parameters = LatticeParameters
 
     def buttons(self) -> list[Widget]:
@@ -204,8 +195,6 @@ class SegmentationBody(StepBody):
     """6: which pixels belong to which crystal, by any method of the core."""
 
     title = "Segmentation"
-    step = Step.SEGMENTATION
-    jobs = ("Segmentation", "Run all")
 
     def build(self) -> None:
         """Add the method, what all methods share, and a form for each method, of which one is shown."""

@@ -58,8 +58,6 @@ class BlockController:
     ----------
     message : tuple of str and bool
         What was said last about this block, and whether it was good.
-    exported : str
-        Fingerprint of what was exported last, empty if nothing was; see `marks`.
     lattice : Lattice or None
         The lattice that was found last, for its alternatives; the layers hold what is valid now.
     changed : Signal
@@ -76,7 +74,6 @@ class BlockController:
         self._spotlight = spotlight or Spotlight(viewer)
         self._in_focus = False
         self.message = "", True
-        self.exported = ""
         self.flood_layer = flood
         self.suspects: list[Suspect] = []
         self.lattice: Lattice | None = None

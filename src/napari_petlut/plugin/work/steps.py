@@ -35,7 +35,6 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
-from napari_petlut.plugin.work.marks import lattice_choices, note_made
 from napari_petlut.workflow.calibration import CalibrationParameters
 from napari_petlut.workflow.pipeline import cells_of_lattice, cells_of_places
 from napari_petlut.workflow.sources import Source, flood_of_events
@@ -114,7 +113,6 @@ def filter_job(block: BlockController) -> Job:
         layer = ly.image_layer(filtered, block.flood_layer.name, ly.LayerKind.FILTERED, block=block.name)
         layer.colormap = block.flood_layer.colormap
         shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
-        note_made(block, shown, chosen)
         _put_below_peaks(block, shown)
         return f"Filtered with sigma {chosen.sigma:g} px."
 
@@ -130,7 +128,7 @@ def peaks_job(block: BlockController) -> Job:
         return find_peaks(filter_map(counts, smoothing), chosen, geometry=geometry)
 
     def show(peaks: Peaks) -> str:
-        note_made(block, block.set_peaks(peaks), smoothing, chosen)
+        block.set_peaks(peaks)
         show_lines(block)
         return f"{len(peaks)} peaks for {len(geometry)} crystals."
 
@@ -186,8 +184,7 @@ def show_lattice(block: BlockController, lattice: Lattice) -> str:
         block.geometry = lattice.geometry
         block.parameters_changed.emit()  # the panels show another size
     peaks, reasons = ly.lattice_peaks(lattice)
-    shown = block.set_peaks(peaks, _with_words_kept(block, peaks, reasons))
-    note_made(block, shown, *lattice_choices(block))
+    block.set_peaks(peaks, _with_words_kept(block, peaks, reasons))
     show_lines(block)
     return "\n".join([_found_text(lattice), *said, *map(_sentence, lattice.doubts)])
 
@@ -269,7 +266,7 @@ class _Cells:
     segmentation: Segmentation
     lut: CrystalLUT
     places: FloatArray
-    chosen: SegmentationParameters
+    max_distance: float | None
 
 
 def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job:
@@ -288,7 +285,7 @@ def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job
     def compute(progress: Progress, cancelled: CancelCheck) -> _Cells:
         hooks: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
         found, lut = cells_of_places(flood, places, missing, geometry, parameters, source, **hooks)
-        return _Cells(found, lut, places, parameters.segmentation)
+        return _Cells(found, lut, places, parameters.segmentation.max_distance)
 
     return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift=show_drift), block)
 
@@ -324,8 +321,7 @@ def _show_cells(
     found, lut, source = cells.segmentation, cells.lut, block.flood_layer.name
     name = ly.layer_name(source, ly.LayerKind.CELLS)
     layer = ly.cells_layer(lut, name=name, block=block.name, method=found.method)
-    ly.info(layer).max_distance = cells.chosen.max_distance
-    note_made(block, layer, cells.chosen)
+    ly.info(layer).max_distance = cells.max_distance
     shown = block.show_cells(layer, own_step=own_step)
     _put_below_peaks(block, shown)
     if show_drift:
@@ -363,7 +359,7 @@ def run_all_job(block: BlockController) -> Job:
         check(cancelled)
         hooks: dict[str, Any] = {"progress": part_of(progress, 0.5, 1.0), "cancelled": cancelled}
         cells, lut = cells_of_lattice(flood, found, parameters, source, **hooks)
-        return found, _Cells(cells, lut, found.positions, parameters.segmentation)
+        return found, _Cells(cells, lut, found.positions, parameters.segmentation.max_distance)
 
     def show(result: tuple[Lattice, _Cells]) -> str:
         found, cells = result
