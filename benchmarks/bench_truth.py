@@ -81,7 +81,11 @@ def quality_rows(quick: bool) -> Iterator[dict[str, Any]]:
                 quality = block_quality(block.flood.counts, true_lattice(block), block.ideal_lut)
                 for figure, errors in block_errors(block, quality).items():
                     found.setdefault(figure, []).append(errors)
-            row: dict[str, Any] = {"scatter": name, "k": resolution, "counts per crystal": f"{counts:,}"}
+            row: dict[str, Any] = {
+                "scatter": name,
+                "simulated k": resolution,
+                "counts per crystal": f"{counts:,}",
+            }
             for figure, parts in found.items():
                 values = np.concatenate(parts)
                 row[figure] = f"{np.median(values):+.1f} ± {values.std():.1f}"
