@@ -6,7 +6,6 @@ The short run is part of the gate; ``PETLUT_MONKEY=2000`` makes it a long one, `
 import os
 import random
 
-import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
 from napari.layers._layer_actions import _convert, _duplicate_layer
@@ -21,6 +20,7 @@ from napari_petlut.plugin.work.counting import OVERLAY_KEY
 from napari_petlut.plugin.work.workbench import workbench_of
 
 from .conftest import flood_of, grid_points
+from .test_editing import drag
 
 pytestmark = pytest.mark.gl
 
@@ -128,16 +128,7 @@ class Monkey:
             layer.remove([self.rng.randrange(len(layer.data))])
         else:
             layer.selected_data = {self.rng.randrange(len(layer.data))}
-            self.drag(layer)
-
-    def drag(self, layer):
-        from napari.layers.base import ActionType
-
-        chosen = tuple(layer.selected_data)
-        about = {"data_indices": chosen, "vertex_indices": ((),)}
-        layer.events.data(value=layer.data, action=ActionType.CHANGING, **about)
-        layer._move(list(chosen), layer.data[chosen[0]] + np.array([self.rng.uniform(-4, 4), 2.0]))
-        layer.events.data(value=layer.data, action=ActionType.CHANGED, **about)
+            drag(layer, sorted(layer.selected_data), (self.rng.uniform(-4, 4), 2.0))
 
     def do_paint(self):
         layer = self.layer(Labels)
