@@ -127,6 +127,33 @@ def test_any_positions_fall_into_numpys_bins(bins, channels, low, width, step, s
     np.testing.assert_array_equal(found.spectrum, spectrum)
 
 
+@given(
+    bins=st.sampled_from([2, 100, 512, 1000]),
+    step=st.sampled_from([1.0, 2.5]),
+    kind=st.sampled_from(["u1", "i2", "u2"]),
+    rule=st.sampled_from(["direct", "ratio", "corners"]),
+    seed=st.integers(0, 1000),
+)
+def test_whole_signals_are_located_as_by_plain_arithmetic(bins, step, kind, rule, seed):
+    rng = np.random.default_rng(seed)
+    names = "ABCD" if rule == "corners" else "Exy"
+    events = EventColumns({name: rng.integers(0, 120, 3000).astype(kind) for name in names})
+    formulas = {"x": ("A + B - C - D",), "y": ("A + D - B - C",)} if rule == "corners" else {}
+    low, high = {"direct": (0.0, 120.0), "ratio": (0.0, 1.0), "corners": (-1.0, 1.0)}[rule]
+    energy = () if rule == "corners" else ("E",)
+    source = source_of(
+        rule, energy=energy, step=step, whole=True, x_range=(low, high), y_range=(low, high), **formulas
+    )
+    sums = signal_sums(source)
+    positions, energies = signal_positions(event_signals(events, source, sums), sums.rule)
+    energies = np.maximum(np.floor(energies / step), 0)
+    kept = (energies > 0) & np.isfinite(positions).all(axis=0)
+    edges = np.linspace(low, high, bins + 1)
+    expected = np.histogram2d(*positions[:, kept], bins=[edges, edges])[0]
+    found = flood_from_words([events], format_of(source), FloodParameters(bins=bins))
+    np.testing.assert_array_equal(found.counts, expected)
+
+
 def test_a_calibrated_sum_of_energies():
     columns = EventColumns(
         {"a": np.array([10, 20]), "b": np.array([1.5, 2.5]), "x": np.zeros(2), "y": np.zeros(2)}

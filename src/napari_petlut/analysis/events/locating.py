@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.events.rule import PixelRule
 from napari_petlut.analysis.events.words import Words
-from napari_petlut.maps.signals import event_signals, signal_sums
+from napari_petlut.maps.signals import SignalRule, event_signals, signal_sums
 from napari_petlut.model import EventColumns, EventSource
 
-_PART = 16_384
+_PART = 32_768
 """Events whose signals lie in the processor's cache together."""
+_LARGEST_WEIGHT = 16
 
 
 def located_rule(
@@ -79,6 +80,8 @@ class Locator:
         assert x_range is not None and y_range is not None
         self._x_edges, self._y_edges = (np.linspace(*span, rule.edges.size) for span in (x_range, y_range))
 
+        self._weights = _whole_weights(source, rule, self._sums.rule)
+
     def parts(self, events: EventColumns, first_index: int) -> Iterator[tuple[Words, int, int]]:
         """Yield located words some at a time, the place of the first among all events, and among these.
 
@@ -88,12 +91,19 @@ class Locator:
         first_index : int
             Place of the first event among all, for the dither.
         """
-        scratch = np.empty((max(len(self._sums.names), 1), _PART))
+        names = self._sums.names
+        whole = self._weights is not None and all(_is_short(events.column(name)) for name in names)
+        scratch = np.empty((max(len(names), 1), _PART), np.int32 if whole else np.float64)
         for start in range(0, events.size, _PART):
             part = events[start : start + _PART]
-            room = scratch if part.rows <= _PART else None
-            signals = event_signals(part, self._source, self._sums, room)
-            yield self._words(signals, first_index + start), first_index + start, start
+            if whole:
+                words = self._whole_words(part, scratch)
+            else:
+                room = scratch if part.rows <= _PART else None
+                signals = event_signals(part, self._source, self._sums, room)
+                words = self._words(signals, first_index + start)
+            words.flags.writeable = False
+            yield words, first_index + start, start
 
     def _words(self, signals: npt.NDArray[np.float64], first_index: int) -> Words:
         from napari_petlut.analysis.events.loops import locate_signals
@@ -103,5 +113,32 @@ class Locator:
             signals = np.ascontiguousarray(signals)
         rule, sums = self._rule, self._sums.rule
         locate_signals(signals, sums, self._x_edges, self._y_edges, rule, first_index, words)
-        words.flags.writeable = False
         return words
+
+    def _whole_words(self, part: EventColumns, scratch: npt.NDArray[np.int32]) -> Words:
+        from napari_petlut.analysis.events.loops import locate_whole_signals
+
+        assert self._weights is not None
+        for row, name in zip(scratch, self._sums.names, strict=True):
+            row[: part.rows] = part.column(name)
+        words = np.empty(part.rows, type(self._rule.energy_mask))
+        sums, rule = self._sums.rule, self._rule
+        locate_whole_signals(scratch, self._weights, sums, self._x_edges, self._y_edges, rule, words)
+        return words
+
+
+def _is_short(column: npt.NDArray[np.generic]) -> bool:
+    """Say whether a column's sums fit into 32 bits."""
+    return column.dtype.kind in "biu" and column.dtype.itemsize <= 2
+
+
+def _whole_weights(source: EventSource, rule: PixelRule, sums: SignalRule) -> npt.NDArray[np.int32] | None:
+    """Return the weights of a rule as whole numbers, None if the loop for these does not do."""
+    constants = sums.denominators[:, -1].any() or sums.energy[-1] != 0
+    if rule.dither or source.join is not None or source.position.readout is not None or constants:
+        return None
+    rows = [*sums.numerators, *sums.denominators[:, :-1], sums.energy[:-1]]
+    weights = np.array(rows)
+    if (weights != np.rint(weights)).any() or np.abs(weights).max() > _LARGEST_WEIGHT:
+        return None
+    return weights.astype(np.int32)

@@ -305,3 +305,121 @@ def bin_between(position: float, edges: npt.NDArray[np.float64]) -> int:
     while guess < bins - 1 and edges[guess + 1] <= position:
         guess += 1
     return guess
+
+
+_NEAR_EDGE = np.float32(2e-3)
+"""Bins; single precision is far better than this for a map of 1024 pixels."""
+_FAR_EDGE = np.float32(1 - 2e-3)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def locate_whole_signals(
+    signals: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.int32],
+    sums: SignalRule,
+    x_edges: npt.NDArray[np.float64],
+    y_edges: npt.NDArray[np.float64],
+    rule: PixelRule,
+    words: Words,
+) -> None:
+    """Do what `locate_signals` does, for whole signals with whole weights, without dither.
+
+    Sums are whole numbers and positions of single precision, so that the processor adds and divides eight at
+    a time; what comes near to the edge of a bin, or is off the map, is looked at again in double precision.
+
+    Rows of `weights`: numerator of axis 0, of axis 1, denominator of axis 0, of axis 1, energy.
+    """
+    totals = np.empty((5, _STEP), np.int32)
+    x, y = np.empty(_STEP, np.float32), np.empty(_STEP, np.float32)
+    ratio = (weights[2].any(), weights[3].any())
+    # Mostly one sum is the denominator of both axes, and the energy too.
+    bottom = 2 if np.array_equal(weights[2], weights[3]) else 3
+    energy = 2 if np.array_equal(weights[2], weights[4]) else 4
+    doubtful = np.empty(_STEP, np.bool_)
+    last, x_shift, energy_shift = (
+        np.int32(rule.energy_mask),
+        np.int32(rule.x_shift),
+        np.uint64(rule.energy_shift),
+    )
+    for start in range(0, words.size, _STEP):
+        n = min(_STEP, words.size - start)
+        for row in range(5):
+            if (row == 3 and bottom == 2) or (row == 4 and energy == 2):
+                continue
+            _add_whole(signals, start, n, weights[row], totals[row])
+        _scaled(totals[0], totals[2], n, ratio[0], sums.offsets[0], sums.centre[0], x_edges, x)
+        _scaled(totals[1], totals[bottom], n, ratio[1], sums.offsets[1], sums.centre[1], y_edges, y)
+        out, channels = words[start : start + n], totals[energy]
+        for i in range(n):
+            x_bin, y_bin = np.int32(x[i]), np.int32(y[i])
+            x_rest, y_rest = x[i] - np.float32(x_bin), y[i] - np.float32(y_bin)
+            safe = (x_rest > _NEAR_EDGE) & (x_rest < _FAR_EDGE) & (y_rest > _NEAR_EDGE) & (y_rest < _FAR_EDGE)
+            doubtful[i] = not safe
+            out[i] = (np.int32(x_bin) << x_shift) | np.int32(y_bin)
+        for i in range(n):
+            if doubtful[i]:
+                top = float(totals[0, i]) + sums.centre[0]
+                place = sums.offsets[0] + (top / float(totals[2, i]) if ratio[0] else top)
+                x_place = np.uint64(bin_between(place, x_edges)) << np.uint64(x_shift)
+                top = float(totals[1, i]) + sums.centre[1]
+                place = sums.offsets[1] + (top / float(totals[bottom, i]) if ratio[1] else top)
+                out[i] = x_place | np.uint64(bin_between(place, y_edges))
+        if sums.step == 1.0:
+            for i in range(n):
+                channel = min(max(channels[i], np.int32(0)), last)
+                out[i] |= np.uint64(channel) << energy_shift
+        else:
+            for i in range(n):
+                share = np.floor(float(channels[i]) / sums.step)
+                channel = np.int32(min(max(share, 0.0), float(last)))
+                out[i] |= np.uint64(channel) << energy_shift
+
+
+@njit(cache=True, nogil=True)
+def _add_whole(
+    signals: npt.NDArray[np.int32],
+    start: int,
+    n: int,
+    weights: npt.NDArray[np.int32],
+    total: npt.NDArray[np.int32],
+) -> None:
+    """Write the weighted sums of some events."""
+    for i in range(n):
+        total[i] = 0
+    for signal in range(signals.shape[0]):
+        weight, part = weights[signal], signals[signal, start : start + n]
+        if weight == 1:
+            for i in range(n):
+                total[i] += part[i]
+        elif weight == -1:
+            for i in range(n):
+                total[i] -= part[i]
+        elif weight != 0:
+            for i in range(n):
+                total[i] += weight * part[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scaled(
+    top: npt.NDArray[np.int32],
+    bottom: npt.NDArray[np.int32],
+    n: int,
+    ratio: bool,
+    offset: float,
+    centre: float,
+    edges: npt.NDArray[np.float64],
+    places: npt.NDArray[np.float32],
+) -> None:
+    """Write positions in bins, in single precision; 0 for what is off the map."""
+    bins = edges.size - 1
+    scale = bins / (edges[bins] - edges[0])
+    factor, shift = np.float32(scale), np.float32((offset - edges[0] + (0.0 if ratio else centre)) * scale)
+    middle, most = np.float32(centre), np.float32(bins)
+    if ratio:
+        for i in range(n):
+            place = (np.float32(top[i]) + middle) / np.float32(bottom[i]) * factor + shift
+            places[i] = place if (place > np.float32(0)) & (place < most) else np.float32(0)
+    else:
+        for i in range(n):
+            place = np.float32(top[i]) * factor + shift
+            places[i] = place if (place > np.float32(0)) & (place < most) else np.float32(0)
