@@ -97,7 +97,8 @@ def apply_to_events(
     _check_same_array(lut, energy_lut)
     raw = require_events(path, event_format)
     layout: EventFormat = raw.found.layout
-    _check_own_scale(raw, windows)
+    # What was told when the file was identified first: its format has been settled by its events since.
+    _check_own_scale(path if isinstance(path, IdentifiedFile) else raw, windows)
     events = count_events(raw, layout)
     held: list[EventChunk] = []
 
