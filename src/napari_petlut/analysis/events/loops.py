@@ -312,7 +312,7 @@ _NEAR_EDGE = np.float32(2e-3)
 _FAR_EDGE = np.float32(1 - 2e-3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def locate_whole_signals(
     signals: npt.NDArray[np.int32],
     weights: npt.NDArray[np.int32],
@@ -375,7 +375,7 @@ def locate_whole_signals(
                 out[i] |= np.uint64(channel) << energy_shift
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _add_whole(
     signals: npt.NDArray[np.int32],
     start: int,
@@ -399,7 +399,7 @@ def _add_whole(
                 total[i] += weight * part[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inlined
 def _scaled(
     top: npt.NDArray[np.int32],
     bottom: npt.NDArray[np.int32],
