@@ -121,9 +121,9 @@ def _places(words: npt.NDArray[Any], fmt: EventFormat) -> tuple[npt.NDArray[np.f
 
 def looks_random(records: npt.NDArray[Any]) -> bool:
     """Say whether every byte of a record takes all of its values equally often, as encrypted data does."""
-    content = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), -1)
-    if len(content) < _SAMPLE_WORDS:
+    if len(records) < _SAMPLE_WORDS:
         return False
+    content = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), -1)
     expected = len(content) / 256
     for column in content.T:
         counts = np.bincount(column, minlength=256)

@@ -79,7 +79,7 @@ def settled(path: StrPath, fmt: EventFormat) -> tuple[EventFormat, Placement]:
         axis=1,
     )
     random = source.container.binary and _random(events, source)
-    lit = energy > 0
+    lit = np.asarray(energy > 0)
     if source.position.readout is not None and lit.mean() > _FEWEST_LIT:
         # An event whose charges are all below the threshold is none.
         shares, energy = shares[lit], energy[lit]
