@@ -16,12 +16,13 @@ from napari_petlut.cli.main import app
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.event_files import iter_events
 from napari_petlut.formats.event_formats import event_format, event_presets, load_event_format
+from napari_petlut.formats.event_kinds import event_layout
 from napari_petlut.formats.events import write_events, write_words
 from napari_petlut.formats.identification import Hints, identify
 from napari_petlut.model import EnergyWindow, EventFormat
 from napari_petlut.workflow.applying import apply_to_events
 from napari_petlut.workflow.previewing import preview_events
-from napari_petlut.workflow.sources import event_layout, flood_of_events
+from napari_petlut.workflow.sources import flood_of_events
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text("utf-8")
 EXAMPLES = {

@@ -16,7 +16,7 @@ from napari_petlut.formats.event_tables.hdf5 import HDF5Table
 from napari_petlut.formats.event_tables.numpy_files import NumpyTable
 from napari_petlut.formats.event_tables.records import RecordTable
 from napari_petlut.formats.event_tables.root import RootTable
-from napari_petlut.formats.event_tables.table import EXPECTED, EventTable
+from napari_petlut.formats.event_tables.table import EXPECTED, Column, EventTable
 from napari_petlut.formats.event_tables.text import TextTable
 from napari_petlut.formats.events import CHUNK_EVENTS, Words, event_count, iter_words
 from napari_petlut.model import (
@@ -227,10 +227,17 @@ def count_blocks(path: StrPath, fmt: EventFormat) -> dict[Block, int]:
 
 def _blocks_of(events: EventColumns, block: BlockOfEvent) -> npt.NDArray[np.int64]:
     """Return the block of each event, shape (events, numbers): that of its first row."""
-    columns = [np.nan_to_num(events.column(name), nan=-1).astype(np.int64) for name in block.columns]
+    columns = [_whole(events.column(name)) for name in block.columns]
     columns[-1] = columns[-1] // block.divide
     numbers = np.stack(columns, axis=1)
     return numbers if events.starts is None else numbers[events.starts]
+
+
+def _whole(column: Column) -> npt.NDArray[np.int64]:
+    """Return whole numbers; -1 for what is no number, or none that a block could have."""
+    if column.dtype.kind != "f":
+        return column.astype(np.int64)
+    return np.where(np.abs(column) < 2.0**53, column, -1).astype(np.int64)
 
 
 def _of_block(

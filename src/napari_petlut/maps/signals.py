@@ -166,6 +166,14 @@ def event_signals(
     -------
     ndarray of float64, shape (signals, n)
     """
+    # Numbers of a damaged file may be anything; what is no position in the end is off the map.
+    with np.errstate(all="ignore"):
+        return _event_signals(events, source, sums, out)
+
+
+def _event_signals(
+    events: EventColumns, source: EventSource, sums: SignalSums, out: Signals | None
+) -> Signals:
     if source.position.readout is not None:
         return _joined(_channel_signals(events, source), events)
     if not sums.names:
@@ -207,7 +215,7 @@ def _mean_of_ratios(events: EventColumns, source: EventSource) -> Signals:
         np.copyto(row, events.column(name), casting="unsafe")
     column = dict(zip(names, _joined(signals, events), strict=True))
     ratios = []
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for text in texts:
             signs = signed_columns(text)
             total = sum((column[name] for name in signs), np.zeros(events.size))
@@ -285,7 +293,7 @@ def signal_positions(signals: Signals, rule: SignalRule) -> tuple[FloatArray, Fl
     """
     n = signals.shape[1]
     positions, energy = np.empty((2, n)), np.full(n, rule.energy[-1])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for axis in range(2):
             top, bottom = np.full(n, rule.centre[axis]), np.full(n, rule.denominators[axis, -1])
             for weight, signal in zip(rule.numerators[axis], signals, strict=True):
