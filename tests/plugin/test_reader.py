@@ -349,3 +349,13 @@ def test_every_pattern_that_napari_asks_us_for_belongs_to_a_kind():
     ]
     suffixes = {suffix for kind in KINDS for suffix in kind.suffixes}
     assert {Path(pattern).suffix for pattern in patterns} <= suffixes
+
+
+def test_maps_of_other_programs_open_by_their_endings(viewer, tmp_path):
+    import scipy.io
+
+    counts = block().flood.counts
+    scipy.io.savemat(tmp_path / "a.mat", {"flood": counts})
+    (layer,) = viewer.open(tmp_path / "a.mat", plugin="napari-petlut")
+    np.testing.assert_array_equal(layer.data, counts)
+    assert ly.kind_of(layer) is ly.LayerKind.FLOOD

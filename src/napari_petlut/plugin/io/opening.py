@@ -14,10 +14,12 @@ from napari.layers import Labels, Layer
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
+from napari_petlut.formats.map_kinds import map_reading
 from napari_petlut.formats.record import read_record
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.work.context import tell
 from napari_petlut.plugin.work.preferences import WHERE, ReadingPreferences, reading_preferences
 
 if TYPE_CHECKING:
@@ -92,7 +94,12 @@ def open_identified(
 
 
 def open_map(file: IdentifiedFile) -> list[Layer]:
-    """Return the Image layer of a flood map; of the lab's map file, the block's region only."""
+    """Return the Image layer of a flood map; of the lab's map file, the block's region only.
+
+    What had to be found out or changed to read it is told.
+    """
+    for note in map_reading(file).notes:
+        tell(f"{file.path.name}: {note}")
     return [ly.file_flood_layer(file.read(), file.path)]
 
 

@@ -31,7 +31,7 @@ _last_read: dict[str, float] = {}
 
 
 def get_dat_reader(path: Paths) -> Read:
-    """Return the reader of ``.dat``: raw events, maps, or LUTs."""
+    """Return the reader of ``.dat`` and of other programs' files: raw events, maps, or LUTs."""
     return read
 
 
