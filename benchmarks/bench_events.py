@@ -26,8 +26,8 @@ from napari_petlut.model import (
     RecordField,
 )
 
-EVENTS = 20_000_000
-TABLE_EVENTS = 4_000_000
+EVENTS = 8_000_000
+TABLE_EVENTS = 2_000_000
 CORNERS = PositionRule("corners", ("A + B - C - D",), ("A + D - B - C",))
 DIRECT = PositionRule("direct", ("x",), ("y",), (0.0, 512.0), (0.0, 512.0))
 _LAB = EventFormat()
