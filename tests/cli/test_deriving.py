@@ -125,14 +125,14 @@ def test_a_group_that_refuses_is_one_line():
 
 def test_settings_go_over_options_and_the_dataclass_checks_both():
     more = calibrating._MoreParameters(settings=["flood.bins=99", "segmentation.kmeans.max_iterations=3"])
-    made = more.added_to({"bins": 64, "seed": 5}, {"method": "kmeans"}, options.Reading().layout)
+    made = more.added_to({"bins": 64, "seed": 5}, {"method": "kmeans"}, options.Reading())
     assert (made.flood.bins, made.flood.seed) == (99, 5)
     assert (made.segmentation.method, made.segmentation.kmeans.max_iterations) == ("kmeans", 3)
     assert made.crystal_windows is None
     with pytest.raises(options.ParameterError, match="bins"):
-        more.added_to({"bins": 1}, {}, options.Reading().layout)
+        more.added_to({"bins": 1}, {}, options.Reading())
     with pytest.raises(options.ParameterError, match="sets no known parameter"):
-        calibrating._MoreParameters(settings=["flood.colour=1"]).added_to({}, {}, options.Reading().layout)
+        calibrating._MoreParameters(settings=["flood.colour=1"]).added_to({}, {}, options.Reading())
 
 
 LIGHT = {"numba", "scipy", "skimage", "sklearn", "matplotlib", "rich", "napari"}

@@ -42,8 +42,8 @@ def beta_spectrum(
     --------
     >>> import numpy as np
     >>> t = np.arange(0.5, 593)
-    >>> 165 < np.average(t, weights=beta_spectrum(t)) < 195
-    True
+    >>> round(float(np.average(t, weights=beta_spectrum(t))), 1)
+    190.8
     """
     t = np.asarray(energies, np.float64)
     kinetic = np.clip(t, 1e-3, endpoint)

@@ -179,8 +179,8 @@ def even_areas(values: Values) -> float:
 
     Examples
     --------
-    >>> even_areas(np.array([[0, 0, 0, 0], [0, 5, 5, 0], [0, 0, 1, 0]]))
-    0.125
+    >>> even_areas(np.array([[0, 0, 0, 0], [0, 5, 5, 0], [0, 0, 1, 0]])) == 1 / 9
+    True
     """
     labels, counts = _labels(values)
     ground = int(counts.argmax())

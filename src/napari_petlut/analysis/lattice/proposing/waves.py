@@ -296,7 +296,7 @@ def sum_steps(down: FloatArray, right: FloatArray, weight: FloatArray) -> FloatA
     Examples
     --------
     >>> slope = np.ones((3, 4))
-    >>> summed(2 * slope, slope, slope)[0].round(3).tolist()
+    >>> sum_steps(2 * slope, slope, slope)[0].round(3).tolist()
     [-3.5, -2.5, -1.5, -0.5]
     """
     index = np.arange(weight.size).reshape(weight.shape)

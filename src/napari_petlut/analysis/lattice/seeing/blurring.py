@@ -34,7 +34,7 @@ def blur(values: FloatArray, width: float) -> FloatArray:
 
     Examples
     --------
-    >>> blurred(np.ones((9, 9)), 1.0).round(5).max()
+    >>> blur(np.ones((9, 9)), 1.0).round(5).max()
     np.float64(1.0)
     """
     out = np.empty(values.shape)
