@@ -123,6 +123,7 @@ def test_a_map_renamed_to_the_name_of_another_in_the_middle_of_a_run(viewer, pan
     assert "12 crystals" in panel.message.text()
 
 
+@pytest.mark.trashing
 def test_a_run_whose_map_is_trashed_ends_and_says_why(viewer, panel, qtbot):
     block = panel.bench.current
     begun = Event()
@@ -142,6 +143,7 @@ def test_a_run_whose_map_is_trashed_ends_and_says_why(viewer, panel, qtbot):
     assert canvas_text(viewer) == ""
 
 
+@pytest.mark.trashing
 def test_peaks_and_cells_trashed_in_the_middle_of_a_run_are_made_anew(viewer, panel, qtbot):
     run_all(panel, qtbot)
     for names in (["b - peaks"], ["b - cells", "b - lattice"], ["b - peaks", "b - cells", "b - lattice"]):
