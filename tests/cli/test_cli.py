@@ -322,7 +322,7 @@ def test_flood_takes_no_other_kind_for_events(folder, calibrated, tmp_path, name
 def test_calibrate_names_the_kind_it_cannot_use(calibrated, tmp_path):
     lut = calibrated[0] / "b_map.lut"
     said = petlut("calibrate", lut, "--rows", 5, "--cols", 6, "--out", tmp_path, code=1).stderr
-    assert "raw events, a map file" in said
+    assert "raw events or a flood map" in said
     assert "found a crystal LUT" in said
 
 
