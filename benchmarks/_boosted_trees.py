@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,21 @@ from napari_petlut.analysis.lattice.sureness.trees import ARRAYS
 
 
 def write_trees(
-    model: HistGradientBoostingClassifier, path: Path, slope: float = 1.0, shift: float = 0.0
+    model: HistGradientBoostingClassifier,
+    features: Sequence[str],
+    path: Path,
+    slope: float = 1.0,
+    shift: float = 0.0,
 ) -> None:
-    """Write trees as plain arrays, see `boosted_trees`; slope and shift go into their values."""
+    """Write trees on named features as plain arrays; slope and shift go into their values."""
     arrays = dict(zip(ARRAYS, plain_arrays(model), strict=True))
     arrays["value"] = slope * arrays["value"]
     start = np.float64(slope * model._baseline_prediction.item() + shift)
-    np.savez_compressed(path, start=start, **arrays)
+    np.savez_compressed(path, features=np.array(features), start=start, **arrays)
 
 
 def plain_arrays(model: HistGradientBoostingClassifier) -> tuple[np.ndarray, ...]:
-    """Return the arrays of `boosted_trees.ARRAYS` of fitted trees."""
+    """Return the arrays of `trees.ARRAYS` of fitted trees."""
     nodes, roots, at = [], [], 0
     for (tree,) in model._predictors:  # scikit-learn shows its histogram trees in no other way
         roots.append(at)

@@ -181,6 +181,14 @@ def log_odds(model: HistGradientBoostingClassifier, features: np.ndarray) -> np.
     return np.asarray(said).reshape(features.shape[:-1])
 
 
+def mean_doubts(
+    blocks: Sequence[Judged], odds: Sequence[np.ndarray], levelled: tuple[float, float], which: Sequence[int]
+) -> np.ndarray:
+    """Return the mean doubt of the crystals of some blocks, before any rule: what the gates ask for."""
+    slope, shift = levelled
+    return np.array([expit(slope * odds[n] + shift).mean() for n in which])
+
+
 def print_judgement(blocks: Sequence[Judged], sure: Sequence[np.ndarray]) -> None:
     """Print how reliable a final confidence is, by level and over a sweep, and what thresholds mark."""
     drawn = judged_blocks(blocks)

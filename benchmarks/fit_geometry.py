@@ -2,9 +2,9 @@
 
     uv run python benchmarks/fit_geometry.py [--blocks 300] [--keep FILE.npz]
 
-The printed lines go into `napari_petlut/analysis/lattice/sizes/evidence.py`. First a conditional logistic
-regression (McFadden 1974): the true size against the others of the same map. Then a logistic regression of
-whether the likeliest is true, on its share of the plausibility and on its own features.
+Writes what `napari_petlut/analysis/lattice/sizes/evidence.py` reads into `fitted.json`. First a conditional
+logistic regression (McFadden 1974): the true size against the others of the same map. Then a logistic
+regression of whether the likeliest is true, on its share of the plausibility and on its own features.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
+from _fitted_file import write_group
 from _geometry_blocks import CANVASES, drawn
 from napari_petlut.analysis.lattice.sizes import evidence
 from napari_petlut.analysis.lattice.sizes.proposal import Shape, compare
@@ -97,7 +98,7 @@ def fit_confidence(maps: list[Map], coefficients: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Gather, fit, print."""
+    """Gather, fit, write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -112,9 +113,9 @@ def main() -> None:
         if chosen.keep:
             np.savez_compressed(chosen.keep, maps=np.array([*maps, None], dtype=object)[:-1])
     coefficients = fit_choice(maps)
-    for name, value in zip(evidence.SIZE_FEATURES, coefficients, strict=True):
-        print(f"    {value:.4g},  # {name}")
-    print("confidence:", np.round(fit_confidence(maps, coefficients), 4).tolist())
+    write_group("size", dict(zip(evidence.SIZE_FEATURES, coefficients, strict=True)))
+    sureness = fit_confidence(maps, coefficients)
+    write_group("sureness of the size", dict(zip(("intercept", *evidence.SURENESS), sureness, strict=True)))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     uv run python benchmarks/fit_lattice_confidence.py [--typical 300] [--hard 800] [--beyond 600] [--jobs 2]
 
-Writes the trees beside `napari_petlut/analysis/lattice/sureness/confidence.py`. Every block is judged by
-trees that have not seen it before the reliability is printed: of the confidence that a lattice holds in the
-end, after all rules, over as many blocks of every level. The last lines help to choose `suspect_below` in
-`parameters.py`.
+Writes the trees beside `napari_petlut/analysis/lattice/sureness/confidence.py`, and the gates of the search
+into `fitted.json`. Every block is judged by trees that have not seen it before the reliability is printed: of
+the confidence that a lattice holds in the end, after all rules, over as many blocks of every level. The last
+lines help to choose `suspect_below` in `parameters.py`.
 
 Some blocks have factors that are named: those whose lattices are most often wrong as a whole, because what
 counts is the number of such blocks. They are learned from, but not judged on.
@@ -27,14 +27,16 @@ from _confidence_trees import (
     judged_blocks,
     levelled_out_of_fold,
     levelling,
+    mean_doubts,
     out_of_fold,
     print_judgement,
 )
+from _fitted_file import write_group
 from _lattice_pools import FIRST_SEED, Searched, Task, in_processes, searched_block
 from napari_petlut.analysis.lattice.concluding import alternatives, limits
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.sureness import confidence
-from napari_petlut.analysis.lattice.sureness.confidence import crystal_features
+from napari_petlut.analysis.lattice.sureness.confidence import FEATURES, crystal_features
 from napari_petlut.analysis.lattice.sureness.dead import dead_probability
 from napari_petlut.analysis.lattice.sureness.merged import ALONE
 from napari_petlut.model import PeakStatus
@@ -61,6 +63,9 @@ NAMED = (
 """Levels and factors of the other blocks, one after the other: pairs that made lattices wrong as a whole."""
 NAMED_NUMBER = 240
 FIRST_NAMED_SEED = FIRST_SEED + 90_000
+SEARCHED_ON = ("typical", "hard")
+NOT_CLEAR, DOUBTFUL = 0.0, 0.0
+"""Shares of the blocks of these levels that are not clear, and that are doubtful, in the gates' sense."""
 LEAST_SURE = 1e-9
 """A confidence that no rule holds below, to see by which factor it is lowered."""
 
@@ -132,8 +137,25 @@ def fit_confidence(blocks: Sequence[Judged], path: Path) -> None:
     print_judgement(blocks, levelled_out_of_fold(blocks, odds))
     slope, shift = levelling(blocks, odds, judged_blocks(blocks))
     print(f"log-odds of unseen blocks times {slope:.3f}, {shift:+.3f}")
-    write_trees(fit_trees(blocks), path, slope, shift)
+    write_trees(fit_trees(blocks), FEATURES, path, slope, shift)
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
+    write_group("gates", gates(blocks, odds, (slope, shift)))
+
+
+def gates(
+    blocks: Sequence[Judged], odds: Sequence[np.ndarray], levelled: tuple[float, float]
+) -> dict[str, float]:
+    """Return the mean doubts above which the search goes on: quantiles, as many of either level."""
+    doubts = []
+    for level in SEARCHED_ON:
+        which = [n for n in judged_blocks(blocks) if blocks[n].level == level]
+        doubts.append(mean_doubts(blocks, odds, levelled, which))
+    least = min(len(some) for some in doubts)
+    both = np.concatenate([some[:least] for some in doubts])
+    return {
+        name: float(np.quantile(both, 1 - share))
+        for name, share in (("clear mean", NOT_CLEAR), ("doubtful", DOUBTFUL))
+    }
 
 
 if __name__ == "__main__":

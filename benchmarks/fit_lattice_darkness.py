@@ -2,8 +2,8 @@
 
     uv run python benchmarks/fit_lattice_darkness.py [--typical 60] [--hard 300] [--dead 220] [--jobs 2]
 
-Writes the trees beside `napari_petlut/analysis/lattice/sureness/dead.py`, and prints the coefficients that go
-into `merged.py` there. Every block is judged by trees that have not seen it before what they are worth is
+Writes the trees beside `napari_petlut/analysis/lattice/sureness/dead.py`, and the coefficients of `merged.py`
+there into `fitted.json`. Every block is judged by trees that have not seen it before what they are worth is
 printed.
 """
 
@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
 from _boosted_trees import write_trees
+from _fitted_file import write_group
 from _lattice_pools import Searched, Task, in_processes, searched_block
 from napari_petlut.analysis.lattice.grids import nearest_spacing, node_distance
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
@@ -158,19 +159,19 @@ def folds(found: list[Sample], name: str) -> np.ndarray:
 
 def fit_darkness(found: list[Sample]) -> None:
     """Fit which crystals are dead, print how many of both kinds are called so and write the trees."""
-    x, dead, known = (gathered(found, name) for name in ("dark", "dead", "known"))
+    x, gone, known = (gathered(found, name) for name in ("dark", "dead", "known"))
     weight, fold = block_weights(found, "dead"), folds(found, "dead")
-    likely = np.empty(len(dead))
+    likely = np.empty(len(gone))
     for k in range(FOLDS):
         learn = (fold != k) & known
-        model = dark_trees(x[learn], dead[learn], weight[learn])
+        model = dark_trees(x[learn], gone[learn], weight[learn])
         likely[fold == k] = model.predict_proba(x[fold == k])[:, 1]
-    print(f"{dead.sum()} dead crystals of {len(dead)} dark places")
+    print(f"{gone.sum()} dead crystals of {len(gone)} dark places")
     for threshold in THRESHOLDS:
         above = likely > threshold
-        print(f"above {threshold:.2f}: {(above & dead).sum()} dead, {(above & ~dead).sum()} live")
+        print(f"above {threshold:.2f}: {(above & gone).sum()} dead, {(above & ~gone).sum()} live")
     path = Path(dead.__file__).with_name(dead.DEAD_TREES)
-    write_trees(dark_trees(x[known], dead[known], weight[known]), path)
+    write_trees(dark_trees(x[known], gone[known], weight[known]), dead.DEAD_FEATURES, path)
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 
@@ -182,11 +183,12 @@ def dark_trees(x: np.ndarray, dead: np.ndarray, weight: np.ndarray) -> HistGradi
 
 
 def fit_merging(found: list[Sample]) -> None:
-    """Fit which crystals share a neighbour's spot and print the coefficients."""
+    """Fit which crystals share a neighbour's spot and write the coefficients."""
     sharing, shared = gathered(found, "sharing"), gathered(found, "shared")
     regression = LogisticRegression(C=SHARING_FREEDOM, max_iter=2000).fit(sharing, shared)
-    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot, {merged.SHARING_FEATURES}:")
-    print_regression(regression)
+    print(f"{shared.sum()} crystals of {len(shared)} on a neighbour's spot")
+    numbers = np.append(regression.intercept_, regression.coef_[0])
+    write_group("sharing", dict(zip(("intercept", *merged.SHARING_FEATURES), numbers, strict=True)))
 
 
 def options() -> argparse.Namespace:
@@ -210,12 +212,6 @@ def main() -> None:
     fit_merging(found)
     more = dead_tasks(FIRST_SEED, chosen.dead, chosen.dead_corner)
     fit_darkness(found + list(in_processes(sample, more, chosen.jobs)))
-
-
-def print_regression(regression: LogisticRegression) -> None:
-    """Print what goes into the room that uses it."""
-    print(f"INTERCEPT = {regression.intercept_[0]:.3f}")
-    print(f"COEFFICIENTS = np.array({regression.coef_[0].round(3).tolist()})")
 
 
 if __name__ == "__main__":

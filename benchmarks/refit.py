@@ -2,10 +2,11 @@
 
     uv run python benchmarks refit [--jobs 2] [--first STEP] [--last STEP]
 
-Every step is a process of its own and sees the files that the steps before have written. Trees are written
-into the package; weights are printed beside those in use, to be put where the line above them says. It takes
-hours. `src/napari_petlut/analysis/lattice/README.md` says what is to be chosen again afterwards, and
-`tests/golden_lattices.py` what has changed.
+Every step is a process of its own and sees what the steps before have written into the package: trees into
+files of their own, numbers into `fitted.json`. Then the golden master of the lattices is written, since the
+search has changed, and what was fitted is stamped with it; stamps of steps before the first, if they were not
+stale, go along. It takes hours. `src/napari_petlut/analysis/lattice/README.md` says what is to be looked at
+afterwards; the sweep on the reserved seeds decides whether the fits are committed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STEPS: Mapping[str, tuple[str, bool]] = {
-    "objective": ("fit_lattice_ranking.py", False),
+    "objective": ("fit_lattice_ranking.py", True),
     "dead": ("fit_lattice_darkness.py", True),
     "confidence": ("fit_lattice_confidence.py", True),
     "sizes": ("fit_geometry.py", False),
 }
 """What is fitted, by which command, and whether that takes several processes."""
+TESTS = Path(__file__).parent.parent / "tests"
 
 
 def chosen_steps(first: str, last: str) -> list[str]:
@@ -41,6 +43,22 @@ def commands(steps: Sequence[str], jobs: int) -> list[list[str]]:
     ]
 
 
+def stamp(steps: Sequence[str], fresh: Sequence[str]) -> None:
+    """Keep what the search finds now, and stamp what was fitted and what was not stale before."""
+    golden, stamps = str(TESTS / "golden_lattices.py"), str(TESTS / "fitted_stamps.py")
+    subprocess.run([sys.executable, golden, "--write"], check=True)
+    along = [step for step in fresh if step not in steps]
+    subprocess.run([sys.executable, stamps, "--write", *along, *steps], check=True)
+
+
+def fresh_steps() -> list[str]:
+    """Return the steps whose stamps are those of the search in force."""
+    sys.path.append(str(TESTS))
+    from fitted_stamps import stale
+
+    return [step for step in STEPS if step not in stale()]
+
+
 def main(arguments: list[str]) -> None:
     """Run the steps one after the other; the first that fails ends it."""
     parser = argparse.ArgumentParser(
@@ -53,7 +71,8 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     if names.index(chosen.first) > names.index(chosen.last):
         parser.error(f"{chosen.first} comes after {chosen.last}")
-    steps = chosen_steps(chosen.first, chosen.last)
+    steps, fresh = chosen_steps(chosen.first, chosen.last), fresh_steps()
     for step, command in zip(steps, commands(steps, chosen.jobs), strict=True):
         print(f"== {step}: {Path(command[1]).name}", flush=True)
         subprocess.run(command, check=True)
+    stamp(steps, [step for step in fresh if names.index(step) < names.index(chosen.first)])

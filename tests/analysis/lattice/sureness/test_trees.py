@@ -43,8 +43,13 @@ def test_log_odds_start_from_what_is_known_before_the_first_tree():
 
 @pytest.mark.parametrize(("trees", "features"), [(CONFIDENCE_TREES, FEATURES), (DEAD_TREES, DEAD_FEATURES)])
 def test_the_fitted_trees_use_the_features(trees, features):
-    fitted, number = fitted_trees(trees), len(features)
+    fitted, number = fitted_trees(trees, features), len(features)
     assert 0 <= fitted.column.min() <= fitted.column.max() < number
     random = np.random.default_rng(2).normal(0.3, 1.0, (50, number))
     arrays = (fitted.roots, fitted.column, fitted.threshold, fitted.children, fitted.value)
     np.testing.assert_allclose(fitted.log_odds(random), fitted.start + plain_sum(random, *arrays))
+
+
+def test_trees_that_were_fitted_on_other_features_are_refused():
+    with pytest.raises(KeyError, match="other features"):
+        fitted_trees(DEAD_TREES, (*DEAD_FEATURES[1:], DEAD_FEATURES[0]))

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from napari_petlut.analysis.lattice.fitted import fitted_numbers
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
 from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, median, whole_mask
 from napari_petlut.compiling import compiled
@@ -19,23 +20,23 @@ CAP = 1.0
 PITCH_CAP, COUNT_CAP = 0.3, 0.3
 """The same for the inconsistency of the pitch and for the unevenness of the counts: dead, dim and merged
 crystals are uneven by nature, one more than the cap says nothing."""
-IRREGULARITY, INCONSISTENCY, UNEVENNESS = 1.5, 14.0, 9.0
-"""Weights of pitch irregularity, of pitch inconsistency between adjacent lines and of the difference of
-neighbours' log-counts against the log of the misfit: true lattices are regular, consistent and even.
-Of several sets the one that picks, from what the search tried and the truth, lattices with fewest wrong
-crystals on simulated blocks; `benchmarks/fit_lattice_ranking.py` compares others with it in pairs."""
-EDGE_LINES, ASYMMETRY_CAP, ASYMMETRY = 2, 0.6, 0.18
-"""Outermost pitches that are held against those of the opposite edge, largest contribution of an axis, and
-weight: light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line
-off shows in one crowded and one wide edge. A faulty edge (walls, gains) must not outweigh the map, so the
-weight is small: a shift by one line costs about 0.07, as much as a plain misfit."""
+EDGE_LINES, ASYMMETRY_CAP = 2, 0.6
+"""Outermost pitches that are held against those of the opposite edge, and largest contribution of an axis:
+light is lost alike at both edges of a block, so that they crowd alike, and a lattice that is one line off
+shows in one crowded and one wide edge."""
 NOISE_SHARE, LEAST_MISFIT = 0.85, 0.05
 """Share of the deviance of pure noise that is taken off a fit's deviance, and least that is left, as a share
 of it. With few counts a wrong lattice adds little to the noise, and the other terms would decide. A mixture
 also follows the noise, so that not all of it is left. That it is taken off was measured, the values were
 not."""
 TERMS = ("log misfit", "irregularity", "inconsistency", "unevenness", "asymmetry")
-WEIGHTS = np.array([1.0, IRREGULARITY, INCONSISTENCY, UNEVENNESS, ASYMMETRY])
+"""What is held against a lattice: that it misfits the map; that its pitches are irregular, inconsistent
+between adjacent lines, or crowded at one edge only; that neighbours' counts differ. True lattices are
+regular, consistent, even and alike at both edges."""
+WEIGHTS = fitted_numbers("objective", TERMS)
+"""Of several sets the one that picks, from what the search tried and the truth, lattices with fewest wrong
+crystals on simulated blocks (`benchmarks/fit_lattice_ranking.py`). That of the asymmetry is small: a faulty
+edge (walls, gains) must not outweigh the map."""
 
 
 def log_weight(fit: MixtureFit) -> FloatArray:

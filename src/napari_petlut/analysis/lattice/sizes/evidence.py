@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
+from napari_petlut.analysis.lattice.fitted import fitted_numbers
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate
 from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit, MixtureSchedule
@@ -57,7 +58,7 @@ SIZE_FEATURES = (
 """Names of the features, in the order of the coefficients."""
 SIGNS = (-1, -1, -1, -1, -1, -1, 1, 1, 0)
 """Which way each feature may speak for a size, 0 for either."""
-COEFFICIENTS = np.array([-1.62, -6.379, -31.78, -10.13, -9.893, -9.208, 1.078, 2.814, 2.895])
+COEFFICIENTS = fitted_numbers("size", SIZE_FEATURES)
 """Conditional logistic regression of the true size against others of the same map: how much more plausible a
 size is, per unit of each feature. Fitted on simulated blocks by `benchmarks/fit_geometry.py`."""
 SURENESS = (
@@ -72,7 +73,7 @@ LEAST_SHARE = 1e-3
 """Shares closer to 0 or 1 than this count as this close."""
 SURENESS_SIGNS = (1, -1, -1, 1, 1)
 """Which way each of them may speak."""
-SURENESS_COEFFICIENTS = np.array([3.722, 0.4971, -8.8341, -7.6238, 0.7115, 0.5085])
+SURENESS_COEFFICIENTS = fitted_numbers("sureness of the size", ("intercept", *SURENESS))
 """Logistic regression of whether the likeliest size is right: intercept, then one coefficient for each of
 `SURENESS`."""
 

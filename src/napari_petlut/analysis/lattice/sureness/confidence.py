@@ -281,4 +281,4 @@ def confidence(features: FloatArray) -> FloatArray:
     ----------
     features : ndarray of float64, shape (rows, cols, len(FEATURES))
     """
-    return np.asarray(expit(-fitted_trees(CONFIDENCE_TREES).log_odds(features)))
+    return np.asarray(expit(-fitted_trees(CONFIDENCE_TREES, FEATURES).log_odds(features)))

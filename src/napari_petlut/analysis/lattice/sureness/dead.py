@@ -201,4 +201,4 @@ def dead_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, BoolA
 def dead_probability(contest: Contest, best: Hypothesis) -> FloatArray:
     """Return how likely each crystal of a lattice gives no light, shape (rows, cols), 0 to 1."""
     features, looked_at = dead_features(contest, best)
-    return np.where(looked_at, expit(fitted_trees(DEAD_TREES).log_odds(features)), 0.0)
+    return np.where(looked_at, expit(fitted_trees(DEAD_TREES, DEAD_FEATURES).log_odds(features)), 0.0)

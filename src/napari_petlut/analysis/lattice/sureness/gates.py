@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from napari_petlut.analysis.lattice.fitted import fitted_number
 from napari_petlut.analysis.lattice.fitting.contest import Contest
 from napari_petlut.analysis.lattice.sureness.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
 
-DOUBTFUL = 0.003
+DOUBTFUL = fitted_number("gates", "doubtful")
 """Mean doubt of the crystals from which waves are seen through every window, lines are tried as dead and
 phases are followed. It goes with the trees of the confidence, as does `CLEAR_MEAN`: trees that doubt more let
 more blocks be searched. Both are quantiles, chosen anew after each fit of the trees so that about as many
 blocks as before are above them; at first those were 12 and 6 % of typical and hard blocks."""
-CLEAR_MEAN, CLEAR_WORST = 0.006, 0.8
+CLEAR_MEAN, CLEAR_WORST = fitted_number("gates", "clear mean"), 0.8
 """A block is clear when the mean doubt of its crystals is below the first and every confidence above the
 second."""
 CLEAR_DOUBT = 0.55

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
+from napari_petlut.analysis.lattice.fitted import fitted_numbers
 from napari_petlut.analysis.lattice.grids import BoolArray
 from napari_petlut.model import FloatArray, IntArray
 
@@ -21,8 +22,8 @@ SHARING_FEATURES = (
     "distance",
     "neighbour's shift",
 )
-SHARING_INTERCEPT = -0.903
-SHARING_COEFFICIENTS = np.array([-0.735, 5.706, 3.134, -1.402, -0.417, -8.273, 6.241])
+SHARING_INTERCEPT, *_SHARING = fitted_numbers("sharing", ("intercept", *SHARING_FEATURES))
+SHARING_COEFFICIENTS = np.array(_SHARING)
 """Logistic regression on `SHARING_FEATURES`, fitted on simulated blocks by
 `benchmarks/fit_lattice_darkness.py`: a crystal with few counts is merged with a neighbour that holds the
 counts of two, the likelier the nearer it has come to it, and the less so in a block whose crystals are uneven

@@ -68,7 +68,21 @@ class Trees:
 
 
 @cache
-def fitted_trees(name: str) -> Trees:
-    """Return fitted trees from a file beside this one."""
+def fitted_trees(name: str, features: tuple[str, ...]) -> Trees:
+    """Return fitted trees from a file beside this one.
+
+    Parameters
+    ----------
+    name : str
+    features : tuple of str
+        Names of the features, in the order in which the trees are to see them.
+
+    Raises
+    ------
+    KeyError
+        If the trees were fitted on others, or in another order.
+    """
     with as_file(files("napari_petlut.analysis.lattice.sureness") / name) as path, np.load(path) as kept:
+        if tuple(kept["features"].tolist()) != features:
+            raise KeyError(f"{name} was fitted on other features than those in force")
         return Trees(float(kept["start"]), *(kept[array] for array in ARRAYS))
