@@ -175,11 +175,11 @@ def fit_darkness(found: list[Sample]) -> None:
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 
-def dark_trees(x: np.ndarray, dead: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
+def dark_trees(x: np.ndarray, gone: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
     """Return trees that say how likely a crystal is dead."""
     signs = [DARK_SIGNS.get(name, 0) for name in dead.DEAD_FEATURES]
     model = HistGradientBoostingClassifier(monotonic_cst=signs, random_state=0, **DARK_TREES)
-    return model.fit(x, dead, sample_weight=weight)
+    return model.fit(x, gone, sample_weight=weight)
 
 
 def fit_merging(found: list[Sample]) -> None:

@@ -10,8 +10,8 @@ from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
 DOUBTFUL = fitted_number("gates", "doubtful")
 """Mean doubt of the crystals from which waves are seen through every window, lines are tried as dead and
 phases are followed. It goes with the trees of the confidence, as does `CLEAR_MEAN`: trees that doubt more let
-more blocks be searched. Both are quantiles, chosen anew after each fit of the trees so that about as many
-blocks as before are above them; at first those were 12 and 6 % of typical and hard blocks."""
+more blocks be searched. Both are quantiles, chosen anew by each fit of the trees so that as many blocks as
+before are above them (`benchmarks/fit_lattice_confidence.py`)."""
 CLEAR_MEAN, CLEAR_WORST = fitted_number("gates", "clear mean"), 0.8
 """A block is clear when the mean doubt of its crystals is below the first and every confidence above the
 second."""
