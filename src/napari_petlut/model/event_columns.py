@@ -80,15 +80,25 @@ class EventColumns:
         ParameterError
             If there is no such column.
         """
-        if name not in self._columns:
-            raise ParameterError(f"events have no column {name!r}; there are {', '.join(self._columns)}")
-        column = self._columns[name]
-        if name not in self._bits:
+        column, cut = self.stored(name)
+        if cut is None:
             return column
-        shift, mask = self._bits[name]
+        shift, mask = cut
         number = column.dtype.type
         part: Column = (column >> number(shift)) & number(mask)
         return part
+
+    def stored(self, name: str) -> tuple[Column, tuple[int, int] | None]:
+        """Return the numbers that hold a column, shape (rows,), and shift and mask of its bits in them.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such column.
+        """
+        if name not in self._columns:
+            raise ParameterError(f"events have no column {name!r}; there are {', '.join(self._columns)}")
+        return self._columns[name], self._bits.get(name)
 
     def with_column(self, name: str, column: Column) -> EventColumns:
         """Return the events with one more column."""

@@ -69,6 +69,9 @@ class EventCounter:
     threads : int, optional
         How many; by default one for each core that this process may use. Never so many that their arrays
         would take more than 64 MB together, unless those of one thread do.
+    fields_loop : callable, optional
+        Does the same as `loop` from whole fields of records, without words:
+        ``fields_loop(*Locator.whole_fields(events), events.rows, *arrays)``.
 
     Raises
     ------
@@ -84,9 +87,10 @@ class EventCounter:
         shapes: Sequence[tuple[int, ...]],
         *,
         threads: int | None = None,
+        fields_loop: Callable[..., None] | None = None,
     ) -> None:
         self.events = 0
-        self._fmt, self._loop, self._unflushed = fmt, loop, 0
+        self._fmt, self._loop, self._fields_loop, self._unflushed = fmt, loop, fields_loop, 0
         self._locator = None if fmt.source is None else Locator(fmt.source, rule)
         affordable = max(1, _MAX_PART_BYTES // max(4 * sum(prod(shape) for shape in shapes), 1))
         self._workers = Workers(threads, at_most=affordable)
@@ -121,6 +125,10 @@ class EventCounter:
             self._loop(block, first_index, *self._parts[thread])
             return
         assert self._locator is not None
+        fields = None if self._fields_loop is None else self._locator.whole_fields(block)
+        if self._fields_loop is not None and fields is not None:
+            self._fields_loop(*fields, block.rows, *self._parts[thread])
+            return
         for words, index, _ in self._locator.parts(block, first_index):
             self._loop(words, index, *self._parts[thread])
 

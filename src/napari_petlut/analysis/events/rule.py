@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+SMALL_PIXEL_BITS, LARGE_PIXEL_BITS = 20, 32
+"""Bits of a pixel in located words of 32 and of 64 bits."""
+
 
 class PixelRule(NamedTuple):
     """What the compiled loops need to know to find the pixel of an event.
@@ -30,7 +33,7 @@ class PixelRule(NamedTuple):
     seed : uint64
         Of the dither.
     located : bool
-        Whether x and y of a word are bins already, see `napari_petlut.analysis.events.locating`.
+        Whether a word holds its pixel already, see `napari_petlut.analysis.events.locating`.
     """
 
     energy_shift: Any

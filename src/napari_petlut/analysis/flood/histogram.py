@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,8 +60,15 @@ class FloodAccumulator:
         def count(words: Words, first_index: int, spectrum: Counts, counts: Counts) -> None:
             count_flood(words, first_index, rule, spectrum, counts)
 
+        def count_fields(*arguments: Any) -> None:  # noqa: ANN401 - those of the loop
+            from napari_petlut.analysis.events.locating_loops import count_whole_flood
+
+            loop: Any = count_whole_flood
+            *fields, spectrum, counts = arguments
+            loop(*fields, rule, spectrum, counts)
+
         shapes = (spectrum_channels(fmt),), (rule.pixels,)
-        self._counter = EventCounter(fmt, rule, count, shapes, threads=threads)
+        self._counter = EventCounter(fmt, rule, count, shapes, threads=threads, fields_loop=count_fields)
 
     @property
     def events(self) -> int:
