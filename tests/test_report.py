@@ -44,7 +44,7 @@ def test_a_block_with_a_spectrum_has_both_pictures():
     figure = draw_block(
         FloodMap(counts, spectrum=spectrum), lattice, labels, EnergyWindow(400, 800), title="block"
     )
-    map_axes, spectrum_axes = figure.axes[:2]
+    map_axes, _, spectrum_axes = figure.axes
     assert [t.get_text() for t in map_axes.texts] == ["0", "1"]
     assert spectrum_axes.get_title() == "Energy spectrum"
 

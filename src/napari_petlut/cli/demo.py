@@ -122,7 +122,8 @@ def write_simulation(
     block = simulate_block(params)
     atomic_write(
         paths["truth"],
-        lambda file: np.savez_compressed(
+        # Not compressed: that would take as long as simulating the events, and save a third of the bytes.
+        lambda file: np.savez(
             file,
             rows=params.rows,
             cols=params.cols,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_petlut.maps.display import brightest
-from napari_petlut.model import FloatArray
 from napari_petlut.report.contents import (
     CrystalFigure,
     CrystalSpectrum,
@@ -22,7 +21,7 @@ from napari_petlut.report.contents import (
     how_it_was_made,
     subtitle,
 )
-from napari_petlut.report.picture import STATUS_COLOURS, cell_outlines
+from napari_petlut.report.picture import STATUS_COLOURS, cell_outlines, draw_outlines
 from napari_petlut.report.shapes import (
     FIGURE_COLOURS,
     FLOOD_COLOURS,
@@ -47,7 +46,7 @@ FACT_STEP = 0.0125
 
 def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
     """Write the report as A4 pages into an open file; the same contents give the same bytes."""
-    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 
     # The usual metadata hold the time and the drawing library's version, and would change with them.
     metadata = {
@@ -60,7 +59,9 @@ def write_pdf(file: BinaryIO, contents: ReportContents) -> None:
         # A name in letters that the font lacks is drawn as boxes, which is no reason to stop or to talk.
         warnings.filterwarnings("ignore", "Glyph")
         for page in draw_pages(contents):
-            pdf.savefig(page)
+            # By the canvas itself: saving a figure draws all of it twice, first for its layout only.
+            canvas: Any = FigureCanvasPdf(page)
+            canvas.print_pdf(pdf)
 
 
 def draw_pages(contents: ReportContents) -> list[Figure]:
@@ -145,7 +146,7 @@ def _first_page(contents: ReportContents) -> Figure:
 def _draw_flood(axes: Axes, contents: ReportContents) -> None:
     counts, lattice = contents.flood.counts, contents.lattice
     axes.imshow(counts, cmap=FLOOD_COLOURS, vmin=0, vmax=brightest(counts), interpolation="none")
-    _draw_outlines(axes, cell_outlines(contents.ids), BORDERS, 0.35)
+    draw_outlines(axes, cell_outlines(contents.ids), BORDERS, 0.35)
     for status, colour in STATUS_COLOURS.items():
         at = lattice.positions[lattice.status == status]
         if len(at):
@@ -163,16 +164,6 @@ def _draw_flood(axes: Axes, contents: ReportContents) -> None:
         labelcolor="white",
         edgecolor="none",
     )
-
-
-def _draw_outlines(axes: Axes, segments: FloatArray, colour: str, width: float) -> None:
-    """Draw segments, shape (k, 2, 2) as (axis 0, axis 1), as one path: thousands of them take long."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    codes = np.tile([Path.MOVETO, Path.LINETO], len(segments))
-    path = Path(segments[..., ::-1].reshape(-1, 2), codes)
-    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=width, alpha=0.8))
 
 
 def _draw_facts(page: Figure, contents: ReportContents, top: float) -> None:
@@ -284,8 +275,8 @@ def _draw_crop(axes: Axes, contents: ReportContents, crystal: int) -> None:
         counts, cmap=FLOOD_COLOURS, vmin=0, vmax=brightest(counts), extent=extent, interpolation="none"
     )
     own = np.pad(contents.ids[part] == crystal, 1)
-    _draw_outlines(axes, cell_outlines(contents.ids[part]) + np.array([row, col]), BORDERS, 0.5)
-    _draw_outlines(axes, cell_outlines(own) + np.array([row - 1, col - 1]), "#ffffff", 1.0)
+    draw_outlines(axes, cell_outlines(contents.ids[part]) + np.array([row, col]), BORDERS, 0.5)
+    draw_outlines(axes, cell_outlines(own) + np.array([row - 1, col - 1]), "#ffffff", 1.0)
     at = lattice.positions[crystal]
     axes.plot(at[1], at[0], "+", color=STATUS_COLOURS[str(lattice.status[crystal])], ms=7, mew=1)
     axes.set(xlim=extent[:2], ylim=extent[2:])

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from napari_petlut.analysis.lattice import number_peaks, propose_geometry
 from napari_petlut.errors import GeometryError, ParameterError
@@ -112,6 +111,8 @@ def _with_all_peaks(lattice: Lattice) -> Lattice:
     distance = np.linalg.norm(lattice.positions[holes][:, None] - lattice.extra[None], axis=2)
     pitches = [np.median(np.linalg.norm(np.diff(lattice.grid, axis=axis), axis=2)) for axis in (0, 1)]
     near = _NEARBY * float(np.mean(pitches))
+    from scipy.optimize import linear_sum_assignment
+
     hole, extra = linear_sum_assignment(np.minimum(distance, 2 * near))
     taken = distance[hole, extra] <= near
     hole, extra = holes[hole[taken]], extra[taken]

@@ -229,9 +229,12 @@ def _log_bins(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _doubled(counts: FloatArray) -> FloatArray:
     """Return the spectrum of two events at once, whatever the gain: the spectrum folded with itself."""
-    from scipy.signal import fftconvolve
+    # What scipy.signal.fftconvolve does; loading scipy.signal takes three times as long as all else here.
+    from scipy.fft import irfft, next_fast_len, rfft
 
-    return np.asarray(np.maximum(fftconvolve(counts, counts)[: counts.size], 0.0))
+    length = next_fast_len(2 * counts.size - 1, real=True)
+    spectrum = rfft(counts, length)
+    return np.asarray(np.maximum(irfft(spectrum * spectrum, length)[: counts.size], 0.0))
 
 
 def _smooth(observed: FloatArray) -> FloatArray:

@@ -12,8 +12,6 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from napari_petlut.analysis.segmentation.nearest import nearest_peak_cells, usable_peaks
 from napari_petlut.errors import Cancelled, ParameterError
@@ -369,6 +367,9 @@ def _by_crystal(
     """Return the model with a row per crystal."""
     centres, start, inertia, iterations, empty = fitted
     if params.start == "k-means++":
+        from scipy.optimize import linear_sum_assignment
+        from scipy.spatial.distance import cdist
+
         _, cluster = linear_sum_assignment(cdist(targets, centres, "sqeuclidean"))
         centres, start = centres[cluster], start[cluster]
     rows = np.full((2, max(crystals, int(ids.max()) + 1), 2), np.nan)
