@@ -10,7 +10,7 @@ import pytest
 
 from napari_petlut.compiling import FIRST_OF_ITS_KIND, FIRST_RUN
 
-MOST_OF_A_CLEAR_BLOCK = 21
+MOST_OF_A_CLEAR_BLOCK = 22
 """Compiled functions that events and a map of a clear block need; each costs half a second."""
 
 CLEAR = """

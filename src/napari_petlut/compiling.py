@@ -4,7 +4,8 @@ Numba's front end is what a first run waits for: some 0.1 s for the smallest fun
 that sorts or that assigns an array to a slice. So the loops are plain: scalars and single elements rather
 than array expressions; what sorts, takes a median or may fail with a message stays outside; one signature
 each; and no compiled function calls another, because Numba would compile the one that is called on its own,
-once more into every caller, and optimise it both times. A helper is `inlined` instead, and has few callers.
+once more into every caller, and optimise it both times. A helper is `inlined` instead, and has few callers;
+only a large one with several callers that most runs need is compiled on its own.
 
 This module loads nothing; Numba is loaded with the first file that has loops.
 """

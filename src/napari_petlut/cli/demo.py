@@ -195,9 +195,13 @@ class _TrueEvents:
 
     def share_right(self, lut: CrystalLUT) -> float:
         """Return the share of events that a LUT gives to their crystal, up to the symmetries of the grid."""
-        given = lut.ids[self.pixels].astype(np.intp)
-        renumbered = [np.append(np.argsort(ids), -1) for ids in symmetric_ids(lut.geometry)]
-        return max(float((ids[given] == self.crystal).mean()) for ids in renumbered)
+        crystals = len(lut.geometry)
+        # Events by the crystal they are given to, none of all at last, and by the one that caused them.
+        given = lut.ids[self.pixels].astype(np.intp) % (crystals + 1)
+        pairs = np.bincount(given * crystals + self.crystal, minlength=(crystals + 1) * crystals)
+        events = pairs.reshape(crystals + 1, crystals)[:-1]
+        places = (np.argsort(ids) for ids in symmetric_ids(lut.geometry))
+        return max(int(events[np.arange(crystals), ids].sum()) for ids in places) / len(self.crystal)
 
 
 def _score(result: Calibration, truth: SimulatedBlock, events: _TrueEvents) -> dict[str, Any]:

@@ -91,6 +91,54 @@ def fill_bin_table(
             table[row, value] = place
 
 
+# Compiled on its own, against the rule of `napari_petlut.compiling`: of the four loops that call it most runs
+# need two, the second of which then compiles in a quarter of the time.
+@compiled(nogil=True)
+def _locate(
+    words: Words,
+    start: int,
+    n: int,
+    first_index: int,
+    rule: PixelRule,
+    pixels: npt.NDArray[np.uint32],
+    energies: npt.NDArray[np.uint32],
+) -> None:
+    """Write pixels and energies of ``words[start : start + n]``, looked up if there is a table."""
+    # Taken out of the rule once: an array in a tuple is counted as a reference each time it is passed on.
+    table, edges, dither, seed = rule.table, rule.edges, rule.dither, rule.seed
+    side = np.int64(edges.size)
+    rows = np.int64(table.shape[0])
+    if rule.located:
+        # A shift that is known for each type of word is done on as many words as possible at a time.
+        bits = SMALL_PIXEL_BITS if words.itemsize == 4 else LARGE_PIXEL_BITS
+        mask = (1 << bits) - 1
+        first, last, outside = rule.first_energy, rule.last_energy, side * side - 1
+        part = words[start : start + n]
+        for i in range(n):
+            channel = np.int32(part[i] >> bits)
+            kept = (channel >= first) & (channel <= last)
+            energies[i], pixels[i] = channel, np.int32(part[i] & mask) if kept else outside
+        return
+    for i in range(n):
+        word = words[start + i]
+        energy = np.int64((word >> rule.energy_shift) & rule.energy_mask)
+        ex, ey = (word >> rule.x_shift) & rule.x_mask, (word >> rule.y_shift) & rule.y_mask
+        energies[i] = energy
+        if rows:
+            row = energy - rule.first_energy + 1
+            row = row if 0 < row < rows else np.int64(0)
+            pixels[i] = table[row, np.int64(ex)] * side + table[row, np.int64(ey)]
+        elif rule.first_energy <= energy <= rule.last_energy:
+            x, y, e = float(ex), float(ey), float(energy)
+            if dither:
+                noise = splitmix64(seed, np.uint64(first_index + start + i))
+                x += float(noise >> np.uint64(32)) * _PER_32_BITS
+                y += float(noise & _LOW_32) * _PER_32_BITS
+            pixels[i] = bin_of(x, e, edges) * side + bin_of(y, e, edges)
+        else:
+            pixels[i] = side * side - 1
+
+
 @compiled(nogil=True)
 def count_energies(words: Words, rule: PixelRule, spectrum: Counts) -> None:
     """Add events to `spectrum`; its last channel takes every energy above."""
@@ -179,52 +227,6 @@ def label_events(
             kept = (crystal != none) & (energies[i] >= windows[crystal, 0])
             kept = kept & (energies[i] <= windows[crystal, 1])
             crystals[start + i] = crystal if kept else -1
-
-
-@inlined
-def _locate(
-    words: Words,
-    start: int,
-    n: int,
-    first_index: int,
-    rule: PixelRule,
-    pixels: npt.NDArray[np.uint32],
-    energies: npt.NDArray[np.uint32],
-) -> None:
-    """Write pixels and energies of ``words[start : start + n]``, looked up if there is a table."""
-    # Taken out of the rule once: an array in a tuple is counted as a reference each time it is passed on.
-    table, edges, dither, seed = rule.table, rule.edges, rule.dither, rule.seed
-    side = np.int64(edges.size)
-    rows = np.int64(table.shape[0])
-    if rule.located:
-        # A shift that is known for each type of word is done on as many words as possible at a time.
-        bits = SMALL_PIXEL_BITS if words.itemsize == 4 else LARGE_PIXEL_BITS
-        mask = (1 << bits) - 1
-        first, last, outside = rule.first_energy, rule.last_energy, side * side - 1
-        part = words[start : start + n]
-        for i in range(n):
-            channel = np.int32(part[i] >> bits)
-            kept = (channel >= first) & (channel <= last)
-            energies[i], pixels[i] = channel, np.int32(part[i] & mask) if kept else outside
-        return
-    for i in range(n):
-        word = words[start + i]
-        energy = np.int64((word >> rule.energy_shift) & rule.energy_mask)
-        ex, ey = (word >> rule.x_shift) & rule.x_mask, (word >> rule.y_shift) & rule.y_mask
-        energies[i] = energy
-        if rows:
-            row = energy - rule.first_energy + 1
-            row = row if 0 < row < rows else np.int64(0)
-            pixels[i] = table[row, np.int64(ex)] * side + table[row, np.int64(ey)]
-        elif rule.first_energy <= energy <= rule.last_energy:
-            x, y, e = float(ex), float(ey), float(energy)
-            if dither:
-                noise = splitmix64(seed, np.uint64(first_index + start + i))
-                x += float(noise >> np.uint64(32)) * _PER_32_BITS
-                y += float(noise & _LOW_32) * _PER_32_BITS
-            pixels[i] = bin_of(x, e, edges) * side + bin_of(y, e, edges)
-        else:
-            pixels[i] = side * side - 1
 
 
 @compiled(nogil=True)
