@@ -59,11 +59,12 @@ def _step(
                 or a1 >= width
             ):
                 continue
-            if owner[a0, a1] == EMPTY or owner[b0, b1] == EMPTY:
+            first, second = owner[a0, a1], owner[b0, b1]
+            if first == EMPTY or second == EMPTY:
                 continue
             parallel = across != 0 and (back == -1 or back == 0)
             weight = PARALLEL_WEIGHT if parallel else (EXTRAPOLATION_WEIGHT if across == 0 else 0.25)
-            if owner[a0, a1] == VIRTUAL or owner[b0, b1] == VIRTUAL:
+            if first == VIRTUAL or second == VIRTUAL:
                 weight *= 0.3
             if parallel:
                 support += weight
@@ -80,25 +81,28 @@ def _predict(
     """Fill `out` with place and both local steps of node (i, j); return known neighbours and support."""
     height, width = owner.shape
     known, support = 0, 0.0
-    total = 0.0
-    out[0, 0] = out[0, 1] = 0.0
+    total, place0, place1 = 0.0, 0.0, 0.0
     for axis in range(2):
         s0, s1, seen = _step(owner, place, i, j, axis, base)
         out[1 + axis, 0], out[1 + axis, 1] = s0, s1
-        for sign in (-1, 1):
+        for sign in range(-1, 2, 2):
             n0 = i + (sign if axis == 0 else 0)
             n1 = j + (sign if axis == 1 else 0)
-            if n0 < 0 or n1 < 0 or n0 >= height or n1 >= width or owner[n0, n1] == EMPTY:
+            if n0 < 0 or n1 < 0 or n0 >= height or n1 >= width:
                 continue
-            weight = 1.0 if owner[n0, n1] >= 0 else 0.3
+            neighbour = owner[n0, n1]
+            if neighbour == EMPTY:
+                continue
+            weight = 1.0 if neighbour >= 0 else 0.3
             known += 1
             total += weight
             support = max(support, seen)
-            out[0, 0] += weight * (place[n0, n1, 0] - sign * s0)
-            out[0, 1] += weight * (place[n0, n1, 1] - sign * s1)
+            place0 += weight * (place[n0, n1, 0] - sign * s0)
+            place1 += weight * (place[n0, n1, 1] - sign * s1)
     if known:
-        out[0, 0] /= total
-        out[0, 1] /= total
+        place0 /= total
+        place1 /= total
+    out[0, 0], out[0, 1] = place0, place1
     return known, support
 
 
@@ -115,6 +119,7 @@ def _nearest(
     `order` sorts the points along axis 0, `along` are their coordinates there in that order.
     """
     a, b, c, d = guess[1, 0], guess[2, 0], guess[1, 1], guess[2, 1]
+    at0, at1 = guess[0, 0], guess[0, 1]
     det = a * d - b * c
     if abs(det) < 1e-6:
         return -1, _FAR
@@ -124,16 +129,16 @@ def _nearest(
     first, end = 0, len(along)
     while first < end:
         middle = (first + end) // 2
-        if along[middle] < guess[0, 0] - reach0:
+        if along[middle] < at0 - reach0:
             first = middle + 1
         else:
             end = middle
     for n in range(first, len(along)):
-        e0 = along[n] - guess[0, 0]
+        e0 = along[n] - at0
         if e0 > reach0:
             break
         k = order[n]
-        e1 = points[k, 1] - guess[0, 1]
+        e1 = points[k, 1] - at1
         if abs(e1) > reach1 or taken[k]:
             continue
         u, v = (d * e0 - b * e1) / det, (a * e1 - c * e0) / det
@@ -257,10 +262,12 @@ def _grow(
                 if owner[a, b] != EMPTY:
                     continue
                 real = 0.0
-                for d0, d1 in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-                    n0, n1 = a + d0, b + d1
+                for side in range(4):
+                    n0 = a + (side == 1) - (side == 0)
+                    n1 = b + (side == 3) - (side == 2)
                     if 0 <= n0 < height and 0 <= n1 < width:
-                        real += 1.0 if owner[n0, n1] >= 0 else (0.1 if owner[n0, n1] == VIRTUAL else 0.0)
+                        neighbour = owner[n0, n1]
+                        real += 1.0 if neighbour >= 0 else (0.1 if neighbour == VIRTUAL else 0.0)
                 if real > most - 1e-9 and real >= 2.0:
                     most, i, j = real + 1e-6, a, b
                     last = -2
