@@ -337,6 +337,32 @@ def test_other_hints_identify_a_file_anew(tmp_path):
     assert identify(plain, Hints(geometry=BLOCK)).hints.geometry == BLOCK
 
 
+@pytest.mark.parametrize(
+    ("kind", "place", "asked"),
+    [
+        ("lut", 1, ["described_events", "table_of_events", "map", "lut"]),
+        ("peaks", 0, ["record", "peaks"]),
+        ("session", 0, ["session"]),
+        ("tiff", 0, ["described_events", "table_of_events", "tiff"]),
+    ],
+)
+def test_only_kinds_of_its_form_are_asked_about_a_file(tmp_path, monkeypatch, kind, place, asked):
+    entered = []
+
+    def noting(known):
+        def recognise(look):
+            entered.append(known.name)
+            return known.recognise(look)
+
+        return replace(known, recognise=recognise)
+
+    monkeypatch.setattr(identification, "KINDS", tuple(noting(known) for known in KINDS))
+    name, write = WRITERS[kind][place]
+    write(tmp_path / name)
+    assert identify(tmp_path / name, Hints(geometry=BLOCK)).kind.name == kind
+    assert entered == asked
+
+
 def test_what_a_file_could_be_is_told_best_first(tmp_path, monkeypatch):
     def guess(name, *findings):
         return Kind(name, Content.MAP, f"a {name}", (), "a guess", lambda look: iter(findings))

@@ -17,7 +17,7 @@ from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, read_bytes
 from napari_petlut.formats._lut_codes import counted_from
 from napari_petlut.formats._tables import read_table
-from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import Corner, Order
 from napari_petlut.geometry import BlockGeometry, IntArray
 from napari_petlut.model import PHOTOPEAK_KEV, EnergyLUT, FloatArray
@@ -338,4 +338,5 @@ ENERGY_TABLE = Kind(
     "text: columns crystal and photopeak",
     _recognise,
     _read,
+    forms=(TEXT,),
 )

@@ -19,7 +19,7 @@ from napari_petlut.formats.event_placement import (
 )
 from napari_petlut.formats.event_settling import settled
 from napari_petlut.formats.event_tables.text import text_layout
-from napari_petlut.formats.kinds import CERTAIN, LIKELY, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import BARE, CERTAIN, LIKELY, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.model import EventContainer, EventFormat
 
 _TABLE_MAGICS = (b"\x89HDF", b"root", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"\x93NUMPY", b"PK")
@@ -105,7 +105,7 @@ def _names(look: Look) -> tuple[str, ...]:
 
 def _recognise_words(look: Look) -> Iterator[Finding]:
     fmt = look.hints.event_format
-    if not look.bare or fmt.source is not None:
+    if fmt.source is not None:
         return
     if look.size < fmt.header_bytes + fmt.word_bytes:
         return
@@ -235,4 +235,5 @@ PACKED_EVENTS = Kind(
     "most of its words have a position on the block",
     _recognise_words,
     facts=_facts,
+    forms=(BARE,),
 )

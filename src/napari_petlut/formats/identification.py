@@ -121,7 +121,7 @@ def _candidates(look: Look) -> Iterator[Alternative]:
         yield from (Alternative(HEADERLESS, finding) for finding in HEADERLESS.recognise(look))
         return
     for kind in KINDS:
-        for finding in kind.recognise(look):
+        for finding in kind.findings(look):
             yield Alternative(kind, finding)
 
 

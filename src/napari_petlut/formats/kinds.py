@@ -5,14 +5,17 @@ module of its reader, and `napari_petlut.formats.identification` lists them all;
 command line, what is dropped on napari, the tests and the docs. To add a kind, write next to its reader ::
 
     def _recognise(look: Look) -> Iterator[Finding]:
-        if look.signature == "fits":          # cheap first: the first bytes, the name, the size
+        if holds_an_image(look):              # cheap first: the name, the size
             yield Finding(CERTAIN)
 
-    FITS = Kind("fits", Content.MAP, "a FITS image", (".fits",), "first bytes", _recognise, read_fits, facts)
+    FITS = Kind(
+        "fits", Content.MAP, "a FITS image", (".fits",), "an image", _recognise, read_fits, forms=("fits",)
+    )
 
-and put ``FITS`` into ``KINDS``. A recogniser that is not certain yields each thing the file could be, with
-what a person has to tell the program to have it so; these become the `IdentifiedFile.alternatives`.
-Libraries that not everybody has are imported inside the reader, never beside the kind.
+and put ``FITS`` into ``KINDS``. Only files of its forms are shown to it. A recogniser that is not certain
+yields each thing the file could be, with what a person has to tell the program to have it so; these become
+the `IdentifiedFile.alternatives`. Libraries that not everybody has are imported inside the reader, never
+beside the kind.
 """
 
 from __future__ import annotations
@@ -63,6 +66,8 @@ SIGNATURES: Mapping[str, tuple[bytes, ...]] = {
     "xz": (b"\xfd7zXZ",),
 }
 """First bytes that name a format."""
+TEXT, BARE = "text", "bare"
+"""Forms of files whose first bytes name none: letters, or numbers without anything that says so."""
 
 
 class Content(StrEnum):
@@ -168,10 +173,15 @@ class Look(HeldFile):
         first = next((line for line in (self.text or "").splitlines() if line.strip()), "")
         return frozenset(name.strip(' "') for name in first.split(","))
 
+    @cached_property
+    def form(self) -> str:
+        """Its signature; `TEXT` or `BARE` where it has none."""
+        return self.signature or (BARE if self.text is None else TEXT)
+
     @property
     def bare(self) -> bool:
         """Whether the file is numbers without anything that says so: no signature, no text."""
-        return not self.signature and self.text is None
+        return self.form == BARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,11 +233,13 @@ class Kind:
     known_by : str
         How it is recognised, in words, for the docs.
     recognise : callable
-        Yields what a file could be, if it could be of this kind; reads as little as it can.
+        Yields what a file of one of the forms could be, if of this kind at all; reads as little as it can.
     read : callable, optional
         Returns the model of an identified file: FloodMap, LUTFile, Peaks ... Events have none; they stream.
     facts : callable
         Returns what can be said about an identified file, as a record holds it.
+    forms : tuple of str
+        Forms that such files have, see `Look.form`; looked at before `recognise` is asked. None are all.
     """
 
     name: str
@@ -238,6 +250,11 @@ class Kind:
     recognise: Callable[[Look], Iterable[Finding]]
     read: Callable[[IdentifiedFile], Any] | None = None
     facts: Callable[[IdentifiedFile], dict[str, Any]] = _no_facts
+    forms: tuple[str, ...] = ()
+
+    def findings(self, look: Look) -> Iterable[Finding]:
+        """Return what the file could be, if it could be of this kind."""
+        return self.recognise(look) if not self.forms or look.form in self.forms else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from napari_petlut.errors import FormatError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
 from napari_petlut.formats._lut_detection import detect_encoding, detect_geometry, holds_crystals
-from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import BARE, CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding, load_lut_encoding, lut_encoding
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
@@ -250,8 +250,6 @@ def write_luts(
 
 
 def _recognise(look: Look) -> Iterator[Finding]:
-    if not look.bare:
-        return
     largest = max(preset.block_bytes for preset in LUT_PRESETS.values())
     # A name that says so is believed: what does not fit into it is then told, instead of "unknown".
     if look.suffix in CRYSTAL_LUT.suffixes or (
@@ -287,4 +285,5 @@ CRYSTAL_LUT = Kind(
     _recognise,
     _read,
     _facts,
+    forms=(BARE,),
 )

@@ -21,7 +21,17 @@ from napari_petlut.formats.arrays import (
     tiff,
 )
 from napari_petlut.formats.arrays.entries import LONGEST, ArrayEntry, Pixels, choose_entry
-from napari_petlut.formats.kinds import CERTAIN, LIKELY, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import (
+    BARE,
+    CERTAIN,
+    LIKELY,
+    TEXT,
+    Content,
+    Finding,
+    IdentifiedFile,
+    Kind,
+    Look,
+)
 from napari_petlut.formats.map_layout import MapLayout
 from napari_petlut.formats.map_reading import (
     Entries,
@@ -80,7 +90,7 @@ def flood_facts(file: IdentifiedFile) -> dict[str, Any]:
 
 
 def _recognise_lab_map(look: Look) -> Iterator[Finding]:
-    if look.bare and look.size == MAP_BYTES and not look.hints.map_layout.headerless:
+    if look.size == MAP_BYTES and not look.hints.map_layout.headerless:
         try:
             yield Finding(CERTAIN, found=read_map(look))
         except FormatError as error:
@@ -105,7 +115,7 @@ def _recognise_headerless(look: Look) -> Iterator[Finding]:
     if told.headerless:
         yield Finding(CERTAIN, found=told, why="told to be one")
         return
-    if not look.bare or look.suffix in _LUT_SUFFIXES:
+    if look.suffix in _LUT_SUFFIXES:
         return
     proposals = headerless.propose_layouts(look)
     clear = headerless.clear_proposal(proposals)
@@ -138,9 +148,9 @@ def _read_headerless(file: IdentifiedFile) -> MapReading:
 
 
 def _recognise_text(look: Look) -> Iterator[Finding]:
-    if look.text is None or look.text.lstrip().startswith("{") or {"axis-0", "axis-1"} <= look.columns:
+    head = look.text or ""
+    if head.lstrip().startswith("{") or {"axis-0", "axis-1"} <= look.columns:
         return
-    head = look.text
     if len(look.head) < look.size:
         # The last line is cut.
         head = head[: head.rfind("\n") + 1] or head
@@ -180,20 +190,15 @@ def _container(entries: Entries, read: ReadEntry) -> Callable[[IdentifiedFile], 
     return lambda file: read_contained(file, file.hints.map_layout, entries, read)
 
 
-def _by_signature(*names: str) -> Callable[[Look], Iterator[Finding]]:
-    def recognise(look: Look) -> Iterator[Finding]:
-        if look.signature in names:
-            yield Finding(CERTAIN)
-
-    return recognise
+def _certainly(_: Look) -> Iterator[Finding]:
+    """Recognise what the form of the file says alone."""
+    yield Finding(CERTAIN)
 
 
-def _by_arrays(name: str, entries: Entries) -> Callable[[Look], Iterator[Finding]]:
+def _by_arrays(entries: Entries) -> Callable[[Look], Iterator[Finding]]:
     """Return a recogniser of files that may hold other things too: they need an array that can be a map."""
 
     def recognise(look: Look) -> Iterator[Finding]:
-        if look.signature != name:
-            return
         try:
             found = entries(look)
             choose_entry(look, found, look.hints.map_layout.name)
@@ -218,45 +223,50 @@ def _kind(
     suffixes: tuple[str, ...],
     known_by: str,
     recognise: Callable[[Look], Iterator[Finding]],
+    *forms: str,
 ) -> Kind:
-    return Kind(name, Content.MAP, words, suffixes, known_by, recognise, _flood, flood_facts)
+    return Kind(name, Content.MAP, words, suffixes, known_by, recognise, _flood, flood_facts, forms)
 
 
-LAB_MAP = _kind("map", "a map file", (".dat",), f"{MAP_BYTES:,} bytes", _recognise_lab_map)
+LAB_MAP = _kind("map", "a map file", (".dat",), f"{MAP_BYTES:,} bytes", _recognise_lab_map, BARE)
 HEADERLESS = _kind(
     "headerless map",
     "a map without a header",
     (".raw", ".dat", ".bin"),
     "its size, and counts that are smooth",
     _recognise_headerless,
+    BARE,
 )
-NPY = _kind("array", "a NumPy array", (".npy",), "the first bytes", _by_signature("npy"))
-TIFF = _kind("tiff", "a TIFF image", (".tif", ".tiff"), "the first bytes", _by_signature("tiff"))
+NPY = _kind("array", "a NumPy array", (".npy",), "the first bytes", _certainly, "npy")
+TIFF = _kind("tiff", "a TIFF image", (".tif", ".tiff"), "the first bytes", _certainly, "tiff")
 PICTURE = _kind(
-    "picture", "a picture", (".png", ".jpg", ".jpeg"), "the first bytes", _by_signature("png", "jpeg")
+    "picture", "a picture", (".png", ".jpg", ".jpeg"), "the first bytes", _certainly, "png", "jpeg"
 )
 NPZ = _kind(
     "npz",
     "a NumPy archive",
     (".npz",),
     "an archive with an array of 2 or 3 axes",
-    _by_arrays("zip", numpy_files.npz_entries),
+    _by_arrays(numpy_files.npz_entries),
+    "zip",
 )
-MAT = _kind("mat", "a MATLAB file", (".mat",), "the first bytes", _by_signature("mat"))
+MAT = _kind("mat", "a MATLAB file", (".mat",), "the first bytes", _certainly, "mat")
 HDF5 = _kind(
     "hdf5",
     "an HDF5 file with a map",
     (".h5", ".hdf5", ".mat"),
     "the first bytes, and an array of 2 or 3 axes",
-    _by_arrays("hdf5", hdf5.hdf5_entries),
+    _by_arrays(hdf5.hdf5_entries),
+    "hdf5",
 )
-FITS = _kind("fits", "a FITS image", (".fits", ".fit", ".fts"), "the first bytes", _by_signature("fits"))
+FITS = _kind("fits", "a FITS image", (".fits", ".fit", ".fts"), "the first bytes", _certainly, "fits")
 ROOT = _kind(
     "root",
     "a ROOT file with a TH2",
     (".root",),
     "the first bytes, and a TH2",
-    _by_arrays("root", root.root_entries),
+    _by_arrays(root.root_entries),
+    "root",
 )
 TEXT_MAP = _kind(
     "text map",
@@ -264,6 +274,7 @@ TEXT_MAP = _kind(
     (".csv", ".txt", ".tsv", ".asc"),
     "lines of as many numbers, or x, y and counts of its bins",
     _recognise_text,
+    TEXT,
 )
 
 _READERS: dict[str, Callable[[IdentifiedFile], MapReading]] = {

@@ -135,11 +135,10 @@ def _head(path: StrPath, stored: npt.NDArray[Any] | None) -> dict[str, Any]:
 
 
 def _recognise(look: Look) -> Iterator[Finding]:
-    if look.signature == "zip":
-        try:
-            yield Finding(CERTAIN, model=load_model(look))
-        except FormatError:
-            return
+    try:
+        yield Finding(CERTAIN, model=load_model(look))
+    except FormatError:
+        return
 
 
 def _facts(file: IdentifiedFile) -> dict[str, Any]:
@@ -156,4 +155,5 @@ MODEL = Kind(
     _recognise,
     load_model,
     _facts,
+    forms=("zip",),
 )

@@ -15,7 +15,7 @@ from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
 from napari_petlut.formats._tables import Entry, read_table
 from napari_petlut.formats.arrays.text import decode_text, parse_table
-from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import Peaks, PeakStatus
 
@@ -193,4 +193,5 @@ PEAK_TABLE = Kind(
     _recognise,
     read_peaks,
     _facts,
+    forms=(TEXT,),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import StrPath, open_binary
-from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
+from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import from_plain, plain, read_json, write_json
 from napari_petlut.geometry import BlockGeometry
@@ -254,7 +254,7 @@ def sha256_of(path: StrPath) -> str:
 
 
 def _recognise(look: Look) -> Iterator[Finding]:
-    if look.text is not None and look.text.lstrip().startswith("{"):
+    if (look.text or "").lstrip().startswith("{"):
         try:
             yield Finding(CERTAIN, read_json(look))
         except FormatError:
@@ -269,5 +269,13 @@ def _facts(file: IdentifiedFile) -> dict[str, Any]:
 
 
 RECORD = Kind(
-    "record", Content.RECORD, "a record", (".json",), "text: one JSON object", _recognise, read_record, _facts
+    "record",
+    Content.RECORD,
+    "a record",
+    (".json",),
+    "text: one JSON object",
+    _recognise,
+    read_record,
+    _facts,
+    forms=(TEXT,),
 )

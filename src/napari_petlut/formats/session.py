@@ -258,7 +258,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _recognise(look: Look) -> Iterator[Finding]:
-    if look.signature == "zip" and is_session(look):
+    if is_session(look):
         yield Finding(CERTAIN)
 
 
@@ -275,4 +275,5 @@ SESSION = Kind(
     _recognise,
     read_session,
     _facts,
+    forms=("zip",),
 )
