@@ -15,12 +15,12 @@ from napari_petlut.analysis.photopeak.nuclear import (
     beta_spectrum,
     compton_spectrum,
 )
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 
 CHANNELS = 4096
 _STEP = 2.0
 _KEV = np.arange(_STEP / 2, 2600, _STEP)
-_FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def _channels(
     spectrum: FloatArray, line: float, resolution: float, gain: float, yields: FloatArray, saturation: float
 ) -> FloatArray:
     """Return expected events per channel, smeared by the resolution and by the crystals' differing light."""
-    sigma = resolution / _FWHM_PER_SIGMA * np.sqrt(line * _KEV)
+    sigma = resolution / FWHM_PER_SIGMA * np.sqrt(line * _KEV)
     centres = _saturated(_KEV, saturation, line)
     spread = np.exp(-0.5 * ((_KEV[:, None] - centres[None]) / sigma[None]) ** 2)
     smeared = (spread / np.maximum(spread.sum(axis=0), 1e-300)) @ spectrum

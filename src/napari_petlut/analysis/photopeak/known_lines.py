@@ -23,11 +23,11 @@ from napari_petlut.analysis.photopeak.nuclear import (
     compton_edge,
     compton_spectrum,
 )
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 
 _STEP = 8.0
 _KEV = np.arange(_STEP / 2, 2600, _STEP)
-_FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 _RESOLUTIONS = (0.08, 0.11, 0.15, 0.2, 0.26, 0.34)
 _COARSE_OFFSETS = (0.88, 0.92, 0.96, 1.0, 1.04)
 _FINE_OFFSETS = (0.98, 0.99, 1.01, 1.02)
@@ -174,7 +174,7 @@ def _interpolated(cumulative: FloatArray, keV: FloatArray) -> FloatArray:
 def _cumulative_shapes(line: float, resolution: float) -> FloatArray:
     """Return the cumulative shapes, the line's first, shape (shapes, energies + 1)."""
     shapes = np.stack(_shapes(line))
-    sigma = resolution / _FWHM_PER_SIGMA * np.sqrt(line * _KEV)
+    sigma = resolution / FWHM_PER_SIGMA * np.sqrt(line * _KEV)
     smear = np.exp(-0.5 * ((_KEV[:, None] - _KEV) / sigma) ** 2)
     smeared = shapes @ (smear / smear.sum(axis=0)).T
     table = np.pad(np.cumsum(smeared, axis=1), ((0, 0), (1, 0)))

@@ -10,7 +10,7 @@ from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import SAME
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.proposing.phases import (
-    MEETINGS,
+    APPROACHES,
     PER_PITCH,
     PHASE_MARGIN,
     line_offsets,
@@ -44,7 +44,7 @@ def test_meeting_the_offsets_equals_its_plain_twin():
     meet_offsets(down, right, found)
     i, j = np.indices((5, 6), dtype=float)
     v, u = i, j
-    for _ in range(MEETINGS):
+    for _ in range(APPROACHES):
         at = [(v + PHASE_MARGIN) * PER_PITCH, (u + PHASE_MARGIN) * PER_PITCH]
         off0, off1 = (ndimage.map_coordinates(d, at, order=1, mode="nearest") for d in (down, right))
         v, u = 0.5 * (v + i + off0), 0.5 * (u + j + off1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice.numbering.spreading import spread_spots
-from napari_petlut.analysis.lattice.seeing.preparing import prepare_map, remove_comb, remove_hot_bins
+from napari_petlut.analysis.lattice.seeing.preparing import level_lines, prepare_map, remove_hot_bins
 from napari_petlut.analysis.lattice.seeing.spots import find_spots
 from napari_petlut.geometry import BlockGeometry
 
@@ -45,9 +45,9 @@ def test_lines_of_a_comb_are_divided_out_and_noise_is_not():
     combed = clean.copy()
     combed[50] *= 1.25
     combed[:, 30] *= 0.75
-    np.testing.assert_allclose(remove_comb(combed), clean, rtol=1e-6)
+    np.testing.assert_allclose(level_lines(combed), clean, rtol=1e-6)
     few = np.random.default_rng(1).poisson(0.05, (100, 120)).astype(float)
-    np.testing.assert_array_equal(remove_comb(few), few)
+    np.testing.assert_array_equal(level_lines(few), few)
 
 
 def test_isolated_spots_have_one_support_and_their_pitch():

@@ -35,7 +35,7 @@ PHASE_MARGIN = 0.5
 """How far beyond the outer lines phases are taken, in pitches."""
 TIMES = 2
 """Times that the map is rectified along what was found and its phases are taken again."""
-MEETINGS = 8
+APPROACHES = 8
 """Steps towards the place that is as far from its even place as the offset there says."""
 
 
@@ -94,7 +94,7 @@ def meet_offsets(down: FloatArray, right: FloatArray, places: FloatArray) -> Non
     for i in range(places.shape[1]):
         for j in range(places.shape[2]):
             v, u = float(i), float(j)
-            for _ in range(MEETINGS):
+            for _ in range(APPROACHES):
                 a = min(max((v + PHASE_MARGIN) * PER_PITCH, 0.0), float(last0))
                 b = min(max((u + PHASE_MARGIN) * PER_PITCH, 0.0), float(last1))
                 p, q = min(int(a), last0 - 1), min(int(b), last1 - 1)

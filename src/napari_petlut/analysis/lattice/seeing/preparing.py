@@ -60,7 +60,7 @@ class PreparedMap:
     pitch: float
 
 
-def remove_comb(counts: FloatArray) -> FloatArray:
+def level_lines(counts: FloatArray) -> FloatArray:
     """Divide out rows and columns that stand out of their neighbours: integer-ratio artefacts."""
     out = np.array(counts, dtype=np.float64)
     for axis in (0, 1):
@@ -178,7 +178,7 @@ def prepare_map(counts: FloatArray, geometry: BlockGeometry) -> PreparedMap:
     PreparedMap
     """
     events = np.ascontiguousarray(counts, dtype=np.float64) / event_value(counts)
-    clean = remove_comb(remove_hot_bins(events))
+    clean = level_lines(remove_hot_bins(events))
     support, box = find_support(clean, geometry)
     pitch = PITCH_FACTOR * float(np.sqrt(max(support.sum(), 1) / len(geometry)))
     origin = np.array([s.start for s in box], dtype=np.float64)

@@ -27,10 +27,11 @@ from napari_petlut.analysis.lattice.sureness.regularity import (
 )
 from napari_petlut.analysis.lattice.sureness.rivals import WHOLE_BLOCK, Contradiction
 from napari_petlut.analysis.lattice.sureness.trees import fitted_trees
+from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 
-FWHM = 2.3548
-"""Full width at half maximum of a Gaussian of standard deviation 1."""
+FWHM = round(FWHM_PER_SIGMA, 4)
+"""Full width at half maximum of a Gaussian of standard deviation 1, to the digits that the trees know."""
 CONFIDENCE_TREES = "confidence_trees.npz"
 """The fitted trees, beside this file."""
 NOT_FAR, FAR = 0.15, 0.4
