@@ -174,6 +174,10 @@ def test_several_formulas_are_averaged():
     positions, energy = signal_positions(event_signals(EventColumns(columns), source, sums), sums.rule)
     assert positions[:, 0].tolist() == [0.25, 0.5]
     assert energy.tolist() == [8.0]
+    whole = EventColumns({name: column.astype(np.int16) for name, column in columns.items()})
+    for events in (EventColumns(columns), whole):
+        flood = flood_from_words([events], format_of(source), FloodParameters(bins=8))
+        assert flood.counts[5, 6] == flood.counts.sum() == 1
 
 
 def test_charges_below_the_threshold_and_of_unknown_channels_count_nothing():

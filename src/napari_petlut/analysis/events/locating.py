@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_petlut.analysis.events.fields import WholeFields, are_whole, fields_in_records, fields_of_rows
 from napari_petlut.analysis.events.rule import LARGE_PIXEL_BITS, SMALL_PIXEL_BITS, PixelRule
 from napari_petlut.analysis.events.words import Words
-from napari_petlut.maps.signals import SignalRule, event_signals, signal_sums
+from napari_petlut.maps.signals import SignalRule, SignalSums, event_signals, signal_sums
 from napari_petlut.model import EventColumns, EventSource
 
 Whole = tuple[
@@ -91,8 +91,7 @@ class Locator:
         x_range, y_range = source.position.x_range, source.position.y_range
         assert x_range is not None and y_range is not None
         self._x_edges, self._y_edges = (np.linspace(*span, rule.edges.size) for span in (x_range, y_range))
-
-        self._weights = _whole_weights(source, rule, self._sums.rule)
+        self._weights = _whole_weights(source, rule, self._sums)
 
     def parts(self, events: EventColumns, first_index: int) -> Iterator[tuple[Words, int, int]]:
         """Yield located words some at a time, the place of the first among all events, and among these.
@@ -167,12 +166,14 @@ def _read_only(words: Words) -> Words:
     return seen
 
 
-def _whole_weights(source: EventSource, rule: PixelRule, sums: SignalRule) -> npt.NDArray[np.int32] | None:
+def _whole_weights(source: EventSource, rule: PixelRule, sums: SignalSums) -> npt.NDArray[np.int32] | None:
     """Return the weights of a rule as whole numbers, None if the loop for these does not do."""
-    constants = sums.denominators[:, -1].any() or sums.energy[-1] != 0
-    if rule.dither or source.join is not None or source.position.readout is not None or constants:
+    of = sums.rule
+    constants = of.denominators[:, -1].any() or of.energy[-1] != 0
+    # Without names the signals are no columns, but sums or ratios of these.
+    if rule.dither or source.join is not None or not sums.names or constants:
         return None
-    rows = [*sums.numerators, *sums.denominators[:, :-1], sums.energy[:-1]]
+    rows = [*of.numerators, *of.denominators[:, :-1], of.energy[:-1]]
     weights = np.array(rows)
     if (weights != np.rint(weights)).any() or np.abs(weights).sum(axis=1).max() > _MOST_WEIGHT:
         return None
