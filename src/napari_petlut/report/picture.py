@@ -148,7 +148,8 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
 
     pitch = np.sqrt(shape[0] * shape[1] / len(lattice.geometry))
     size = float(np.clip(180 * pitch / max(shape), 3.0, 9.0))
-    beside = offset_copy(axes.transData, axes.get_figure(root=True), 2, 2, units="points")
+    figure = axes.get_figure(root=True)
+    beside = offset_copy(axes.transData, figure, 2, 2, units="points")
     for status, colour in STATUS_COLOURS.items():
         chosen = np.flatnonzero(lattice.status == status)
         if chosen.size:
@@ -169,10 +170,11 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
         axes.plot(at[:, 1], at[:, 0], "x", color="#c77dff", label=f"extra {len(at)}")
     axes.set_xlim(-0.5, shape[1] - 0.5)
     axes.set_ylim(shape[0] - 0.5, -0.5)
-    # Below the map, where it hides no crystal; dark, because found crystals are white.
+    # Below the map and its label, where it hides nothing; dark, because found crystals are white.
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.06),
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=offset_copy(axes.transAxes, figure, 0, -0.65, units="inches"),
         ncols=6,
         fontsize=10,
         facecolor="#222222",
