@@ -149,12 +149,14 @@ LIGHT = {"numba", "scipy", "skimage", "sklearn", "matplotlib", "rich", "napari"}
         (["calibrate", "a.dat"], 2, {"numpy", *LIGHT}),
         (["calibrate", "nowhere.dat", "--out", "new"], 1, LIGHT),
         (["calibrate", "words.txt.dat", "--out", "new"], 1, LIGHT),
+        (["calibrate", "words.txt", "--out", "new"], 1, LIGHT),
         (["info", "words.txt.dat"], 0, LIGHT),
         (["apply", "words.txt.dat", "--lut", "a.lut"], 1, LIGHT),
     ],
 )
 def test_what_is_answered_at_once_loads_little(tmp_path, words, code, without):
-    (tmp_path / "words.txt.dat").write_text("Only words.\n")
+    for name in ("words.txt", "words.txt.dat"):
+        (tmp_path / name).write_text("Only words.\n")
     script = (
         "import sys, json; sys.argv[0] = 'petlut'\n"
         "from napari_petlut.cli.entry import main\n"

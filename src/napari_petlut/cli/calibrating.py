@@ -166,6 +166,7 @@ def calibrate(
     Writes STEM.lut, STEM_peaks.csv, STEM_record.json and STEM.png; STEM is the source's name without ending.
     """
     from napari_petlut.formats.lut import lut_encoding
+    from napari_petlut.formats.map_kinds import map_in_source
     from napari_petlut.workflow.outputs import require_writable
 
     encoding, geometry = lut_encoding(writing.encoding), block.geometry
@@ -173,6 +174,8 @@ def calibrate(
     require_writable(out)
     check_outputs(files.values(), [source, prior, peaks, *reading.files, writing.encoding], force=force)
     file = reading.source(source)
+    # A map is read here, and kept: one that cannot be used is refused before anything heavy is loaded.
+    map_in_source(file)
 
     from napari_petlut.workflow import pipeline
     from napari_petlut.workflow.calibration import require_fit

@@ -40,7 +40,7 @@ from napari_petlut.formats.map_reading import (
     read_contained,
     reading_of_pixels,
 )
-from napari_petlut.formats.maps import MAP_BYTES, read_map
+from napari_petlut.formats.maps import MAP_BYTES, read_array, read_map
 from napari_petlut.model import FloodMap
 
 _SURE = 0.95
@@ -66,6 +66,28 @@ def map_reading(file: IdentifiedFile) -> MapReading:
     if reader is None:
         raise file.refusal("a flood map")
     return file.kept(_READING, lambda: reader(file))
+
+
+def map_in_source(file: IdentifiedFile) -> MapReading | None:
+    """Return the flood map of a source, read at the first call only; None if it holds events.
+
+    Parameters
+    ----------
+    file : IdentifiedFile
+        As `napari_petlut.formats.identification.identify_source` returns it.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or something has to be told.
+    """
+    if file.content is Content.EVENTS:
+        return None
+    if file.problem:
+        raise FormatError(file.path, "a flood map", file.problem, "check the file")
+    if file.content is not Content.MAP:
+        return file.kept(_READING, lambda: MapReading(read_array(file), file.hints.map_layout))
+    return map_reading(file)
 
 
 def _flood(file: IdentifiedFile) -> FloodMap:

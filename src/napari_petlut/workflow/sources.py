@@ -20,10 +20,8 @@ from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.event_kinds import one_block
 from napari_petlut.formats.event_settling import resolved_bins
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify, identify_source
-from napari_petlut.formats.map_kinds import map_reading
+from napari_petlut.formats.map_kinds import map_in_source
 from napari_petlut.formats.map_layout import MapLayout
-from napari_petlut.formats.map_reading import MapReading
-from napari_petlut.formats.maps import read_array
 from napari_petlut.formats.peaks import read_peaks
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EventFormat, FloatArray, FloodMap
@@ -80,21 +78,10 @@ def load_flood(
             raise ParameterError(f"a flood map is an array of real numbers, not of {source.dtype}")
         return FloodMap(source.astype(np.float64)), parameters, ()
     file = identify_source(source, Hints(event_format, map_layout=map_layout))
-    reading = _map_in(file)
+    reading = map_in_source(file)
     if reading is not None:
         return reading.flood, parameters, (*reading.notes, *_idle_parameters(parameters))
     return flood_of_events(file, parameters, file.found.layout, progress=progress, cancelled=cancelled)
-
-
-def _map_in(file: IdentifiedFile) -> MapReading | None:
-    """Return the flood map that a source holds, None if it holds events."""
-    if file.content is Content.EVENTS:
-        return None
-    if file.problem:
-        raise FormatError(file.path, "a flood map", file.problem, "check the file")
-    if file.content is not Content.MAP:
-        return MapReading(read_array(file), file.hints.map_layout)
-    return map_reading(file)
 
 
 def flood_shape(
@@ -119,7 +106,7 @@ def flood_shape(
         If the file cannot be used.
     """
     file = identify_source(path, Hints(event_format, map_layout=map_layout))
-    reading = _map_in(file)
+    reading = map_in_source(file)
     if reading is not None:
         return reading.flood.shape
     bins = resolved_bins(file.found.layout, parameters.bins)
