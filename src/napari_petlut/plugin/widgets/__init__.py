@@ -9,13 +9,9 @@ from napari_petlut.plugin.widgets.flood import FloodBody
 from napari_petlut.plugin.widgets.frame import Panel
 from napari_petlut.plugin.widgets.quality import QualityBody
 from napari_petlut.plugin.widgets.quality_verdict import QualityStep
-from napari_petlut.plugin.widgets.steps import (
-    BlockBody,
-    FilterBody,
-    LatticeBody,
-    PeaksBody,
-    SegmentationBody,
-)
+from napari_petlut.plugin.widgets.searching import FilterBody, PeaksBody
+from napari_petlut.plugin.widgets.segmentation import SegmentationBody
+from napari_petlut.plugin.widgets.steps import BlockBody, LatticeBody
 
 __all__ = [
     "BlockPanel",

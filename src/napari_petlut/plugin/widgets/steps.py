@@ -1,21 +1,18 @@
-"""The panels of the steps from the block to the segmentation, without the flood map."""
+"""The panels of the block and of its lattice."""
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, get_args, get_type_hints
+from dataclasses import replace
+from typing import get_args
 
 from magicgui.widgets import CheckBox, ComboBox, Label, SpinBox
 from magicgui.widgets.bases import Widget
 
-from napari_petlut.analysis.detection import FilterParameters, PeakParameters, suggest_parameters
 from napari_petlut.analysis.lattice import GeometryProposal, LatticeParameters, propose_geometry
-from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import Corner
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin.widgets.body import FormBody, StepBody, narrow, row
-from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
 from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
@@ -91,54 +88,6 @@ class BlockBody(StepBody):
         return Job("Propose rows and columns", compute, show, block)
 
 
-class FilterBody(FormBody):
-    """3: smoothing before the peak search."""
-
-    title = "Filter"
-    parameters = FilterParameters
-
-    def buttons(self) -> list[Widget]:
-        """Show the filtered map, or choose sigma from the map."""
-        return [
-            row(
-                self.button("Show filtered map", self._run),
-                self.button("Suggest", self._suggest, "Choose the filter from noise and spot size."),
-            )
-        ]
-
-    def _run(self) -> None:
-        self.start(steps.filter_job)
-
-    def _suggest(self) -> None:
-        self.start(_suggestion_job)
-
-
-def _suggestion_job(block: BlockController) -> Job:
-    counts, geometry = block.flood.counts, block.geometry
-
-    def show(found: tuple[FilterParameters, PeakParameters]) -> str:
-        for chosen in found:
-            block.choose(chosen)
-        smoothing, peaks = found
-        return f"Suggested: sigma {smoothing.sigma:.2g} px, threshold {peaks.threshold or 0:.3g}."
-
-    return Job("Suggest", lambda progress, cancelled: suggest_parameters(counts, geometry), show, block)
-
-
-class PeaksBody(FormBody):
-    """4: local maxima of the filtered map."""
-
-    title = "Peak search"
-    parameters = PeakParameters
-
-    def buttons(self) -> list[Widget]:
-        """Find the peaks."""
-        return [self.button("Find peaks", self._run, "Local maxima of the filtered map; replaces the peaks.")]
-
-    def _run(self) -> None:
-        self.start(steps.peaks_job)
-
-
 class LatticeBody(FormBody):
     """5: every crystal found and numbered."""
 
@@ -189,66 +138,3 @@ class LatticeBody(FormBody):
     def _take_alternative(self, index: int | None) -> None:
         if self.block is not None and index is not None:
             self.say(steps.show_alternative(self.block, index))
-
-
-class SegmentationBody(StepBody):
-    """6: which pixels belong to which crystal, by any method of the core."""
-
-    title = "Segmentation"
-
-    def build(self) -> None:
-        """Add the method, what all methods share, and a form for each method, of which one is shown."""
-        hints = get_type_hints(SegmentationParameters)
-        nested = [field.name for field in fields(SegmentationParameters) if is_dataclass(hints[field.name])]
-        shared = [field.name for field in fields(SegmentationParameters) if field.name not in nested]
-        self.shared = ParameterForm(SegmentationParameters, only=shared)
-        self.forms = {name: ParameterForm(hints[name]) for name in nested}
-        for name, form in self.forms.items():
-            form.name, form.label = name, ""
-            form.tooltip = field_help(SegmentationParameters).get(name, "")
-        self.drift = CheckBox(value=False, text="show centres and drift")
-        self.filled = CheckBox(
-            value=False, text="fill the cells", tooltip="Filled cells instead of outlines."
-        )
-        self.filled.changed.connect(self._on_filled)
-        run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
-        self.extend([self.shared, *self.forms.values(), self.drift, self.filled, run])
-        for form in (self.shared, *self.forms.values()):
-            form.changed.connect(self._on_form)
-
-    def refresh(self) -> None:
-        """Show the parameters of the current block, and the form of its method."""
-        chosen = self.block.parameters(SegmentationParameters) if self.block else SegmentationParameters()
-        self.shared.write(chosen)
-        for name, form in self.forms.items():
-            form.write(getattr(chosen, name))
-        self._show_method(chosen.method)
-        cells = self.block.cells_layer if self.block else None
-        with self.filled.changed.blocked():
-            self.filled.value = cells is not None and cells.contour == 0
-
-    def _on_filled(self, filled: bool) -> None:
-        cells = self.block.cells_layer if self.block else None
-        if cells is not None:
-            cells.contour = 0 if filled else 1
-
-    def _show_method(self, method: str) -> None:
-        for name, form in self.forms.items():
-            form.visible = name == method
-
-    def _on_form(self) -> None:
-        self._show_method(self.shared["method"].value)
-        if self.block is None:
-            return
-        before = self.block.parameters(SegmentationParameters)
-        try:
-            nested: dict[str, Any] = {
-                name: form.read(getattr(before, name)) for name, form in self.forms.items()
-            }
-            self.block.choose(self.shared.read(replace(before, **nested)))
-        except PetlutError as error:
-            self.say(str(error), good=False)
-
-    def _run(self) -> None:
-        show_drift = bool(self.drift.value)
-        self.start(lambda block: steps.segmentation_job(block, show_drift=show_drift))
