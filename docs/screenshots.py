@@ -210,7 +210,7 @@ def compare() -> None:
         from dataclasses import replace
 
         from napari_petlut.analysis.segmentation import SegmentationParameters
-        from napari_petlut.plugin.work import steps
+        from napari_petlut.plugin.work import segmenting, steps
 
         block = window.block
         steps.run_all_job(block).run()
@@ -219,7 +219,7 @@ def compare() -> None:
         ly.info(first).kind = ly.LayerKind.LUT
         first.name = "by mixture"
         block.choose(replace(block.parameters(SegmentationParameters), method="nearest"))
-        steps.segmentation_job(block).run()
+        segmenting.segmentation_job(block).run()
         second = block.cells_layer
         assert second is not None
         second.name = "by nearest peak"

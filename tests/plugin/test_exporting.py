@@ -10,7 +10,7 @@ from napari_petlut.formats.lut import encode_lut, read_lut
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.exporting import plan_export, write_export
-from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.comparing import agreement_text, compare_layers
 
@@ -57,7 +57,7 @@ def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
     ly.info(block.flood_layer).path = tmp_path / "map.npy"
     steps.run_all_job(block).run()
     drag(block.peaks_layer, [7], (2.0, 1.0))
-    steps.segmentation_job(block).run()
+    segmenting.segmentation_job(block).run()
     write_export(block, plan_export(tmp_path / "b", ExportChoices()))
     again = recalibrate(tmp_path / "b_record.json")
     assert encode_lut(again.lut) == (tmp_path / "b.lut").read_bytes()
@@ -66,7 +66,7 @@ def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
 def test_an_edit_after_the_segmentation_is_said_to_be_provisional(done, tmp_path):
     drag(done.peaks_layer, [7], (2.0, 1.0))
     assert "provisional" in write_export(done, plan_export(tmp_path / "b", ExportChoices()))
-    steps.segmentation_job(done).run()
+    segmenting.segmentation_job(done).run()
     assert "provisional" not in write_export(done, plan_export(tmp_path / "c", ExportChoices()))
 
 

@@ -10,7 +10,7 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloodMap, Peaks
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.saving import save_session
-from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.counting import OVERLAY_KEY
 from napari_petlut.plugin.work.workbench import workbench_of
 
@@ -148,7 +148,7 @@ def convert(viewer, name, kind):
 
 def test_a_copy_of_a_layer_is_no_part_of_its_block(viewer, two):
     second = two[1]
-    steps.segmentation_job(second).run()
+    segmenting.segmentation_job(second).run()
     second.choose(FilterParameters(sigma=3.0))
     before = second.peaks_layer, second.cells_layer
     duplicate(viewer, "b - peaks", "b - cells", "b - lattice" if "b - lattice" in viewer.layers else "b")
@@ -175,11 +175,11 @@ def test_a_copy_of_a_map_is_a_block_of_its_own(viewer, two):
 
 def test_what_is_converted_is_no_longer_what_it_was(viewer, two):
     second = two[1]
-    steps.segmentation_job(second).run()
+    segmenting.segmentation_job(second).run()
     convert(viewer, "b - cells", "image")
     assert isinstance(viewer.layers["b - cells"], Image)
     assert second.cells_layer is None
-    steps.segmentation_job(second).run()
+    segmenting.segmentation_job(second).run()
     assert isinstance(second.cells_layer, Labels)
     with pytest.warns(UserWarning, match="projection mode"):
         convert(viewer, "b", "labels")  # napari keeps an image of fractions beside the labels made of it

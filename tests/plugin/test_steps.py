@@ -14,7 +14,7 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, EventFormat, Peaks
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.opening import open_file
-from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.workbench import workbench_of
 
 from .conftest import grid_points
@@ -57,7 +57,7 @@ def test_the_peak_search_alone_gives_numbered_peaks_and_lines(block, viewer):
 @pytest.mark.parametrize("method", ["nearest", "watershed", "kmeans", "mixture"])
 def test_every_method_makes_cells_in_the_same_layer(done, viewer, method):
     done.choose(SegmentationParameters(method))
-    said = steps.segmentation_job(done, show_drift=True).run()
+    said = segmenting.segmentation_job(done, show_drift=True).run()
     assert said.startswith(f"20 cells by {method}.")
     assert sum(ly.kind_of(layer) is ly.LayerKind.CELLS for layer in viewer.layers) == 1
     assert ly.info(done.cells_layer).method == method
@@ -66,7 +66,7 @@ def test_every_method_makes_cells_in_the_same_layer(done, viewer, method):
 
 def test_segmentation_without_peaks_says_what_to_do(block):
     with pytest.raises(ParameterError, match="run the lattice first"):
-        steps.segmentation_job(block)
+        segmenting.segmentation_job(block)
 
 
 def test_a_map_without_events_has_a_fixed_window(block):
@@ -89,7 +89,7 @@ def counted(viewer, tmp_path, points):
     block.choose(SegmentationParameters("nearest"))
     block.geometry = BLOCK
     block.set_peaks(Peaks(points * 8 + 20, crystal=np.arange(20)))
-    steps.segmentation_job(block).run()
+    segmenting.segmentation_job(block).run()
     return block
 
 

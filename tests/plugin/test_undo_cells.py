@@ -10,7 +10,7 @@ from napari_petlut.analysis.segmentation import SegmentationParameters, nearest_
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.workbench import workbench_of
 
 from .conftest import flood_of, grid_points
@@ -69,7 +69,7 @@ def apply(edit, block):
         block.next_suspect()
         block.accept_suspect()
     elif kind == "segment" and np.isfinite(block.places).any():
-        steps.segmentation_job(block).run()
+        segmenting.segmentation_job(block).run()
     elif kind in ("undo", "redo"):
         getattr(block, kind)()
 
@@ -129,7 +129,7 @@ def test_a_segmentation_is_a_step_of_its_own_and_run_all_is_one():
     drag(block.peaks_layer, [4], (5.0, 0.0))
     provisional = state_of(block)
     assert provisional[2]
-    steps.segmentation_job(block).run()
+    segmenting.segmentation_job(block).run()
     assert not ly.info(block.cells_layer).stale
     block.undo()
     assert state_of(block) == provisional

@@ -37,7 +37,7 @@ def find_lattice(viewer: napari.viewer.Viewer) -> None:
 
 def segment(viewer: napari.viewer.Viewer) -> None:
     """Give every pixel to a crystal."""
-    from napari_petlut.plugin.work.steps import segmentation_job
+    from napari_petlut.plugin.work.segmenting import segmentation_job
 
     _run(viewer, segmentation_job)
 

@@ -19,7 +19,7 @@ from napari_petlut.model import CrystalLUT, Lattice, PeakStatus, Segmentation
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
-from napari_petlut.plugin.work.steps import calibration_parameters
+from napari_petlut.plugin.work.segmenting import calibration_parameters
 from napari_petlut.workflow.calibration import Calibration
 from napari_petlut.workflow.outputs import check_outputs, output_paths
 

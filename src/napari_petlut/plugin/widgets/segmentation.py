@@ -11,7 +11,7 @@ from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.widgets.body import StepBody
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
-from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work import segmenting
 
 
 class SegmentationBody(StepBody):
@@ -74,4 +74,4 @@ class SegmentationBody(StepBody):
 
     def _run(self) -> None:
         show_drift = bool(self.drift.value)
-        self.start(lambda block: steps.segmentation_job(block, show_drift=show_drift))
+        self.start(lambda block: segmenting.segmentation_job(block, show_drift=show_drift))

@@ -5,7 +5,6 @@ A job made here holds everything it needs, so that the layers can be edited whil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,26 +17,29 @@ from napari_petlut.analysis.detection import (
 )
 from napari_petlut.analysis.flood import FloodParameters, remove_comb
 from napari_petlut.analysis.lattice import LatticeParameters, find_lattice, propose_geometry
-from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import (
-    CrystalLUT,
-    EventFormat,
     FloatArray,
     FloodMap,
     Lattice,
     Peaks,
     PeakStatus,
-    Segmentation,
 )
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
-from napari_petlut.workflow.calibration import CalibrationParameters
-from napari_petlut.workflow.pipeline import cells_of_lattice, cells_of_places
-from napari_petlut.workflow.sources import Source, flood_of_events
+from napari_petlut.plugin.work.segmenting import (
+    Cells,
+    calibration_parameters,
+    put_below_peaks,
+    sentence,
+    show_cells,
+    source_of,
+)
+from napari_petlut.workflow.pipeline import cells_of_lattice
+from napari_petlut.workflow.sources import flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
 _CLEARLY = 0.9
@@ -79,7 +81,7 @@ def flood_job(block: BlockController) -> Job:
         if flood.shape != before:
             block.rescale((flood.shape[0] / before[0], flood.shape[1] / before[1]))
         kept = f" with {flood.window}" if flood.window else ""
-        said = [f"Flood map: {flood.total:,.0f} events{kept}.", *map(_sentence, notes)]
+        said = [f"Flood map: {flood.total:,.0f} events{kept}.", *map(sentence, notes)]
         if block.peaks_layer is not None:
             said.append("Peaks and cells are those of the map before; run again to renew them.")
         return "\n".join(said)
@@ -113,7 +115,7 @@ def filter_job(block: BlockController) -> Job:
         layer = ly.image_layer(filtered, block.flood_layer.name, ly.LayerKind.FILTERED, block=block.name)
         layer.colormap = block.flood_layer.colormap
         shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
-        _put_below_peaks(block, shown)
+        put_below_peaks(block, shown)
         return f"Filtered with sigma {chosen.sigma:g} px."
 
     return Job("Filter", lambda progress, cancelled: filter_map(counts, chosen), show, block)
@@ -186,7 +188,7 @@ def show_lattice(block: BlockController, lattice: Lattice) -> str:
     peaks, reasons = ly.lattice_peaks(lattice)
     block.set_peaks(peaks, _with_words_kept(block, peaks, reasons))
     show_lines(block)
-    return "\n".join([_found_text(lattice), *said, *map(_sentence, lattice.doubts)])
+    return "\n".join([_found_text(lattice), *said, *map(sentence, lattice.doubts)])
 
 
 def _with_words_kept(block: BlockController, peaks: Peaks, reasons: list[str]) -> list[str]:
@@ -226,12 +228,6 @@ def _assumption(block: BlockController, found: BlockGeometry) -> list[str]:
     return [f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block."]
 
 
-def _sentence(text: str) -> str:
-    """Return what the core says, as a sentence of its own."""
-    end = "" if text.endswith((".", "?", "!")) else "."
-    return f"{text[:1].upper()}{text[1:]}{end}"
-
-
 def show_alternative(block: BlockController, index: int) -> str:
     """Show one of the other lattices that explain the map almost as well; undo brings the first one back."""
     if block.lattice is None or not 0 <= index < len(block.lattice.alternatives):
@@ -255,95 +251,7 @@ def show_lines(block: BlockController) -> None:
     lines = ly.lattice_layer(grid, block.flood_layer.name, block=block.name, geometry=block.geometry)
     if len(lines.data) or ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name):
         shown = ly.show_layer(block.viewer, lines, like=block.flood_layer)
-        _put_below_peaks(block, shown)
-
-
-# -- segmentation -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    segmentation: Segmentation
-    lut: CrystalLUT
-    places: FloatArray
-    max_distance: float | None
-
-
-def segmentation_job(block: BlockController, *, show_drift: bool = False) -> Job:
-    """Give every pixel to a crystal.
-
-    Raises
-    ------
-    ParameterError
-        If there are no numbered peaks.
-    """
-    places, missing, geometry = block.places, block.missing, block.geometry
-    if not np.isfinite(places).any():
-        raise ParameterError("there are no numbered peaks yet; run the lattice first")
-    flood, source, parameters = block.flood, _source(block), calibration_parameters(block)
-
-    def compute(progress: Progress, cancelled: CancelCheck) -> _Cells:
-        hooks: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
-        found, lut = cells_of_places(flood, places, missing, geometry, parameters, source, **hooks)
-        return _Cells(found, lut, places, parameters.segmentation.max_distance)
-
-    return Job("Segmentation", compute, lambda cells: _show_cells(block, cells, show_drift=show_drift), block)
-
-
-def calibration_parameters(block: BlockController) -> CalibrationParameters:
-    """Return what was chosen for all steps of a block."""
-    origin = ly.events_of(block.flood_layer)
-    return CalibrationParameters(
-        flood=block.parameters(FloodParameters),
-        lattice=block.parameters(LatticeParameters),
-        segmentation=block.parameters(SegmentationParameters),
-        event_format=origin.format if origin else EventFormat(),
-    )
-
-
-def _source(block: BlockController) -> Source:
-    """Return what the flood map was made from.
-
-    Raises
-    ------
-    ParameterError
-        If k-means is to run on events that are not there.
-    """
-    origin, chosen = ly.events_of(block.flood_layer), block.parameters(SegmentationParameters)
-    if origin is None and chosen.method == "kmeans" and chosen.kmeans.data == "events":
-        raise ParameterError("k-means on events needs a raw event file; choose k-means on the map")
-    return origin.path if origin else block.flood
-
-
-def _show_cells(
-    block: BlockController, cells: _Cells, *, show_drift: bool = False, own_step: bool = True
-) -> str:
-    found, lut, source = cells.segmentation, cells.lut, block.flood_layer.name
-    name = ly.layer_name(source, ly.LayerKind.CELLS)
-    layer = ly.cells_layer(lut, name=name, block=block.name, method=found.method)
-    ly.info(layer).max_distance = cells.max_distance
-    shown = block.show_cells(layer, own_step=own_step)
-    _put_below_peaks(block, shown)
-    if show_drift:
-        drift = ly.drift_layer(cells.places, found.centres, source, block=block.name)
-        centres = ly.centres_layer(found.centres, source, block=block.name)
-        for extra in (drift, centres):
-            _put_below_peaks(block, ly.show_layer(block.viewer, extra, like=block.flood_layer))
-    if block.peaks_layer is not None:
-        block.viewer.layers.selection.active = block.peaks_layer
-    made = int(np.unique(lut.ids[lut.ids >= 0]).size)
-    return "\n".join([f"{made} cells by {found.method}.", *map(_sentence, found.warnings)])
-
-
-def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN401 - any napari layer
-    """Move a new layer under the peaks, which the mouse must reach, and the lines under them too."""
-    layers, peaks = block.viewer.layers, block.peaks_layer
-    if peaks is None or layers.index(layer) < layers.index(peaks):
-        return
-    lines = ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name)
-    below = [known for known in (lines, peaks) if known is not None and known is not layer]
-    layers.move(layers.index(layer), min(layers.index(known) for known in below))
-    layers.selection.active = peaks
+        put_below_peaks(block, shown)
 
 
 # -- all of it --------------------------------------------------------------------------------------------
@@ -352,17 +260,17 @@ def _put_below_peaks(block: BlockController, layer: Any) -> None:  # noqa: ANN40
 def run_all_job(block: BlockController) -> Job:
     """Go from the flood map to the cells; peaks placed by hand are kept."""
     lattice = lattice_job(block)
-    flood, source, parameters = block.flood, _source(block), calibration_parameters(block)
+    flood, source, parameters = block.flood, source_of(block), calibration_parameters(block)
 
-    def compute(progress: Progress, cancelled: CancelCheck) -> tuple[Lattice, _Cells]:
+    def compute(progress: Progress, cancelled: CancelCheck) -> tuple[Lattice, Cells]:
         found = lattice.compute(part_of(progress, 0.0, 0.5), cancelled)
         check(cancelled)
         hooks: dict[str, Any] = {"progress": part_of(progress, 0.5, 1.0), "cancelled": cancelled}
         cells, lut = cells_of_lattice(flood, found, parameters, source, **hooks)
-        return found, _Cells(cells, lut, found.positions, parameters.segmentation.max_distance)
+        return found, Cells(cells, lut, found.positions, parameters.segmentation.max_distance)
 
-    def show(result: tuple[Lattice, _Cells]) -> str:
+    def show(result: tuple[Lattice, Cells]) -> str:
         found, cells = result
-        return f"{show_lattice(block, found)}\n{_show_cells(block, cells, own_step=False)}"
+        return f"{show_lattice(block, found)}\n{show_cells(block, cells, own_step=False)}"
 
     return Job("Run all", compute, show, block)

@@ -155,7 +155,7 @@ class Workbench:
     def segment_again(self) -> None:
         """Run the segmentation of the block in focus."""
         from napari_petlut.plugin.work.running import runner_of
-        from napari_petlut.plugin.work.steps import segmentation_job
+        from napari_petlut.plugin.work.segmenting import segmentation_job
 
         block = self.choose_any()
         if block is not None:
