@@ -57,7 +57,7 @@ def test_the_peak_search_alone_gives_numbered_peaks_and_lines(block, viewer):
 @pytest.mark.parametrize("method", ["nearest", "watershed", "kmeans", "mixture"])
 def test_every_method_makes_cells_in_the_same_layer(done, viewer, method):
     done.choose(SegmentationParameters(method))
-    said = segmenting.segmentation_job(done, show_drift=True).run()
+    said = segmenting.segmentation_job(done, segmenting.Extras(drift=True)).run()
     assert said.startswith(f"20 cells by {method}.")
     assert sum(ly.kind_of(layer) is ly.LayerKind.CELLS for layer in viewer.layers) == 1
     assert ly.info(done.cells_layer).method == method

@@ -257,7 +257,7 @@ def cells_of_lattice(
 
 def cells_of_places(
     flood: FloodMap,
-    places: FloatArray,
+    places: FloatArray | None,
     missing: IntArray,
     geometry: BlockGeometry,
     parameters: CalibrationParameters,
@@ -271,8 +271,9 @@ def cells_of_places(
     Parameters
     ----------
     flood : FloodMap
-    places : ndarray of float64, shape (crystals, 2)
-        (axis 0, axis 1) in pixels by crystal id; NaN for a crystal without a peak.
+    places : ndarray of float64, shape (crystals, 2), or None
+        (axis 0, axis 1) in pixels by crystal id; NaN for a crystal without a peak. None before there are
+        peaks, for k-means from a grid or by k-means++.
     missing : ndarray of intp
         Ids of the crystals without events, whose cells belong to nobody in the LUT.
     geometry : BlockGeometry

@@ -7,6 +7,7 @@ from napari_petlut.analysis.segmentation.kmeans import (
     KMeansParameters,
     fit_kmeans,
     uniform_grid,
+    weighted_map,
 )
 from napari_petlut.analysis.segmentation.mixture import Mixture, MixtureParameters
 from napari_petlut.analysis.segmentation.mixture_fitting import fit_mixture
@@ -30,4 +31,5 @@ __all__ = [
     "uniform_grid",
     "update_nearest_cells",
     "watershed_cells",
+    "weighted_map",
 ]

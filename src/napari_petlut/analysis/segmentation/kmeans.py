@@ -205,7 +205,7 @@ def fit_kmeans(
         if params.data == "events":
             fitted = _fit_events(_first_events(events, params), targets, params, params.seed + attempt, hooks)
         else:
-            weights = _weighted(values, positions, params)
+            weights = weighted_map(values, positions, params.peak_weight)
             fitted = _fit_map(weights, targets, params, params.seed + attempt, hooks)
         best = fitted if best is None or fitted[2] < best[2] else best
     hooks.finish()
@@ -264,14 +264,34 @@ def _targets(
     return grid, np.arange(len(geometry), dtype=np.int32)
 
 
-def _weighted(values: FloatArray, positions: npt.ArrayLike | None, params: KMeansParameters) -> FloatArray:
-    """Return the map with the counts of its peak pixels scaled; peaks are cut to whole pixels."""
-    if params.peak_weight == 1 or positions is None:
+def weighted_map(counts: npt.ArrayLike, positions: npt.ArrayLike | None, factor: float) -> FloatArray:
+    """Return the map with the counts of its peak pixels scaled: what k-means with a peak weight clusters.
+
+    Parameters
+    ----------
+    counts : array_like, shape (n0, n1)
+        Flood map.
+    positions : array_like, shape (n, 2), optional
+        Peaks, (axis 0, axis 1) in pixels, cut to whole pixels as the notebook does. NaN scales nothing.
+    factor : float
+        The notebook takes 100.
+
+    Returns
+    -------
+    ndarray of float64, shape (n0, n1)
+
+    Examples
+    --------
+    >>> weighted_map([[1, 2], [3, 4]], [[0.9, 1.2]], 100).tolist()
+    [[1.0, 200.0], [3.0, 4.0]]
+    """
+    values = np.asarray(counts, np.float64)
+    if factor == 1 or positions is None:
         return values
     points, _ = usable_peaks(positions)
     pixels = np.unique(np.clip(points.astype(np.intp), 0, np.array(values.shape) - 1), axis=0)
     weights = values.copy()
-    weights[tuple(pixels.T)] *= params.peak_weight
+    weights[tuple(pixels.T)] *= factor
     return weights
 
 

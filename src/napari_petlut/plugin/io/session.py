@@ -132,7 +132,7 @@ def _layer_of(stored: SessionLayer) -> Layer:
     known = ly.LayerInfo.from_stored(stored.info)
     if known.kind is ly.LayerKind.PEAKS:
         settings |= {key: value for key, value in ly.PEAK_STYLE.items() if key != "size"}
-    if known.kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT):
+    if known.kind in (ly.LayerKind.CELLS, ly.LayerKind.LUT, ly.LayerKind.CLUSTERS, ly.LayerKind.RUN):
         settings["colormap"] = ly.cell_colors()
     if stored.features:
         settings["features"] = pd.DataFrame(

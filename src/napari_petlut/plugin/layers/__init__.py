@@ -11,6 +11,7 @@ from napari_petlut.plugin.layers._cells import (
     cell_colors,
     cell_features,
     cells_layer,
+    clusters_layer,
     difference_layer,
     lut_from_labels,
     painted,
@@ -29,6 +30,7 @@ from napari_petlut.plugin.layers._floods import (
 )
 from napari_petlut.plugin.layers._info import (
     INFO_KEY,
+    OF_OLD_PIXELS,
     EventSource,
     LayerInfo,
     LayerKind,
@@ -63,6 +65,7 @@ from napari_petlut.plugin.layers._peaks import (
     ring_size,
     set_feature_defaults,
 )
+from napari_petlut.plugin.layers._runs import SegmentationRun, run_of
 from napari_petlut.plugin.layers._showing import (
     add_below_drawings,
     lowest_drawing,
@@ -75,12 +78,14 @@ __all__ = [
     "INFO_KEY",
     "LABEL_DTYPE",
     "LINE_COLORS",
+    "OF_OLD_PIXELS",
     "PEAK_SIZE",
     "PEAK_STYLE",
     "STATUS_COLORS",
     "EventSource",
     "LayerInfo",
     "LayerKind",
+    "SegmentationRun",
     "add_below_drawings",
     "adopt_points",
     "block_name",
@@ -89,6 +94,7 @@ __all__ = [
     "cell_features",
     "cells_layer",
     "centres_layer",
+    "clusters_layer",
     "contrast_limits",
     "difference_layer",
     "drift_layer",
@@ -119,6 +125,7 @@ __all__ = [
     "peaks_layer",
     "place_of",
     "ring_size",
+    "run_of",
     "set_feature_defaults",
     "show_labels",
     "show_layer",

@@ -16,7 +16,7 @@ from scipy import ndimage
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
-from napari_petlut.plugin.layers._info import LayerKind, geometry_of, info, made_info
+from napari_petlut.plugin.layers._info import LayerKind, geometry_of, info, layer_name, made_info
 
 LABEL_DTYPE = np.uint16
 """Holds every id of the largest block, and napari draws it several times faster than wider integers."""
@@ -40,6 +40,35 @@ def cell_features(geometry: BlockGeometry) -> pd.DataFrame:
     ids = np.arange(len(geometry))
     row, col = geometry.row_col(ids)
     return pd.DataFrame({"index": ids + 1, "crystal": ids, "row": row, "col": col})
+
+
+def clusters_layer(
+    labels: npt.NDArray[np.int32], centres: npt.NDArray[np.float64], source: str, *, block: str
+) -> Labels:
+    """Return the Labels layer of clusters that are no crystals yet.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (n0, n1)
+        Cluster of each pixel from 0, -1 for none.
+    centres : ndarray of float64, shape (n, 2)
+        (axis 0, axis 1) in pixels by cluster.
+    source : str
+        Name of the flood map's layer.
+    block : str
+    """
+    index = np.arange(len(centres))
+    known = made_info(LayerKind.CLUSTERS, block, centres=centres, numbered=False)
+    layer = Labels(
+        (labels + 1).astype(LABEL_DTYPE),
+        name=layer_name(source, LayerKind.CLUSTERS),
+        features=pd.DataFrame({"index": index + 1, "cluster": index}),
+        opacity=0.6,
+        colormap=cell_colors(),
+        metadata=known,
+    )
+    layer.contour = 1
+    return layer
 
 
 def cells_layer(
@@ -84,6 +113,10 @@ def lut_from_labels(
     ParameterError
         If neither tells the geometry.
     """
+    if not info(metadata).numbered:
+        raise ParameterError(
+            "these cells are clusters without crystal numbers; number them in the Segmentation panel first"
+        )
     block = geometry or geometry_of(metadata)
     if block is None:
         raise ParameterError(

@@ -17,6 +17,7 @@ from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import from_plain, plain
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, EventFormat
+from napari_petlut.plugin.layers._runs import SegmentationRun
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,9 +31,12 @@ class LayerKind(StrEnum):
 
     FLOOD = "flood"
     FILTERED = "filtered"
+    WEIGHTED = "weighted"
     PEAKS = "peaks"
     LATTICE = "lattice"
     CELLS = "cells"
+    CLUSTERS = "clusters"
+    RUN = "run"
     LUT = "lut"
     CENTRES = "centres"
     DRIFT = "drift"
@@ -43,16 +47,30 @@ class LayerKind(StrEnum):
 _TYPES: dict[LayerKind, type[Layer]] = {
     LayerKind.FLOOD: Image,
     LayerKind.FILTERED: Image,
+    LayerKind.WEIGHTED: Image,
     LayerKind.PEAKS: Points,
     LayerKind.LATTICE: Vectors,
     LayerKind.CELLS: Labels,
+    LayerKind.CLUSTERS: Labels,
+    LayerKind.RUN: Labels,
     LayerKind.LUT: Labels,
     LayerKind.CENTRES: Points,
     LayerKind.DRIFT: Vectors,
     LayerKind.DIFFERENCE: Labels,
     LayerKind.CRYSTAL_MAP: Image,
 }
-_SUFFIX = {LayerKind.FLOOD: "flood map", LayerKind.LUT: "LUT"}
+OF_OLD_PIXELS = frozenset(
+    {
+        LayerKind.FILTERED,
+        LayerKind.WEIGHTED,
+        LayerKind.CLUSTERS,
+        LayerKind.RUN,
+        LayerKind.CENTRES,
+        LayerKind.DRIFT,
+    }
+)
+"""Layers that mean nothing any more once the flood map has other pixels."""
+_SUFFIX = {LayerKind.FLOOD: "flood map", LayerKind.LUT: "LUT", LayerKind.WEIGHTED: "weighted map"}
 
 
 def layer_name(source: str, kind: LayerKind) -> str:
@@ -108,6 +126,12 @@ class LayerInfo:
         Name of the segmentation method (cells).
     max_distance : float, optional
         How far from its peak a pixel may lie, in pixels (cells).
+    centres : ndarray of float64, shape (n, 2), optional
+        Where the clusters have their centres, in pixels (clusters).
+    numbered : bool
+        Whether labels are crystals; off for clusters in no order (clusters, run).
+    runs : tuple of SegmentationRun
+        The segmentations that were run (flood map).
     stale : bool
         True after an edit, until a method other than "nearest" is run again (cells).
     encoding : LUTEncoding, optional
@@ -132,6 +156,9 @@ class LayerInfo:
     computed: npt.NDArray[Any] | None = None
     method: str | None = None
     max_distance: float | None = None
+    centres: npt.NDArray[np.float64] | None = None
+    numbered: bool = True
+    runs: tuple[SegmentationRun, ...] = ()
     stale: bool = False
     encoding: LUTEncoding | None = None
     figure: str | None = None
@@ -154,7 +181,7 @@ class LayerInfo:
         self.parameters |= new.parameters
         for name in _NAMES:
             value = getattr(new, name)
-            if value is not None and name not in ("parameters", "aside"):
+            if value is not None and name not in _STAYING:
                 setattr(self, name, value)
 
     def of_a_copy(self) -> LayerInfo:
@@ -168,7 +195,7 @@ class LayerInfo:
         if kind not in kept:
             return LayerInfo()
         parameters = dict(self.parameters)
-        return replace(self, kind=kind, block="", parameters=parameters, aside=False)
+        return replace(self, kind=kind, block="", parameters=parameters, aside=False, runs=())
 
     def to_stored(self) -> dict[str, Any]:
         """Return what is known in arrays and plain values, as session files hold it."""
@@ -200,14 +227,18 @@ class LayerInfo:
 
 
 _NAMES = tuple(field.name for field in fields(LayerInfo))
-_ARRAYS = ("spectrum", "with_comb", "computed")
+_STAYING = ("parameters", "aside", "runs")
+"""What belongs to the layer and not to its data."""
+_ARRAYS = ("spectrum", "with_comb", "computed", "centres")
 _WORDS = ("block", "note", "source", "method", "figure")
 
 
 def _is_default(name: str, value: object) -> bool:
     if name == "block":
         return False  # an empty one says something too: the layer waits for its block
-    return value is None or (not isinstance(value, np.ndarray) and value in ("", False, {}))
+    if name == "numbered":
+        return bool(value)
+    return value is None or (not isinstance(value, np.ndarray) and value in ("", False, {}, ()))
 
 
 def _restored(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a session holds
@@ -236,8 +267,10 @@ def _restored_plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a 
         return from_plain(LUTEncoding, value, name)
     if name == "parameters":
         return dict(value)
-    makers = {"path": Path, "full_scale": float, "max_distance": float, "stale": bool, "aside": bool}
-    return makers[name](value)
+    if name == "runs":
+        return tuple(from_plain(SegmentationRun, run, name) for run in value)
+    makers = {"path": Path, "full_scale": float, "max_distance": float}
+    return makers.get(name, bool)(value)
 
 
 def _format(value: object) -> EventFormat:

@@ -1,17 +1,21 @@
-"""The panel of the segmentation."""
+"""7: cells, by any method of the core, and by the variants of k-means that the notebook compares."""
 
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
-from magicgui.widgets import CheckBox
+from magicgui.widgets import CheckBox, ComboBox
 
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import PetlutError
-from napari_petlut.plugin.widgets.body import StepBody
+from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+from napari_petlut.plugin.widgets.runs import RunsTable
 from napari_petlut.plugin.work import segmenting
+from napari_petlut.plugin.work.runs import NOTEBOOK_VARIANTS
+
+_OWN = "own settings"
 
 
 class SegmentationBody(StepBody):
@@ -29,13 +33,35 @@ class SegmentationBody(StepBody):
         for name, form in self.forms.items():
             form.name, form.label = name, ""
             form.tooltip = field_help(SegmentationParameters).get(name, "")
+        self.variant = narrow(
+            ComboBox(
+                choices=[_OWN, *NOTEBOOK_VARIANTS],
+                label="notebook",
+                tooltip="Fill in the settings of a section of the notebook; 4.1 to 4.3 need no peaks.",
+            )
+        )
+        self.variant.changed.connect(self._on_variant)
         self.drift = CheckBox(value=False, text="show centres and drift")
+        self.weighted = CheckBox(
+            value=False,
+            text="show weighted map",
+            tooltip="The map that k-means clusters, with the counts of its peaks scaled.",
+        )
         self.filled = CheckBox(
             value=False, text="fill the cells", tooltip="Filled cells instead of outlines."
         )
         self.filled.changed.connect(self._on_filled)
-        run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
-        self.extend([self.shared, *self.forms.values(), self.drift, self.filled, run])
+        self.run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
+        self.number = self.button(
+            "Number clusters", self._number, "Make the clusters' centres the peaks, and number them."
+        )
+        shown = [self.drift, self.weighted, self.filled]
+        self.extend([self.variant, self.shared, *self.forms.values(), *shown, row(self.run, self.number)])
+        self.runs = RunsTable(lambda text, good: self.say(text, good=good))
+        self.native.layout().addRow(self.runs) if hasattr(
+            self.native.layout(), "addRow"
+        ) else self.native.layout().addWidget(self.runs)
+        self.follow(self.bench.layers_changed)
         for form in (self.shared, *self.forms.values()):
             form.changed.connect(self._on_form)
 
@@ -47,21 +73,33 @@ class SegmentationBody(StepBody):
             form.write(getattr(chosen, name))
         self._show_method(chosen.method)
         cells = self.block.cells_layer if self.block else None
+        clusters = segmenting.clusters_of(self.block) if self.block else None
+        outlined = cells if cells is not None else clusters
         with self.filled.changed.blocked():
-            self.filled.value = cells is not None and cells.contour == 0
+            self.filled.value = outlined is not None and outlined.contour == 0
+        self.number.visible = clusters is not None
+        self.runs.refresh(self.block)
 
     def _on_filled(self, filled: bool) -> None:
-        cells = self.block.cells_layer if self.block else None
-        if cells is not None:
-            cells.contour = 0 if filled else 1
+        if self.block is None:
+            return
+        for layer in (self.block.cells_layer, segmenting.clusters_of(self.block)):
+            if layer is not None:
+                layer.contour = 0 if filled else 1
 
     def _show_method(self, method: str) -> None:
         for name, form in self.forms.items():
             form.visible = name == method
+        kmeans = self._chosen.kmeans
+        self.variant.visible = method == "kmeans"
+        self.weighted.visible = method == "kmeans" and kmeans.data == "map" and kmeans.peak_weight != 1
+        variants = {parameters: name for name, parameters in NOTEBOOK_VARIANTS.items()}
+        with self.variant.changed.blocked():
+            self.variant.value = variants.get(kmeans, _OWN)
 
     def _on_form(self) -> None:
-        self._show_method(self.shared["method"].value)
         if self.block is None:
+            self._show_method(self.shared["method"].value)
             return
         before = self.block.parameters(SegmentationParameters)
         try:
@@ -71,7 +109,27 @@ class SegmentationBody(StepBody):
             self.block.choose(self.shared.read(replace(before, **nested)))
         except PetlutError as error:
             self.say(str(error), good=False)
+        self._show_method(self.shared["method"].value)
+
+    @property
+    def _chosen(self) -> SegmentationParameters:
+        return self.block.parameters(SegmentationParameters) if self.block else SegmentationParameters()
+
+    def _on_variant(self, name: str) -> None:
+        if self.block is not None and name in NOTEBOOK_VARIANTS:
+            self.block.choose(replace(self._chosen, kmeans=NOTEBOOK_VARIANTS[name]))
+
+    def _number(self) -> None:
+        if self.block is None:
+            return
+        try:
+            self.say(segmenting.number_clusters(self.block))
+        except PetlutError as error:
+            self.say(str(error), good=False)
 
     def _run(self) -> None:
-        show_drift = bool(self.drift.value)
-        self.start(lambda block: segmenting.segmentation_job(block, show_drift=show_drift))
+        also = segmenting.Extras(drift=bool(self.drift.value), weighted=self._weighted_wanted())
+        self.start(lambda block: segmenting.segmentation_job(block, also))
+
+    def _weighted_wanted(self) -> bool:
+        return bool(self.weighted.value) and self.weighted.visible

@@ -232,9 +232,8 @@ class BlockController:
         What else was drawn on the old pixels is taken out of the viewer. The history of edits begins anew.
         """
         cells, shape = self.cells_layer, self.flood.shape
-        for kind in (ly.LayerKind.FILTERED, ly.LayerKind.CENTRES, ly.LayerKind.DRIFT):
-            layer = ly.find_layer(self.viewer, kind, self.name)
-            if layer is not None:
+        for layer in [layer for layer in self.viewer.layers if ly.kind_of(layer) in ly.OF_OLD_PIXELS]:
+            if ly.block_of(layer) == self.name:
                 self.viewer.layers.remove(layer)
         if cells is not None:
             # On the old pixels they would be mended around every peak, as if all had been edited.

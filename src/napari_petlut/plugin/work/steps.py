@@ -267,7 +267,7 @@ def run_all_job(block: BlockController) -> Job:
         check(cancelled)
         hooks: dict[str, Any] = {"progress": part_of(progress, 0.5, 1.0), "cancelled": cancelled}
         cells, lut = cells_of_lattice(flood, found, parameters, source, **hooks)
-        return found, Cells(cells, lut, found.positions, parameters.segmentation.max_distance)
+        return found, Cells(cells, lut, found.positions, parameters.segmentation)
 
     def show(result: tuple[Lattice, Cells]) -> str:
         found, cells = result
