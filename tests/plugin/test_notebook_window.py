@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_petlut.formats.events import write_events
@@ -44,7 +44,8 @@ def raw(tmp_path, spots):
 
 def click(qtbot, widget):
     native = getattr(widget, "native", widget)
-    qtbot.mouseClick(native, Qt.MouseButton.LeftButton)
+    # On its left: a tick box is wider than what of it can be clicked.
+    qtbot.mouseClick(native, Qt.MouseButton.LeftButton, pos=QPoint(10, native.height() // 2))
     QApplication.processEvents()
 
 

@@ -154,7 +154,7 @@ def find_peaks(
     [[3.0, 5.0]]
     """
     values = _checked(counts)
-    chosen = _completed(values, PeakParameters() if params is None else params, geometry)
+    chosen = completed_parameters(values, PeakParameters() if params is None else params, geometry)
     assert chosen.threshold is not None and chosen.min_distance is not None
     if values.max() <= chosen.threshold or values.max() == values.min():
         return Peaks(np.empty((0, 2)))
@@ -241,8 +241,50 @@ def suggest_parameters(
     wanted = 1 / (_NOISE_TARGET * np.sqrt(4 * np.pi * max(level, 1e-3)))
     sigma = round(float(np.clip(wanted, low * pitch, high * pitch)), 2)
     filter_params = FilterParameters(sigma=sigma)
-    chosen = _completed(filter_map(values, filter_params), PeakParameters(), geometry, pitch=pitch)
+    chosen = completed_parameters(filter_map(values, filter_params), PeakParameters(), geometry, pitch=pitch)
     return filter_params, chosen
+
+
+def completed_parameters(
+    filtered: npt.ArrayLike,
+    params: PeakParameters,
+    geometry: BlockGeometry | None = None,
+    *,
+    pitch: float | None = None,
+) -> PeakParameters:
+    """Return the parameters with the fields left out chosen for this map, as `find_peaks` chooses them.
+
+    Parameters
+    ----------
+    filtered : array_like, shape (n0, n1)
+        Flood map after `filter_map`.
+    params : PeakParameters
+    geometry : BlockGeometry, optional
+        The crystal array; without it the pitch is estimated from the map and `max_peaks` stays absent.
+    pitch : float, optional
+        Typical distance of neighbouring peaks in pixels, where it is known already.
+
+    Returns
+    -------
+    PeakParameters
+
+    Examples
+    --------
+    >>> counts = np.zeros((40, 40))
+    >>> counts[5::10, 5::10] = 100
+    >>> completed_parameters(counts, PeakParameters(min_distance=2), BlockGeometry(4, 4))
+    PeakParameters(threshold=15.0, min_distance=2, max_peaks=48, refine=True)
+    """
+    values = _checked(filtered)
+    min_distance, threshold, max_peaks = params.min_distance, params.threshold, params.max_peaks
+    if min_distance is None:
+        pitch = estimate_pitch(values, geometry) if pitch is None else pitch
+        min_distance = max(1, round(_MIN_DISTANCE_PITCH * pitch))
+    if threshold is None:
+        threshold = _typical_threshold(values, min_distance, geometry)
+    if max_peaks is None and geometry is not None:
+        max_peaks = _MAX_PEAKS_PER_CRYSTAL * len(geometry)
+    return PeakParameters(threshold, min_distance, max_peaks, params.refine)
 
 
 def estimate_pitch(counts: npt.ArrayLike, geometry: BlockGeometry | None = None) -> float:
@@ -293,25 +335,6 @@ def _stable_number(values: FloatArray, area: float) -> int:
     # A few maxima are stable under heavy smoothing of anything.
     flatness = np.where(np.array(numbers[1:-1]) >= 9, flatness, np.inf)
     return numbers[1 + int(np.argmin(flatness))] if np.isfinite(flatness).any() else max(numbers)
-
-
-def _completed(
-    values: FloatArray,
-    params: PeakParameters,
-    geometry: BlockGeometry | None,
-    *,
-    pitch: float | None = None,
-) -> PeakParameters:
-    """Return the parameters with the fields left out chosen for this filtered map."""
-    min_distance, threshold, max_peaks = params.min_distance, params.threshold, params.max_peaks
-    if min_distance is None:
-        pitch = estimate_pitch(values, geometry) if pitch is None else pitch
-        min_distance = max(1, round(_MIN_DISTANCE_PITCH * pitch))
-    if threshold is None:
-        threshold = _typical_threshold(values, min_distance, geometry)
-    if max_peaks is None and geometry is not None:
-        max_peaks = _MAX_PEAKS_PER_CRYSTAL * len(geometry)
-    return PeakParameters(threshold, min_distance, max_peaks, params.refine)
 
 
 def _typical_threshold(values: FloatArray, min_distance: int, geometry: BlockGeometry | None) -> float:

@@ -56,6 +56,7 @@ from napari_petlut.plugin.layers._peaks import (
     PEAK_STYLE,
     STATUS_COLORS,
     adopt_points,
+    found_layer,
     lattice_peaks,
     move_points,
     peak_features,
@@ -68,6 +69,7 @@ from napari_petlut.plugin.layers._peaks import (
 from napari_petlut.plugin.layers._runs import SegmentationRun, run_of
 from napari_petlut.plugin.layers._showing import (
     add_below_drawings,
+    add_quietly,
     lowest_drawing,
     show_layer,
     update_layer,
@@ -87,6 +89,7 @@ __all__ = [
     "LayerKind",
     "SegmentationRun",
     "add_below_drawings",
+    "add_quietly",
     "adopt_points",
     "block_name",
     "block_of",
@@ -104,6 +107,7 @@ __all__ = [
     "find_layer",
     "flood_from_layer",
     "flood_layer",
+    "found_layer",
     "geometry_of",
     "image_layer",
     "info",

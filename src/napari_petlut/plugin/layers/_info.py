@@ -32,6 +32,10 @@ class LayerKind(StrEnum):
     FLOOD = "flood"
     FILTERED = "filtered"
     WEIGHTED = "weighted"
+    BESIDE = "filtered beside"
+    PREVIEW = "preview of peaks"
+    PEAKS_RAW = "peaks of the raw map"
+    PEAKS_BESIDE = "peaks of the filtered map"
     PEAKS = "peaks"
     LATTICE = "lattice"
     CELLS = "cells"
@@ -48,6 +52,10 @@ _TYPES: dict[LayerKind, type[Layer]] = {
     LayerKind.FLOOD: Image,
     LayerKind.FILTERED: Image,
     LayerKind.WEIGHTED: Image,
+    LayerKind.BESIDE: Image,
+    LayerKind.PREVIEW: Points,
+    LayerKind.PEAKS_RAW: Points,
+    LayerKind.PEAKS_BESIDE: Points,
     LayerKind.PEAKS: Points,
     LayerKind.LATTICE: Vectors,
     LayerKind.CELLS: Labels,
@@ -63,6 +71,10 @@ OF_OLD_PIXELS = frozenset(
     {
         LayerKind.FILTERED,
         LayerKind.WEIGHTED,
+        LayerKind.BESIDE,
+        LayerKind.PREVIEW,
+        LayerKind.PEAKS_RAW,
+        LayerKind.PEAKS_BESIDE,
         LayerKind.CLUSTERS,
         LayerKind.RUN,
         LayerKind.CENTRES,

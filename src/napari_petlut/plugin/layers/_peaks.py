@@ -14,11 +14,12 @@ from napari.layers.base import ActionType
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.maps.neighbours import nearest_distances
 from napari_petlut.model import Lattice, Peaks, PeakStatus
-from napari_petlut.plugin.layers._info import LayerKind, info, made_info
+from napari_petlut.plugin.layers._info import LayerKind, info, layer_name, made_info
 
 PEAK_SIZE = 7.0
 """Largest diameter of a peak's ring, in flood-map pixels."""
 _RING_SHARE, _SMALLEST_RING = 0.35, 1.5
+_FOUND_SIZE, _FOUND_COLOR = 6.0, "#7df9ff"
 
 STATUS_COLORS: dict[str, str] = {
     PeakStatus.FOUND: "#2ee56b",
@@ -80,6 +81,22 @@ def peaks_layer(
     layer.current_size = size  # of the points that will be added
     set_feature_defaults(layer)
     return layer
+
+
+def found_layer(peaks: Peaks, source: str, kind: LayerKind, *, block: str) -> Points:
+    """Return a Points layer of maxima that are only looked at; no block takes them for its peaks."""
+    return Points(
+        peaks.positions.copy(),
+        ndim=2,
+        name=layer_name(source, kind),
+        symbol="+",
+        size=_FOUND_SIZE,
+        face_color=_FOUND_COLOR,
+        border_color=_FOUND_COLOR,  # on a small canvas the border is most of what is seen
+        border_width=0.0,
+        canvas_size_limits=(2, 14),
+        metadata=made_info(kind, block),
+    )
 
 
 def set_feature_defaults(layer: Points) -> None:

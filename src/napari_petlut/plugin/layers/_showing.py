@@ -41,6 +41,37 @@ def show_layer(viewer: ViewerModel, layer: Layer, *, like: Layer | None = None) 
     return layer
 
 
+def add_quietly(viewer: ViewerModel, layer: Layer, *, like: Layer) -> Layer:
+    """Update the viewer's layer of the same kind and block, or add this one; what is selected stays selected.
+
+    An image goes under the drawings of its block, anything else on top.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Layer
+    like : Layer
+        A layer whose scale, translation and units a new layer takes over.
+    """
+    selection = viewer.layers.selection
+    selected, active = set(selection), selection.active
+    kind = kind_of(layer)
+    known = find_layer(viewer, kind, block_of(layer)) if kind is not None else None
+    if known is not None:
+        update_layer(known, layer)
+        return known
+    for key, value in place_of(like).items():
+        setattr(layer, key, value)
+    if isinstance(layer, Image):
+        add_below_drawings(viewer, layer)
+    else:
+        viewer.layers.append(layer)
+    selection.clear()
+    selection.update(selected)
+    selection.active = active
+    return layer
+
+
 def add_below_drawings(viewer: ViewerModel, layer: Layer) -> None:
     """Add an Image layer under the peaks, lines and cells of its block, which it would hide."""
     viewer.layers.insert(lowest_drawing(viewer, block_of(layer)), layer)

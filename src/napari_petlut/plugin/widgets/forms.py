@@ -12,10 +12,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
-from magicgui.widgets.bases import ValueWidget, Widget
+from magicgui.widgets.bases import Widget
 
 _LARGEST = 2**31 - 1
 _FIELD_WIDTH = 70
+_NO_BOUND = "No bound by default"
+"""What the help of a number says that the program does not choose when it is left out."""
 
 
 @cache
@@ -37,20 +39,56 @@ def field_default(field: Field[Any]) -> Any:  # noqa: ANN401 - whatever the data
 
 
 class OptionalNumber(Container):
-    """A number that can be left to the program: a tick for "auto" beside the field."""
+    """A number that can be left to the program: a tick beside the field, which then shows what was chosen.
 
-    def __init__(self, number: ValueWidget, *, name: str, label: str, tooltip: str) -> None:
-        self._auto = CheckBox(value=True, text="auto", name="auto", tooltip=tooltip)
-        self._number = number
+    Parameters
+    ----------
+    number : SpinBox or FloatSpinBox
+    absent : str
+        What stands beside the tick: what leaving the number out means.
+    name, label, tooltip : str
+        As for any widget.
+    """
+
+    def __init__(
+        self, number: SpinBox | FloatSpinBox, *, name: str, label: str, tooltip: str, absent: str = "auto"
+    ) -> None:
+        self._auto = CheckBox(value=True, text=absent, name="auto", tooltip=tooltip)
+        self._number, self._first = number, number.value
+        self._chosen: float | None = None
+        self._blank = number.min
+        # Qt shows this text in place of the smallest number: nothing, until it is known what was chosen.
+        number.native.setSpecialValueText(" ")
         super().__init__(
             widgets=[number, self._auto], layout="horizontal", labels=False, name=name, label=label
         )
         self.margins = (0, 0, 0, 0)
         self._number.enabled = False
         self._auto.changed.connect(self._on_auto)
+        self._show_chosen()
 
     def _on_auto(self, auto: bool) -> None:
         self._number.enabled = not auto
+        if auto:
+            self._show_chosen()
+        elif self._number.value == self._blank:
+            with self._number.changed.blocked():
+                self._number.value = self._first
+
+    @property
+    def chosen(self) -> float | None:
+        """What the program chose, shown greyed as long as it is left to it; None if it is not known."""
+        return self._chosen
+
+    @chosen.setter
+    def chosen(self, value: float | None) -> None:
+        self._chosen = value
+        if self._auto.value:
+            self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        with self._number.changed.blocked():
+            self._number.value = self._blank if self._chosen is None else self._chosen
 
     @property
     def value(self) -> float | None:
@@ -123,6 +161,18 @@ class ParameterForm(Container):
                 widget.value = exact
                 self._exact[widget.name] = exact, widget.value
 
+    def show_chosen(self, values: object | None) -> None:
+        """Show in the fields that are left to the program what it chose.
+
+        Parameters
+        ----------
+        values : instance of the dataclass, optional
+            With these fields filled in; None if it is not known.
+        """
+        for widget in self:
+            if isinstance(widget, OptionalNumber):
+                widget.chosen = getattr(values, widget.name, None)
+
     def _read_one(self, widget: Any) -> Any:  # noqa: ANN401 - any value widget
         exact, shown = self._exact.get(widget.name, (None, None))
         return exact if widget.name in self._exact and widget.value == shown else widget.value
@@ -146,7 +196,8 @@ def _widget(name: str, hint: Any, default: Any, tooltip: str) -> Widget | None: 
         if number is None:
             return None
         number.tooltip = tooltip
-        optional = OptionalNumber(number, **common)
+        absent = "no bound" if _NO_BOUND in tooltip else "auto"
+        optional = OptionalNumber(number, absent=absent, **common)
         optional.value = default
         return optional
     if get_origin(hint) is Literal:
@@ -161,10 +212,10 @@ def _widget(name: str, hint: Any, default: Any, tooltip: str) -> Widget | None: 
     return plain
 
 
-def _number(hint: Any, default: Any) -> ValueWidget | None:  # noqa: ANN401 - any annotation
+def _number(hint: Any, default: Any) -> SpinBox | FloatSpinBox | None:  # noqa: ANN401 - any annotation
     """Return a field for a number; the dataclass, not the field, checks the range."""
     if hint is int:
-        widget: ValueWidget = SpinBox(value=default or 0, min=-1, max=_LARGEST)
+        widget: SpinBox | FloatSpinBox = SpinBox(value=default or 0, min=-1, max=_LARGEST)
     elif hint is float:
         widget = FloatSpinBox(value=default or 0.0, min=-_LARGEST, max=_LARGEST, step=_step(default))
     else:

@@ -30,6 +30,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress, check, part_of
+from napari_petlut.plugin.work.previewing import show_filtered
 from napari_petlut.plugin.work.segmenting import (
     Cells,
     calibration_parameters,
@@ -112,10 +113,7 @@ def filter_job(block: BlockController) -> Job:
     counts, chosen = block.flood.counts, block.parameters(FilterParameters)
 
     def show(filtered: FloatArray) -> str:
-        layer = ly.image_layer(filtered, block.flood_layer.name, ly.LayerKind.FILTERED, block=block.name)
-        layer.colormap = block.flood_layer.colormap
-        shown = ly.show_layer(block.viewer, layer, like=block.flood_layer)
-        put_below_peaks(block, shown)
+        show_filtered(block, filtered).visible = True
         return f"Filtered with sigma {chosen.sigma:g} px."
 
     return Job("Filter", lambda progress, cancelled: filter_map(counts, chosen), show, block)
