@@ -130,8 +130,39 @@ def test_counts_of_all_crystals_are_those_of_the_map(written, calibration):
 def test_the_pdf_has_a_page_for_each_part(written):
     data = written["pdf"].read_bytes()
     assert data.startswith(b"%PDF") and data.rstrip().endswith(b"%%EOF")
-    # The block, its maps, three crystals to look at, and the record.
-    assert len(re.findall(rb"/Type /Page\b", data)) == 4
+    # The block, its maps, its rows and columns, three crystals to look at, and the record.
+    assert len(re.findall(rb"/Type /Page\b", data)) == 5
+
+
+def test_rows_and_columns_are_told_on_the_page_and_in_the_json(written, quality):
+    lines = json.loads(written["figures_json"].read_text("utf-8"))["lines"]
+    assert [(line["line"], line["number"]) for line in lines] == [
+        *(("row", i) for i in range(3)),
+        *(("column", i) for i in range(4)),
+    ]
+    # Crystal 5 is missing: its row has one pair of three, its column none of two.
+    assert [line["pairs"] for line in lines] == [3, 1, 3, 2, 0, 2, 2]
+    assert lines[0]["k_mean"] == pytest.approx(quality.cols.k[:3].mean())
+    assert lines[4]["k_mean"] is None
+    page = written["report"].read_text("utf-8")
+    assert f"<td>{quality.cols.k[:3].mean():.2f}</td><td>{quality.cols.k[:3].std():.2f}</td>" in page
+
+
+def test_light_yields_are_photopeaks_over_their_mean_and_send_nobody_twice(calibration, energy):
+    figures = {figure.name: figure for figure in report_contents(calibration, energy).figures}
+    peaks = energy.photopeaks
+    light = figures["light_yield"]
+    assert light.mapped and light.values[0] == pytest.approx(
+        peaks.position[0] / peaks.position[peaks.found].mean()
+    )
+    assert not light.badness().any()
+
+
+def test_an_energy_resolution_says_its_convention(written):
+    block = json.loads(written["figures_json"].read_text("utf-8"))["block"]
+    assert "background excluded" in block["energy_resolution_convention"]
+    assert "step" in block["photopeak_model"]
+    assert block["energy_resolution_convention"] in written["report"].read_text("utf-8")
 
 
 def test_the_same_block_gives_the_same_bytes(written, calibration, energy, quality, tmp_path):

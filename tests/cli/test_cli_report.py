@@ -182,6 +182,7 @@ def test_apply_refuses_in_one_line(folder, words, part):
 def test_energy_writes_the_photopeaks(folder, tmp_path):
     answer = said("energy", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", "--out", tmp_path / "e.csv")
     assert answer["status"] == ["found"] * 20
+    assert "background excluded" in answer["energy_resolution_convention"]
     lut = read_energy_lut(tmp_path / "e.csv")
     assert lut.photopeaks.tolist() == pytest.approx(answer["photopeak"])
     # The lines of a simulated block lie around channel 520.
@@ -201,7 +202,8 @@ def test_events_in_kev_have_their_photopeak_at_511(folder, tmp_path):
 
 def test_energy_in_words_and_what_it_refuses(folder, tmp_path):
     given = ("energy", folder / "b_raw.dat", "--lut", folder / "b_raw.lut", "--out")
-    assert "20 of 20" in petlut(*given, tmp_path / "e.csv", "--strict").stdout
+    words = " ".join(petlut(*given, tmp_path / "e.csv", "--strict").stdout.split())
+    assert "20 of 20" in words and "background excluded" in words and "smeared step" in words
     assert "e.csv" in complaint(*given, tmp_path / "e.csv")
     assert "nothing" in complaint(*given, tmp_path / "e.bin", "--to", "nothing")
     # Gains above 1 keV per channel do not fit into this one.

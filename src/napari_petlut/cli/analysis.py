@@ -98,6 +98,8 @@ def energy(
 
 
 def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, as_json: bool) -> None:
+    from napari_petlut.analysis.photopeak import PHOTOPEAK_MODEL, RESOLUTION_CONVENTION
+
     figures = {
         "photopeak": peaks.position,
         "photopeak_error": peaks.position_error,
@@ -108,6 +110,7 @@ def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, a
         from napari_petlut.formats.plain import plain
 
         answer = {"rows": geometry.rows, "cols": geometry.cols, "file": out, **figures}
+        answer |= {"photopeak_model": PHOTOPEAK_MODEL, "energy_resolution_convention": RESOLUTION_CONVENTION}
         terminal.print_json(plain(answer | {"status": peaks.status, "reason": peaks.reasons}))
         return
     clear = peaks.found
@@ -117,7 +120,8 @@ def _show_photopeaks(peaks: Photopeaks, geometry: BlockGeometry, out: Path, *, a
         facts["photopeak, mean"] = (
             f"{position.mean():.1f} ch, from {position.min():.1f} to {position.max():.1f}"
         )
-        facts["energy resolution, mean"] = f"{100 * resolution.mean():.1f} %"
+        facts["energy resolution, mean"] = f"{100 * resolution.mean():.1f} % ({RESOLUTION_CONVENTION})"
+        facts["fitted"] = PHOTOPEAK_MODEL
     terminal.print_facts("Energy", facts)
     doubted = (~clear).nonzero()[0].tolist()
     look = [(i, *divmod(i, geometry.cols), str(peaks.status[i]), peaks.reasons[i]) for i in doubted]

@@ -38,6 +38,8 @@ class Bad(StrEnum):
     LOW = "low"
     HIGH = "high"
     BOTH = "both"
+    NEITHER = "neither"
+    """Another figure says the same and is judged."""
 
 
 class Shown(StrEnum):
@@ -102,15 +104,13 @@ class CrystalFigure:
 
     def text(self, value: float, *, unit: bool = True) -> str:
         """Return a value as people read it; a dash where there is none."""
-        if not np.isfinite(value):
-            return "∞" if value == np.inf else "–"
-        number = f"{value:,.{self.digits}f}"
-        return f"{number}\u00a0{self.unit}" if unit and self.unit else number
+        number = plain_number(value, self.digits)
+        return f"{number}\u00a0{self.unit}" if unit and self.unit and np.isfinite(value) else number
 
     def badness(self) -> FloatArray:
         """Return how many robust standard deviations each crystal lies on the bad side; 0 where unknown."""
         known = self.known
-        if known.size < 2:
+        if known.size < 2 or self.bad is Bad.NEITHER:
             return np.zeros(self.values.shape)
         centre = float(np.median(known))
         # Of figures that are all the same but for a few, the median deviation is 0.
@@ -198,6 +198,48 @@ class CrystalSpectrum:
     curve: tuple[FloatArray, FloatArray] | None = None
 
 
+@dataclass(frozen=True)
+class LineRow:
+    """k and peak-to-valley ratios of the neighbours within one row or column of the array.
+
+    Parameters
+    ----------
+    line : str
+        "row" or "column".
+    number : int
+    pairs : int
+        How many pairs of neighbours have a k.
+    figures : dict of str to float
+        By the names in `LINE_TITLES`.
+    """
+
+    line: str
+    number: int
+    pairs: int
+    figures: dict[str, float]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The figures as people read them; a dash where there is none."""
+        return tuple(plain_number(self.figures[name]) for name in LINE_TITLES)
+
+
+LINE_TITLES = {
+    "k_mean": "k mean",
+    "k_sd": "k SD",
+    "k_min": "k min",
+    "pvr": "PVR",
+    "pvr_min": "PVR min",
+    "pvr_border": "PVR border",
+}
+"""What the figures within a row or column are called; `analysis.quality.lines` says what they are."""
+
+LINES_NOTE = (
+    "Pairs of neighbours within each row (along axis 1) and column (along axis 0). k: mean, SD and smallest. "
+    "PVR by line profile: median and smallest; PVR border, another definition: median."
+)
+
+
 @dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything a report of one block shows.
@@ -218,6 +260,8 @@ class ReportContents:
         Figures of neighbouring crystals in plain values, for the JSON file.
     crosstalk : dict of str to list
         Crystal, cell, and the share of the crystal's events there, for a CSV file; empty without quality.
+    lines : tuple of LineRow
+        k and peak-to-valley ratios within each row, then within each column; empty without quality.
     flood : FloodMap
     lattice : Lattice
     ids : ndarray of int32, shape (n0, n1)
@@ -253,6 +297,7 @@ class ReportContents:
     warnings: tuple[str, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
     crosstalk: dict[str, list[Any]] = field(default_factory=dict)
+    lines: tuple[LineRow, ...] = ()
 
     @property
     def geometry(self) -> BlockGeometry:
@@ -352,6 +397,13 @@ def how_it_was_made(record: dict[str, Any]) -> list[tuple[str, str]]:
     if versions:
         made.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     return made
+
+
+def plain_number(value: float, digits: int = 2) -> str:
+    """Return a number with its digits, thousands apart; a dash where there is none."""
+    if not np.isfinite(value):
+        return "∞" if value == np.inf else "–"
+    return f"{value:,.{digits}f}"
 
 
 def whole(number: float) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.maps.cells import cell_counts
-from napari_petlut.model import PeakStatus
-from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, Shown, whole
+from napari_petlut.model import FloatArray, PeakStatus
+from napari_petlut.report.contents import Bad, BlockFact, CrystalFigure, LineRow, Shown, whole
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.energy import CrystalSpectra, Photopeaks
@@ -88,6 +88,8 @@ def _confidence(calibration: Calibration) -> CrystalFigure:
 
 
 def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
+    from napari_petlut.analysis.photopeak import RESOLUTION_CONVENTION
+
     return [
         CrystalFigure(
             "photopeak",
@@ -98,12 +100,19 @@ def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
             note="Centre of the fitted photopeak, ADC channels.",
         ),
         CrystalFigure(
+            "light_yield",
+            "Light yield",
+            _over_mean(energy.photopeaks),
+            note="Photopeak over the mean of the clear ones.",
+            bad=Bad.NEITHER,
+        ),
+        CrystalFigure(
             "energy_resolution",
             "Energy resolution",
             100 * energy.photopeaks.resolution,
             digits=1,
             unit="%",
-            note="FWHM of the photopeak over its centre.",
+            note=f"{RESOLUTION_CONVENTION}.",
             bad=Bad.HIGH,
             spread=0.5,
         ),
@@ -125,6 +134,12 @@ def _energy_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
         ),
         *_window_figures(energy),
     ]
+
+
+def _over_mean(peaks: Photopeaks) -> FloatArray:
+    """Return each photopeak over the mean of those that are clear; NaN if none is."""
+    mean = float(peaks.position[peaks.found].mean()) if peaks.found.any() else np.nan
+    return np.asarray(peaks.position / mean)
 
 
 def _window_figures(energy: CrystalEnergies) -> list[CrystalFigure]:
@@ -170,7 +185,7 @@ def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
             "k",
             "k",
             quality.worst_of_pairs("k"),
-            note="Distance to the worst neighbour over mean FWHM; 1 is merged.",
+            note="Distance to the worst neighbour over mean FWHM; two equal spots merge below 0.85.",
             bad=Bad.LOW,
             spread=0.1,
         ),
@@ -235,6 +250,17 @@ def _quality_figures(quality: BlockQuality) -> list[CrystalFigure]:
     ]
 
 
+def line_rows(quality: BlockQuality) -> tuple[LineRow, ...]:
+    """Return k and peak-to-valley ratios within each row, then within each column."""
+    from napari_petlut.analysis.quality.lines import LINE_FIGURES
+
+    table = {name: column.tolist() for name, column in quality.line_table().items()}
+    return tuple(
+        LineRow(line, table["number"][i], table["pairs"][i], {name: table[name][i] for name in LINE_FIGURES})
+        for i, line in enumerate(table["line"])
+    )
+
+
 def block_facts(
     calibration: Calibration, energy: CrystalEnergies | None, quality: BlockQuality | None
 ) -> list[BlockFact]:
@@ -262,6 +288,8 @@ def _map_facts(calibration: Calibration) -> list[BlockFact]:
 
 
 def _energy_facts(energy: CrystalEnergies) -> list[BlockFact]:
+    from napari_petlut.analysis.photopeak import PHOTOPEAK_MODEL, RESOLUTION_CONVENTION
+
     peaks = energy.photopeaks
     found = int(peaks.found.sum())
     events = int(energy.spectra.total.sum())
@@ -276,7 +304,15 @@ def _energy_facts(energy: CrystalEnergies) -> list[BlockFact]:
         facts += [
             BlockFact("photopeak_median", "photopeak, median", middle, f"{middle:.1f} ch"),
             BlockFact("photopeak_spread", "photopeak, spread (SD)", spread, f"{spread:.1f} %"),
-            BlockFact("energy_resolution_median", "energy resolution, median", width, f"{width:.1f} %"),
+            BlockFact(
+                "energy_resolution_median",
+                "energy resolution (background excluded), median",
+                width,
+                f"{width:.1f} %",
+            ),
+            # Without a text: for the JSON file; the page says it below the map.
+            BlockFact("photopeak_model", "", PHOTOPEAK_MODEL, ""),
+            BlockFact("energy_resolution_convention", "", RESOLUTION_CONVENTION, ""),
         ]
     return facts
 

@@ -11,7 +11,13 @@ import numpy.typing as npt
 from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import EnergyWindow, FloodMap
 from napari_petlut.report.contents import CrystalSpectrum, PeakMark, ReportContents, crystals_to_see
-from napari_petlut.report.figures import CrystalEnergies, block_facts, crystal_figures, crystal_words
+from napari_petlut.report.figures import (
+    CrystalEnergies,
+    block_facts,
+    crystal_figures,
+    crystal_words,
+    line_rows,
+)
 
 if TYPE_CHECKING:
     from napari_petlut.analysis.quality import BlockQuality
@@ -70,6 +76,7 @@ def report_contents(
         warnings=_shortened(calibration.warnings),
         record=_record(calibration, directory),
         crosstalk={} if quality is None else _lists(quality.crosstalk_table()),
+        lines=() if quality is None else line_rows(quality),
     )
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_petlut.report.contents import CrystalToSee, ReportContents, heading, how_it_was_made, subtitle
+from napari_petlut.report.contents import (
+    LINE_TITLES,
+    LINES_NOTE,
+    CrystalToSee,
+    ReportContents,
+    heading,
+    how_it_was_made,
+    subtitle,
+)
 from napari_petlut.report.picture import STATUS_COLOURS
 from napari_petlut.report.shapes import (
     FIGURE_COLOURS,
@@ -56,6 +64,8 @@ def html_of(contents: ReportContents) -> str:
         gradient=_gradient(),
         maps=[figure_map(figure, cols) for figure in contents.mapped],
         crystals=[_shown_crystal(contents, crystal) for crystal in contents.to_see],
+        lines_note=LINES_NOTE,
+        line_titles=tuple(LINE_TITLES.values()),
         table=_table(contents),
         made=how_it_was_made(contents.record),
         record=json.dumps(contents.record, indent=2, sort_keys=True),

@@ -13,6 +13,8 @@ import numpy as np
 
 from napari_petlut.maps.display import brightest
 from napari_petlut.report.contents import (
+    LINE_TITLES,
+    LINES_NOTE,
     CrystalFigure,
     CrystalSpectrum,
     CrystalToSee,
@@ -40,6 +42,9 @@ VERDICT_COLOURS = {"pass": "#1a7f4b", "review": "#b35c00", "fail": "#c0262d"}
 BORDERS = "#7fd1ff"
 INK, SOFT, PEAK, WINDOW, COUNTS, RIM = "#1d2430", "#5c6675", "#c0262d", "#0b6bcb", "#8fa3bd", "#d3dbe6"
 MAPS_A_PAGE, CRYSTALS_A_PAGE, LINES_A_PAGE = 9, 4, 96
+ROWS_A_PAGE = 72
+LINE_WIDTHS = (6, 8, 7, 7, 9, 10, 12)
+"""Characters of each column of the tables by row and column."""
 FACT_STEP = 0.0125
 """From one line of facts to the next, as a share of the page."""
 
@@ -106,6 +111,7 @@ def _pages(contents: ReportContents) -> Iterator[Figure]:
     mapped = contents.mapped
     for first in range(0, len(mapped), MAPS_A_PAGE):
         yield _maps_page(contents, mapped[first : first + MAPS_A_PAGE])
+    yield from _line_pages(contents)
     for first in range(0, len(contents.to_see), CRYSTALS_A_PAGE):
         yield _crystals_page(contents, contents.to_see[first : first + CRYSTALS_A_PAGE])
     yield from _record_pages(contents)
@@ -239,6 +245,24 @@ def _draw_tiles(axes: Axes, scale: Axes, figure: CrystalFigure, shape: tuple[int
     scale.tick_params(length=2, width=0.5, labelsize=6)
     if figure.unit:
         bar.set_label(figure.unit, fontsize=6.5, labelpad=1)
+
+
+def _line_pages(contents: ReportContents) -> Iterator[Figure]:
+    """Draw k and PVR by row on the left, by column on the right."""
+    tables = [[row for row in contents.lines if row.line == line] for line in ("row", "column")]
+    for first in range(0, max(map(len, tables)), ROWS_A_PAGE):
+        page = _page("By row and column")
+        note = "\n".join(textwrap.wrap(LINES_NOTE, 112))
+        page.text(0.07, 0.927, note, fontsize=8, color=SOFT, va="top", linespacing=1.3)
+        for left, line, rows in zip((0.07, 0.52), ("row", "column"), tables, strict=True):
+            shown = rows[first : first + ROWS_A_PAGE]
+            cells = [(line, *LINE_TITLES.values()), *((str(row.number), *row.texts) for row in shown)]
+            text = "\n".join(
+                "".join(cell.rjust(width) for cell, width in zip(row, LINE_WIDTHS, strict=True))
+                for row in cells
+            )
+            page.text(left, 0.885, text, fontsize=6.2, family="DejaVu Sans Mono", va="top", linespacing=1.5)
+        yield page
 
 
 def _crystals_page(contents: ReportContents, crystals: tuple[CrystalToSee, ...]) -> Figure:

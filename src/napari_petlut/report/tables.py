@@ -54,6 +54,11 @@ def json_of(contents: ReportContents) -> str:
         "to_see": [{"crystal": see.crystal, "reasons": see.reasons} for see in contents.to_see],
         "units": {figure.name: figure.unit for figure in contents.figures if figure.unit},
         "crystals": crystal_rows(contents),
+        "lines": [
+            {"line": row.line, "number": row.number, "pairs": row.pairs}
+            | {name: _rounded(value) for name, value in row.figures.items()}
+            for row in contents.lines
+        ],
         "pairs": contents.pairs,
         "record": contents.record,
     }

@@ -19,6 +19,12 @@ from napari_petlut.errors import ParameterError
 from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray, StatusArray
 
+PHOTOPEAK_MODEL = "Gaussian on a smeared step and a constant, by Poisson likelihood"
+"""What is fitted, the background included, in words for people."""
+
+RESOLUTION_CONVENTION = "FWHM over position of the Gaussian alone, the background excluded"
+"""What an energy resolution is, in words for people."""
+
 _BELOW, _ABOVE = 1.8, 3.0
 _ROUNDS = 3
 _BINS = 48

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_petlut.analysis.quality.crosstalk import crosstalk
 from napari_petlut.analysis.quality.crystals import CrystalQuality, lattice_residual, misassignment
+from napari_petlut.analysis.quality.lines import line_table
 from napari_petlut.analysis.quality.pairs import PairQuality, neighbour_ids, pair_quality
 from napari_petlut.analysis.quality.two_site_fit import TwoSiteLight, fit_two_site
 from napari_petlut.analysis.quality.verdict import QualityThresholds, Verdict, judge
@@ -97,6 +98,10 @@ class BlockQuality:
             "residual": c.residual,
             "drift": c.drift,
         }
+
+    def line_table(self) -> dict[str, npt.NDArray[Any]]:
+        """Return k and peak-to-valley ratios within each row and each column; see `quality.lines`."""
+        return line_table(self.rows, self.cols, self.geometry)
 
     def worst_of_pairs(self, figure: str) -> FloatArray:
         """Return the smallest value of a pair figure among each crystal's pairs, NaN without any."""

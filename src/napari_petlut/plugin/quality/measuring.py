@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     pass
 
 SHORT_TITLES = {
+    "light_yield": "light",
     "energy_resolution": "ΔE/E",
     "misassigned": "M",
     "misidentified": "M all",
