@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from napari_petlut.cli import analysis, calibrating, ending, files, reporting, simulating
+from napari_petlut.cli import analysis, batch, calibrating, ending, files, reporting, simulating
 from napari_petlut.cli.deriving import with_groups
 
 COMMANDS = (
@@ -17,6 +17,7 @@ COMMANDS = (
     files.info,
     calibrating.flood,
     calibrating.calibrate,
+    batch.batch,
     files.compare,
     files.convert,
     analysis.energy,

@@ -116,6 +116,61 @@ class StepProgress:
         return lambda fraction: self(step, fraction)
 
 
+class CountProgress:
+    """A bar of things that are done, with rate and time left, on standard error; silent on no terminal.
+
+    Parameters
+    ----------
+    what : str
+        Things that are counted, in the plural.
+    quiet : bool
+        No bar at all.
+    """
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self._what = what
+        self._shown = not quiet and sys.stderr.isatty()
+        self._progress: Progress | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        if not self._shown:
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+            )
+            self._progress = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task(self._what, total=total, completed=done, rate="")
+        speed = self._progress.tasks[0].speed
+        rate = f"{speed:.2g} {self._what}/s" if speed else ""
+        self._progress.update(self._task, completed=done, rate=rate)
+
+
 def _started_bars() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
