@@ -12,6 +12,7 @@ from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.exporting import plan_export, write_export
+from napari_petlut.plugin.io.figures import save_canvas_as
 from napari_petlut.plugin.widgets.body import FormBody
 from napari_petlut.plugin.widgets.forms import field_help
 from napari_petlut.plugin.work.block import BlockController
@@ -44,9 +45,15 @@ class ExportBody(FormBody):
             label="name",
             tooltip="Folder and beginning of the file names; the endings are added.",
         )
+        self.save_canvas = self.button(
+            "Save canvas as figure ...",
+            self._save_canvas,
+            "What the canvas shows now, at print resolution: PNG or TIFF.",
+        )
         return [
             self.path,
             self.button("Export", self._run, "Write the ticked files; asks before overwriting."),
+            self.save_canvas,
         ]
 
     def refresh(self) -> None:
@@ -82,6 +89,11 @@ class ExportBody(FormBody):
             self.say(write_export(block, plan, overwrite=bool(plan.existing)))
         except PetlutError as error:
             self.say(str(error), good=False)
+
+    def _save_canvas(self) -> None:
+        viewer = self.bench.viewer
+        if viewer is not None and hasattr(viewer, "window"):
+            save_canvas_as(viewer)
 
     @property
     def stem(self) -> Path:

@@ -13,6 +13,7 @@ from napari_petlut.errors import PetlutError
 from napari_petlut.model import SPECTRUM_BINS, EnergyWindow
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.widgets.body import FormBody, row
+from napari_petlut.plugin.widgets.export import proposed_stem
 from napari_petlut.plugin.widgets.spectrum import SpectrumPlot
 from napari_petlut.plugin.work import steps
 
@@ -28,6 +29,7 @@ class FloodBody(FormBody):
         """Add the spectrum above the form."""
         self.plot = SpectrumPlot()
         self.plot.window_changed.connect(self._on_dragged)
+        self.plot.saved.connect(self._on_saved)
         holder = QWidget()
         layout = QVBoxLayout(holder)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -64,6 +66,8 @@ class FloodBody(FormBody):
         block = self.block
         known = ly.info(block.flood_layer) if block else ly.LayerInfo()
         self.plot.show_spectrum(known.spectrum)
+        if block is not None:
+            self.plot.proposed = proposed_stem(block)
         has_events = known.events is not None
         chosen = block.parameters(FloodParameters) if block else FloodParameters()
         window = chosen.window or known.window
@@ -78,6 +82,9 @@ class FloodBody(FormBody):
         self.plot.show_window(window)
         with self.low.changed.blocked(), self.high.changed.blocked():
             self.low.value, self.high.value = window or (0, SPECTRUM_BINS)
+
+    def _on_saved(self, text: str, good: bool) -> None:
+        self.say(text, good=good)
 
     def _on_dragged(self, low: float, high: float) -> None:
         self._choose_window(low, high)

@@ -84,6 +84,7 @@ class QualityBody(StepBody):
         self.table.appeared.connect(self.inspector.watch_clicks)
         self.table.vanished.connect(self.inspector.unwatch_clicks)
         self.spectrum = CrystalSpectrumPlot()
+        self.spectrum.saved.connect(self._on_saved)
         self._drawing = QTimer(self.native)
         self._drawing.setSingleShot(True)
         self._drawing.setInterval(_SPECTRUM_DELAY_MS)
@@ -175,7 +176,11 @@ class QualityBody(StepBody):
             self.spectrum.clear("Click a crystal on the map or in the table.")
         else:
             name = crystal_text(crystal, made.calibration.geometry)
+            self.spectrum.proposed = self.stem.parent / f"{self.stem.name}_crystal{crystal}"
             self.spectrum.show_crystal(made.energy, crystal, name)
+
+    def _on_saved(self, text: str, good: bool) -> None:
+        self.say(text, good=good)
 
     def _on_theme(self, event: object = None) -> None:
         viewer = self.bench.viewer

@@ -23,8 +23,7 @@ class CrystalSpectrumPlot(PanelPlot):
     """Draws the spectrum of a crystal and its fit."""
 
     def __init__(self) -> None:
-        super().__init__(_HEIGHT)
-        self._color = "#888888"
+        super().__init__(_HEIGHT, "spectrum")
         self.clear("")
 
     @property
@@ -58,8 +57,7 @@ class CrystalSpectrumPlot(PanelPlot):
         self._axes.fill_between(channels, shown, step="post", color=_SPECTRUM_COLOR, linewidth=0)
         if peaks.status[crystal] != PhotopeakStatus.MISSING:
             self._draw_fit(energy, crystal, step)
-        self._axes.set_xlim(0, used)
-        self._axes.set_ylim(0, max(float(shown.max()) * 1.08, 1.0))
+        self.show_range(0, used, channels, shown)
         self._finish(f"{name}\n{_photopeak_words(energy, crystal)}")
 
     def _draw_fit(self, energy: CrystalEnergy, crystal: int, step: int) -> None:
@@ -73,18 +71,18 @@ class CrystalSpectrumPlot(PanelPlot):
 
     def use_text_color(self, color: str) -> None:
         """Draw axis and words in another colour, for example after the theme changed."""
-        self._color = color
+        self._text_color = color
         self._finish(self.title)
 
     def _finish(self, title: str) -> None:
-        self._axes.set_title(title, fontsize=7.5, color=self._color, loc="left")
-        self._axes.set_xlabel("energy (ADC channel)", fontsize=7, color=self._color)
+        self._axes.set_title(title, fontsize=7.5, color=self._text_color, loc="left")
+        self._axes.set_xlabel("energy (ADC channel)", fontsize=7, color=self._text_color)
         self._axes.set_facecolor("none")
-        self._axes.set_yticks([])
-        self._axes.tick_params(axis="x", colors=self._color, labelsize=7)
+        self._axes.tick_params(axis="x", colors=self._text_color, labelsize=7)
         for side, spine in self._axes.spines.items():
             spine.set_visible(side == "bottom")
-            spine.set_color(self._color)
+            spine.set_color(self._text_color)
+        self._style_counts()
         self.draw_idle()
 
 

@@ -26,11 +26,10 @@ class SpectrumPlot(PanelPlot):
     window_changed = Signal(float, float)
 
     def __init__(self) -> None:
-        super().__init__(_HEIGHT)
-        self._axes.set_yticks([])
+        super().__init__(_HEIGHT, "spectrum")
         self._line = self._axes.fill_between([0, 1], [0, 0], step="mid", color="#8a8f98")
-        self._text_color = "#888888"
         self._spectrum: npt.NDArray[np.int64] | None = None
+        self._window: tuple[float, float] | None = None
         self._make_span()
         self.use_text_color(self._text_color)
 
@@ -53,6 +52,7 @@ class SpectrumPlot(PanelPlot):
         self._line.remove()
         if spectrum is None or not np.any(spectrum):
             self._line = self._axes.fill_between([0, 1], [0, 0])
+            self.show_range(0, 1, np.zeros(1), np.zeros(1))
         else:
             used = int(np.flatnonzero(spectrum)[-1]) + 1
             step = max(1, used // _SHOWN_BINS)
@@ -63,12 +63,12 @@ class SpectrumPlot(PanelPlot):
             shown[0] = 0  # events without energy would dwarf all others
             channels = np.arange(len(shown)) * step
             self._line = self._axes.fill_between(channels, shown, step="post", color="#8a8f98")
-            self._axes.set_xlim(0, used)
-            self._axes.set_ylim(0, shown.max() * 1.05 or 1)
+            self.show_range(0, used, channels, shown)
         self.draw_idle()
 
     def show_window(self, window: tuple[float, float] | None) -> None:
         """Draw the window where it is, without telling anybody."""
+        self._window = window
         if window is None:
             self._span.set_visible(False)
         else:
@@ -90,9 +90,12 @@ class SpectrumPlot(PanelPlot):
         for side, spine in self._axes.spines.items():
             spine.set_visible(side == "bottom")
             spine.set_color(color)
+        self._style_counts()
         self._axes.set_xlabel("energy (ADC channel)", fontsize=7, color=color)
         self.draw_idle()
 
     def _on_span(self, low: float, high: float) -> None:
-        if high - low >= 1:
+        if high - low < 1:
+            self.show_window(self._window)  # a click or a double click, which takes the window away
+        else:
             self.window_changed.emit(float(round(low)), float(round(high)))
