@@ -68,15 +68,16 @@ def test_a_cut_file_gives_its_complete_events_and_a_warning(tmp_path, extra):
     np.testing.assert_array_equal(words, np.frombuffer(bytes(range(40)), "<u4"))
 
 
-def test_a_file_that_shrinks_while_it_is_read_counts_as_cut(tmp_path):
+@pytest.mark.parametrize("left", [50, 48, 0])
+def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path, left):
     path = tmp_path / "raw.dat"
     path.write_bytes(bytes(400))
     chunks = iter_words(path, chunk_events=10)
     next(chunks)
     with path.open("r+b") as handle:
-        handle.truncate(50)
-    with pytest.warns(TruncatedFileWarning, match=r"2 bytes into an event .* its 12 complete"):
-        assert sum(len(chunk) for chunk in chunks) == 2
+        handle.truncate(left)
+    with pytest.raises(FormatError, match=rf"100 events, as at first, found {max(left // 4, 10)}: "):
+        list(chunks)
 
 
 def test_chunks_are_independent_arrays(tmp_path):

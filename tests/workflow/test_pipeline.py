@@ -179,7 +179,7 @@ def test_a_prior_file_that_is_none_is_told(tmp_path, simulated, content):
         np.save(path, np.full((6, 5, 2), "x"))
     elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(FormatError, match=r"a \.npy array of positions, found (?!.Errno)"):
+    with pytest.raises(FormatError, match=r"a (prior lattice|\.npy array of positions), found (?!.Errno)"):
         calibrate(simulated.flood, BLOCK, prior=path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from napari_petlut.errors import FormatError
 
 StrPath = str | os.PathLike[str]
+_PIECE = 2**22
 
 
 def one_line(error: BaseException) -> str:
@@ -51,8 +53,11 @@ def file_size(path: StrPath, expected: str) -> int:
         If the file is missing, a directory, a device or empty.
     """
     held = _held(path)
-    if held is not None:
-        return held.size
+    return held.size if held is not None else _status(path, expected).st_size
+
+
+def _status(path: StrPath, expected: str) -> os.stat_result:
+    """Return what the file system says of a regular file that is not empty."""
     with _explained(path, expected):
         status = os.stat(path)  # noqa: PTH116 - Path() would refuse some names with other errors
     if stat.S_ISDIR(status.st_mode):
@@ -61,7 +66,7 @@ def file_size(path: StrPath, expected: str) -> int:
         raise FormatError(path, expected, "a device or pipe", "copy its content into a file first")
     if status.st_size == 0:
         raise FormatError(path, expected, "an empty file", "copy or record the file again")
-    return status.st_size
+    return status
 
 
 @contextmanager
@@ -76,6 +81,65 @@ def open_binary(path: StrPath, expected: str) -> Iterator[BinaryIO]:
         handle = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed below
     with handle:
         yield handle
+
+
+class _HashingReader:
+    """An open file that is read along, and hashed on the way if a held file wants that.
+
+    Parameters
+    ----------
+    handle : BinaryIO
+        At the beginning of the file.
+    hashed : bool
+    """
+
+    def __init__(self, handle: BinaryIO, *, hashed: bool) -> None:
+        self._handle = handle
+        self._hash = hashlib.sha256() if hashed else None
+
+    def skip(self, count: int) -> None:
+        """Go on by some bytes."""
+        if self._hash is None:
+            self._handle.seek(count, os.SEEK_CUR)
+            return
+        while count > 0 and (part := self._handle.read(min(count, _PIECE))):
+            self._hash.update(part)
+            count -= len(part)
+
+    def fill(self, view: memoryview) -> int:
+        """Fill a view from the file and return the bytes read; an unbuffered read may give less at once."""
+        filled = 0
+        while filled < len(view):
+            got = self._handle.readinto(view[filled:])  # type: ignore[attr-defined]
+            if not got:
+                break
+            filled += got
+        if self._hash is not None:
+            self._hash.update(view[:filled])
+        return filled
+
+    def sha256_at_end(self) -> str | None:
+        """Read what is left; return the hash of all, None without one."""
+        if self._hash is None:
+            return None
+        while part := self._handle.read(_PIECE):
+            self._hash.update(part)
+        return self._hash.hexdigest()
+
+
+@contextmanager
+def open_along(path: StrPath, expected: str) -> Iterator[_HashingReader]:
+    """Open a file to be read once from its beginning on.
+
+    A held file whose hash is wanted has it afterwards, that of the very bytes that were read, if the reading
+    came to its end.
+    """
+    held = _held(path)
+    with open_binary(path, expected) as handle:
+        reader = _HashingReader(handle, hashed=held is not None and held.hash_wanted)
+        yield reader
+        if held is not None:
+            held.note_hash(reader.sha256_at_end())
 
 
 def read_bytes(path: StrPath, expected: str, *, limit: int | None = None) -> bytes:
@@ -115,6 +179,8 @@ class HeldFile(os.PathLike[str]):
     Parameters
     ----------
     path : path-like
+    expected : str
+        What it should be, for the error line.
 
     Raises
     ------
@@ -125,10 +191,13 @@ class HeldFile(os.PathLike[str]):
     LARGEST_HELD = 2**26
     """Bytes; larger files are read again by who needs them."""
 
-    def __init__(self, path: StrPath) -> None:
+    def __init__(self, path: StrPath, expected: str = "a file") -> None:
         self.path = Path(path)
-        self.size = file_size(path, "a file")
+        status = _status(path, expected)
+        self.size, self._changed = status.st_size, status.st_mtime_ns
         self.held = self
+        self._hashed: str | None = None
+        self._wanted = False
         self._content: bytes | None = None
         self._open: BinaryIO | None = None
 
@@ -181,6 +250,54 @@ class HeldFile(os.PathLike[str]):
     def release(self) -> None:
         """Forget the content."""
         self._content = None
+
+    @property
+    def hash_wanted(self) -> bool:
+        """Whether who reads the file along is to hash it on the way."""
+        return self._wanted and self._hashed is None
+
+    def want_hash(self) -> None:
+        """Have the file hashed while it is read next, so that a record tells of the bytes that were used."""
+        self._wanted = True
+
+    def note_hash(self, sha256: str | None) -> None:
+        """Keep the hash of all the bytes that were read; None is none."""
+        self._hashed = self._hashed or sha256
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 as 64 hexadecimal digits, of the very bytes that were read if all of them were.
+
+        Raises
+        ------
+        FormatError
+            If the file had to be read for it, and cannot be or has changed since it was first looked at.
+        """
+        if self._hashed is None:
+            with open_binary(self, "a file") as handle:
+                hashed = hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+            self.require_unchanged()
+            self._hashed = hashed
+        return self._hashed
+
+    def require_unchanged(self) -> None:
+        """Make sure that all who read the file see the same one; a content that is held does that by itself.
+
+        Raises
+        ------
+        FormatError
+            If its size or its time is not that of the first look at it, or it is gone.
+        """
+        if self._content is not None:
+            return
+        status = _status(self.path, "the file that was read")
+        if (status.st_size, status.st_mtime_ns) != (self.size, self._changed):
+            found = "one that was changed meanwhile"
+            if status.st_size != self.size:
+                found += f", from {self.size:,} to {status.st_size:,} bytes"
+            raise FormatError(
+                self.path, "the file as it was first looked at", found, "wait until it is complete, try again"
+            )
 
 
 def _held(path: StrPath) -> HeldFile | None:

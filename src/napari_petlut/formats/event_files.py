@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -18,7 +18,7 @@ from napari_petlut.formats.event_tables.records import RecordTable
 from napari_petlut.formats.event_tables.root import RootTable
 from napari_petlut.formats.event_tables.table import EXPECTED, Column, EventTable
 from napari_petlut.formats.event_tables.text import TextTable
-from napari_petlut.formats.events import CHUNK_EVENTS, Words, event_count, iter_words
+from napari_petlut.formats.events import CHUNK_EVENTS, Words, became_shorter, event_count, iter_words
 from napari_petlut.model import (
     BlockOfEvent,
     EventColumns,
@@ -263,10 +263,22 @@ def _opened(
         needed = (*source.block.columns, *(name for name, _ in source.keep))
         columns = tuple(dict.fromkeys((*needed, *([source.join.field] if source.join else []))))
     table = open_table(path, source.container, columns)
-    chunks = table.chunks(columns, rows)
+    chunks = _all_promised(path, table, columns, rows)
     if source.keep:
         chunks = _kept(chunks, source)
     return chunks if source.join is None else _whole_events(path, chunks, source.join)
+
+
+def _all_promised(
+    path: StrPath, table: EventTable, columns: Sequence[str], at_once: int
+) -> Iterator[EventColumns]:
+    """Yield the rows of a table; refuse it at its end if there were fewer than it promised at first."""
+    read = 0
+    for events in table.chunks(columns, at_once):
+        read += events.rows
+        yield events
+    if read < table.rows:
+        raise became_shorter(path, table.rows, read)
 
 
 def _kept(chunks: Iterator[EventColumns], source: EventSource) -> Iterator[EventColumns]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError, TruncatedFileWarning
-from napari_petlut.formats._files import StrPath, atomic_write, file_size, open_binary
+from napari_petlut.formats._files import StrPath, atomic_write, file_size, open_along, open_binary
 from napari_petlut.model import EventFormat
 
 __all__ = [
@@ -84,7 +84,7 @@ def iter_words(
     Raises
     ------
     FormatError
-        If the file is missing, not readable, or holds no complete event.
+        If the file is missing, not readable, or holds no complete event, or becomes shorter while it is read.
     ParameterError
         If `chunk_events` is below 1.
     """
@@ -100,20 +100,16 @@ def iter_words(
 def _words(path: StrPath, fmt: EventFormat, count: int, chunk_events: int) -> Iterator[Words]:
     stored = np.dtype(fmt.dtype)
     left_over = (file_size(path, "list-mode events") - fmt.header_bytes) % stored.itemsize
-    with open_binary(path, "list-mode events") as handle:
-        handle.seek(fmt.header_bytes)
+    with open_along(path, "list-mode events") as reader:
+        reader.skip(fmt.header_bytes)
         done = 0
         while done < count:
             chunk = np.empty(min(chunk_events, count - done), stored)
-            filled = _read_into(handle, chunk)
-            complete, rest = divmod(filled, stored.itemsize)
-            if complete:
-                yield chunk[:complete].astype(stored.newbyteorder("="), copy=False)
-            done += complete
+            complete = reader.fill(chunk.view(np.uint8).data) // stored.itemsize
             if complete < len(chunk):
-                # The file became shorter while it was read.
-                left_over = rest
-                count = done
+                raise became_shorter(path, count, done + complete)
+            yield chunk.astype(stored.newbyteorder("="), copy=False)
+            done += complete
     if left_over:
         warnings.warn(
             f"{path}: the file ends {left_over} bytes into an event of {stored.itemsize} bytes; "
@@ -123,16 +119,11 @@ def _words(path: StrPath, fmt: EventFormat, count: int, chunk_events: int) -> It
         )
 
 
-def _read_into(handle: BinaryIO, chunk: npt.NDArray[Any]) -> int:
-    """Fill `chunk` from the file and return the bytes read; an unbuffered read may give less at once."""
-    view = chunk.view(np.uint8).data
-    filled = 0
-    while filled < len(view):
-        got = handle.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not got:
-            break
-        filled += got
-    return filled
+def became_shorter(path: StrPath, promised: int, read: int) -> FormatError:
+    """Return the error for a file with fewer events than its size or header promised: none is lost unsaid."""
+    return FormatError(
+        path, f"{promised:,} events, as at first", f"{read:,}: it became shorter", "copy it again, try again"
+    )
 
 
 def pack_words(

@@ -20,7 +20,6 @@ beside the kind.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -322,11 +321,10 @@ class IdentifiedFile(os.PathLike[str]):
         """Why it cannot be used, one line; empty if it can."""
         return self.finding.problem
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """SHA-256 of its content as 64 hexadecimal digits, of the very bytes that were read if it was."""
-        with open_binary(self, "a file") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        return self.held.sha256
 
     def read(self) -> Any:  # noqa: ANN401 - of every kind its own
         """Return what it holds, as the reader of its kind does; it is read at the first call only.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._files import StrPath, open_binary
+from napari_petlut.formats._files import HeldFile, StrPath, open_binary
 from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import from_plain, plain, read_json, write_json
@@ -51,10 +51,24 @@ class InputFile:
     sha256: str
 
     @classmethod
-    def of(cls, path: Path, directory: Path | None = None) -> InputFile:
-        """Return the entry of a file, its path relative to `directory` if that is given."""
+    def of(cls, path: Path, directory: Path | None = None, read: HeldFile | None = None) -> InputFile:
+        """Return the entry of a file, its path relative to `directory` if that is given.
+
+        Parameters
+        ----------
+        path : Path
+        directory : Path, optional
+        read : HeldFile, optional
+            The file as it was read, which may have been replaced since; without it, it is read now.
+
+        Raises
+        ------
+        FormatError
+            If the file has to be read, and cannot be or changes meanwhile.
+        """
         shown = path if directory is None else Path(os.path.relpath(path.resolve(), directory.resolve()))
-        return cls(shown.as_posix(), path.stat().st_size, sha256_of(path))
+        file = HeldFile(path) if read is None else read
+        return cls(shown.as_posix(), file.size, file.sha256)
 
 
 @dataclass(frozen=True)

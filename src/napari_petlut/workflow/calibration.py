@@ -18,6 +18,7 @@ from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
+from napari_petlut.formats._files import HeldFile
 from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.map_layout import MapLayout
@@ -133,6 +134,9 @@ class Calibration:
         What a person should know, one line each.
     source : IdentifiedFile, optional
         The source, where it was identified on the way.
+    read : mapping of str to HeldFile
+        The `inputs` as they were read, by their role: a record tells of these bytes, whatever has become of
+        the files since. An input that is not here is read again for the record.
     """
 
     flood: FloodMap
@@ -145,6 +149,7 @@ class Calibration:
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     source: IdentifiedFile | None = None
+    read: Mapping[str, HeldFile] = field(default_factory=dict)
 
     @property
     def geometry(self) -> BlockGeometry:
@@ -198,7 +203,10 @@ class Calibration:
             kind=RecordKind.CALIBRATION,
             geometry=self.geometry,
             lut_encoding=encoding,
-            inputs={role: InputFile.of(path, directory) for role, path in sorted(self.inputs.items())},
+            inputs={
+                role: InputFile.of(path, directory, self.read.get(role))
+                for role, path in sorted(self.inputs.items())
+            },
             parameters=self.parameters.to_dict(),
             fixed_peaks={i: (float(at[0]), float(at[1])) for i, at in sorted(self.fixed.items())},
             result=self.summary(),
@@ -248,6 +256,43 @@ class Calibration:
         record = self.record(directory, chosen).with_outputs(written)
         write_record(paths["record"], record, overwrite=overwrite)
         return paths
+
+
+class Inputs:
+    """The files that a result is made from, each held so that its hash is that of what was read."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, HeldFile] = {}
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where they are, by role."""
+        return {role: file.path for role, file in self.held.items()}
+
+    def add(self, role: str, file: HeldFile) -> HeldFile:
+        """Note a file before it is read, and return it.
+
+        Raises
+        ------
+        FormatError
+            If it has changed since it was first looked at.
+        """
+        file.require_unchanged()
+        file.want_hash()
+        self.held[role] = file
+        return file
+
+    def settle(self) -> None:
+        """Hash what was not hashed on the way, after all reading.
+
+        Raises
+        ------
+        FormatError
+            If a file has changed while it was read.
+        """
+        for file in self.held.values():
+            file.require_unchanged()
+            file.sha256  # noqa: B018 - computed here, and kept
 
 
 def require_fit(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from napari_petlut.errors import GeometryError
+from napari_petlut.formats._files import HeldFile, StrPath
 from napari_petlut.formats.identification import Content, Hints, identify
 from napari_petlut.formats.lut import read_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
@@ -19,7 +19,7 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.cells import cell_centres
 from napari_petlut.maps.grids import completed_grid
 from napari_petlut.model import CrystalLUT, FloatArray, Lattice, PeakStatus, Segmentation, StatusArray
-from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.calibration import Calibration, CalibrationParameters, Inputs
 from napari_petlut.workflow.sources import load_flood
 
 METHOD = "from a file"
@@ -64,8 +64,9 @@ def calibration_of_lut(
     """
     parameters = parameters or CalibrationParameters()
     file = identify(source, Hints(parameters.event_format, map_layout=parameters.map_layout))
-    inputs = {"source": file.path, "lut": Path(lut)}
-    read = read_lut(lut, encoding, geometry).lut
+    inputs = Inputs()
+    inputs.add("source", file.held)
+    read = read_lut(inputs.add("lut", HeldFile(lut, "a crystal LUT")), encoding, geometry).lut
     if not (read.ids >= 0).any():
         raise GeometryError(f"{lut}: no pixel belongs to a crystal; choose the LUT of this block")
     flood, used, warnings = load_flood(
@@ -84,18 +85,21 @@ def calibration_of_lut(
     if peaks is None:
         lattice = _lattice_of_centres(centres, cells.geometry)
     else:
-        inputs["peaks"] = Path(peaks)
-        lattice = _lattice_of_peaks(Path(peaks), centres, cells.geometry)
+        lattice = _lattice_of_peaks(
+            inputs.add("peaks", HeldFile(peaks, "a table of peaks")), centres, cells.geometry
+        )
     drift = np.hypot(*(centres - lattice.positions).T)
+    inputs.settle()
     return Calibration(
         flood=flood,
         lattice=lattice,
         segmentation=Segmentation(cells.ids, centres, drift, METHOD, np.nan, 0, 0.0),
         lut=cells,
         parameters=replace(parameters, flood=used),
-        inputs=inputs,
+        inputs=inputs.paths,
         warnings=warnings,
         source=file,
+        read=inputs.held,
     )
 
 
@@ -117,7 +121,7 @@ def _lattice_of_centres(centres: FloatArray, geometry: BlockGeometry) -> Lattice
     return _lattice(geometry, centres, status, np.full(len(geometry), np.nan))
 
 
-def _lattice_of_peaks(path: Path, centres: FloatArray, geometry: BlockGeometry) -> Lattice:
+def _lattice_of_peaks(path: StrPath, centres: FloatArray, geometry: BlockGeometry) -> Lattice:
     """Return the lattice of a peaks CSV; a crystal that is not in it has the centre of its cell."""
     peaks = read_peaks(path)
     own = (peaks.crystal >= 0) & (peaks.crystal < len(geometry))

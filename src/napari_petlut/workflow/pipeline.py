@@ -16,10 +16,11 @@ from napari_petlut.analysis.energy import calibrate_energy
 from napari_petlut.analysis.lattice import find_lattice
 from napari_petlut.analysis.segmentation import segment
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
+from napari_petlut.formats._files import HeldFile
 from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.map_kinds import map_reading
-from napari_petlut.formats.record import InputFile, RecordKind, read_record, sha256_of
+from napari_petlut.formats.record import InputFile, RecordKind, read_record
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import (
     CrystalLUT,
@@ -31,7 +32,7 @@ from napari_petlut.model import (
     PeakStatus,
     Segmentation,
 )
-from napari_petlut.workflow.calibration import Calibration, CalibrationParameters
+from napari_petlut.workflow.calibration import Calibration, CalibrationParameters, Inputs
 from napari_petlut.workflow.given_peaks import PeakSource, lattice_of_peaks, load_peaks
 from napari_petlut.workflow.sources import Source, first_positions, load_flood, load_prior
 
@@ -95,10 +96,10 @@ def calibrate(
         raise GeometryError(f"the geometry is a BlockGeometry(rows, cols), not {geometry!r}")
     parameters = parameters or CalibrationParameters()
     clock = _Clock(progress)
-    file, inputs = None, {}
+    file, inputs = None, Inputs()
     if not isinstance(source, (FloodMap, np.ndarray)):
         source = file = identify(source, Hints(parameters.event_format, map_layout=parameters.map_layout))
-        inputs["source"] = file.path
+        inputs.add("source", file.held)
         if file.content is Content.EVENTS:
             parameters = replace(parameters, event_format=file.found.layout)
     with clock.step("flood map") as report:
@@ -116,14 +117,14 @@ def calibrate(
     prior_positions = None
     if prior is not None:
         if not isinstance(prior, np.ndarray):
-            inputs["prior"] = Path(prior)
+            prior = inputs.add("prior", HeldFile(prior, "a prior lattice"))
         prior_positions = load_prior(prior, geometry)
     given = None
     if peaks is not None:
         if prior is not None or fixed:
             raise ParameterError("peaks that are given need no prior and no fixed ones; leave these out")
         if not isinstance(peaks, (Peaks, np.ndarray)):
-            inputs["peaks"] = Path(peaks)
+            peaks = inputs.add("peaks", HeldFile(peaks, "a table of peaks"))
         given = load_peaks(peaks, exchanged=parameters.exchange_axes)
     solver = _Solver(source, geometry, parameters, prior_positions, fixed, given, clock, cancelled)
     if parameters.crystal_windows is None:
@@ -131,17 +132,19 @@ def calibrate(
     else:
         warnings += solver.repeat_with_crystal_windows(flood)
     assert solver.lattice is not None and solver.cells is not None
+    inputs.settle()
     return Calibration(
         flood=solver.flood,
         lattice=solver.lattice,
         segmentation=solver.cells,
         lut=solver.lut,
         parameters=parameters,
-        inputs=inputs,
+        inputs=inputs.paths,
         fixed=dict(fixed or {}),
         seconds=clock.seconds,
         warnings=(*warnings, *solver.lattice.doubts, *solver.cells.warnings),
         source=file,
+        read=inputs.held,
     )
 
 
@@ -332,7 +335,7 @@ def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = N
     inputs = {role: _checked_input(path, entry) for role, entry in content.inputs.items()}
     if "source" not in inputs:
         raise FormatError(path, "a record with a source file", "a map in memory", "repeat it in Python")
-    return calibrate(
+    result = calibrate(
         inputs["source"],
         content.geometry,
         CalibrationParameters.from_dict(content.parameters),
@@ -342,6 +345,10 @@ def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = N
         peaks=None if "lut" in inputs else inputs.get("peaks"),
         progress=progress,
     )
+    for role, file in result.read.items():
+        # It could have been replaced between the look at it and its reading.
+        _require_content(file, content.inputs[role])
+    return result
 
 
 class _Clock:
@@ -370,11 +377,16 @@ def _checked_input(record: Path, entry: InputFile) -> Path:
     path = record.parent / entry.path
     if not path.is_file():
         raise FormatError(path, "the input that the record names", "no file", "put it back beside the record")
-    if sha256_of(path) != entry.sha256:
+    _require_content(HeldFile(path), entry)
+    return path
+
+
+def _require_content(file: HeldFile, entry: InputFile) -> None:
+    """Raise `FormatError` if a file is not the one that a record tells of."""
+    if file.sha256 != entry.sha256:
         raise FormatError(
-            path,
+            file,
             f"SHA-256 {entry.sha256[:12]}…",
             "another content",
             "use the file the record was made from",
         )
-    return path

@@ -198,6 +198,7 @@ def flood_of_events(
         progress=progress,
         cancelled=cancelled,
     )
+    file.held.require_unchanged()
     if not flood.counts.any():
         raise FormatError(path, f"events in the window {parameters.window}", "none", "choose another window")
     return flood, parameters, warnings
@@ -263,7 +264,7 @@ def load_prior(
     """
     if geometry is None:
         raise ParameterError("a prior lattice needs the number of rows and columns; give both")
-    positions = prior if isinstance(prior, np.ndarray) else _prior_of_file(Path(prior), geometry)
+    positions = prior if isinstance(prior, np.ndarray) else _prior_of_file(prior, geometry)
     if positions.size != 2 * len(geometry) or not np.isfinite(positions).all():
         raise ParameterError(
             f"the prior must place every crystal of a {geometry} block; give one of the same design"
@@ -271,8 +272,8 @@ def load_prior(
     return np.asarray(positions, np.float64).reshape(*geometry.shape, 2)
 
 
-def _prior_of_file(path: Path, geometry: BlockGeometry) -> npt.NDArray[np.float64]:
-    if path.suffix.lower() != ".npy":
+def _prior_of_file(path: str | os.PathLike[str], geometry: BlockGeometry) -> npt.NDArray[np.float64]:
+    if Path(path).suffix.lower() != ".npy":
         peaks = read_peaks(path)
         if peaks.crystal.max(initial=-1) >= len(geometry):
             raise ParameterError(

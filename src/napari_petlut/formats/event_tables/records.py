@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, TruncatedFileWarning
-from napari_petlut.formats._files import StrPath, file_size, open_binary
+from napari_petlut.formats._files import StrPath, file_size, open_along, open_binary
 from napari_petlut.formats.event_tables.table import EventTable
+from napari_petlut.formats.events import became_shorter
 from napari_petlut.model import EventColumns, EventContainer
 
 
@@ -57,27 +57,29 @@ class RecordTable(EventTable):
     def chunks(self, columns: Sequence[str], at_once: int) -> Iterator[EventColumns]:
         """Yield the fields some records at a time, as views of the records.
 
+        Raises
+        ------
+        FormatError
+            If the file becomes shorter while it is read.
+
         Warns
         -----
         TruncatedFileWarning
             If the file ends in the middle of a record; its complete records are used.
         """
-        size, done, left_over = self._container.record_bytes, 0, self._left_over
-        with open_binary(self.path, self._expected) as handle:
-            handle.seek(self._container.header_bytes)
+        size, done = self._container.record_bytes, 0
+        with open_along(self.path, self._expected) as reader:
+            reader.skip(self._container.header_bytes)
             while done < self._rows:
-                chunk = np.empty((min(at_once, self._rows - done), size), np.uint8)
-                complete, rest = divmod(read_into(handle, chunk), size)
-                if complete:
-                    yield columns_of_records(chunk[:complete].ravel(), self._container, columns)
+                chunk = np.empty(min(at_once, self._rows - done) * size, np.uint8)
+                complete = reader.fill(chunk.data) // size
+                if complete * size < len(chunk):
+                    raise became_shorter(self.path, self._rows, done + complete)
+                yield columns_of_records(chunk, self._container, columns)
                 done += complete
-                if complete < len(chunk):
-                    # The file became shorter while it was read.
-                    left_over = rest
-                    break
-        if left_over:
+        if self._left_over:
             warnings.warn(
-                f"{self.path}: the file ends {left_over} bytes into a record of {size} bytes; "
+                f"{self.path}: the file ends {self._left_over} bytes into a record of {size} bytes; "
                 f"its {done:,} complete records are used",
                 TruncatedFileWarning,
                 stacklevel=2,
@@ -91,15 +93,3 @@ def columns_of_records(
     records = content.view(container.record_dtype())
     bits = {name: cut for name, cut in container.record_bits().items() if name in columns}
     return EventColumns({name: records[name] for name in columns}, bits)
-
-
-def read_into(handle: BinaryIO, chunk: npt.NDArray[Any]) -> int:
-    """Fill an array from a file and return the bytes read; an unbuffered read may give less at once."""
-    view = chunk.reshape(-1).view(np.uint8).data
-    filled = 0
-    while filled < len(view):
-        got = handle.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not got:
-            break
-        filled += got
-    return filled
