@@ -16,7 +16,7 @@ from napari_petlut.formats.events import (
     write_events,
     write_words,
 )
-from napari_petlut.model import BitField, EventFormat
+from napari_petlut.model import BitField, EventContainer, EventFormat
 
 WIDE = EventFormat("wide", ">u8", BitField(40, 16), BitField(0, 16), BitField(20, 16), header_bytes=5)
 
@@ -217,3 +217,11 @@ def test_any_text_is_a_format_or_one_error(tmp_path_factory, text):
         load_event_format(path)
     except FormatError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("claimed", [-1, 10**13, 2**30 + 1])
+def test_a_header_that_no_file_has_is_refused(claimed):
+    with pytest.raises(ParameterError, match="header_bytes must be 0 to 1,073,741,824"):
+        EventFormat(header_bytes=claimed)
+    with pytest.raises(ParameterError, match="header_bytes is 0 to 1,073,741,824"):
+        EventContainer("numpy", header_bytes=claimed)

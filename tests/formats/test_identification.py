@@ -232,10 +232,10 @@ def test_text_with_any_kind_of_space_is_text(tmp_path, space):
 
 
 def test_a_record_tells_what_it_is_of(tmp_path):
-    of_result = {"record": "a calibration", "geometry": {"rows": 2, "cols": 3}, "result": {}}
+    of_result = {"record": "napari-petlut LUT", "geometry": {"rows": 2, "cols": 3}, "result": {}}
     plain.write_json(tmp_path / "r.json", of_result)
     facts = describe(identify(tmp_path / "r.json"))
-    assert (facts["record"], facts["geometry"]) == ("a calibration", {"rows": 2, "cols": 3})
+    assert (facts["record"], facts["geometry"]) == ("napari-petlut LUT", {"rows": 2, "cols": 3})
     assert facts["keys"] == ["geometry", "record", "result"]
     plain.write_json(tmp_path / "holds_one.json", {"record": of_result})
     assert "record" not in describe(identify(tmp_path / "holds_one.json"))

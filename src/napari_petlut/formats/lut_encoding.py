@@ -12,6 +12,7 @@ import numpy as np
 from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import StrPath, one_line
 from napari_petlut.formats._settings import pair, read_settings, text, truth, whole
+from napari_petlut.model.event_sources import LARGEST_HEADER
 
 __all__ = ["LUT_PRESETS", "LUTEncoding", "load_lut_encoding", "lut_encoding"]
 
@@ -101,8 +102,8 @@ class LUTEncoding:
             raise ParameterError(f"LUT first_id is 0 or 1, not {self.first_id!r}")
         if self.code == "packed" and not 2 <= self.multiplier <= 2**24:
             raise ParameterError(f"LUT multiplier is 2 to 2**24, not {self.multiplier!r}")
-        if self.header_bytes < 0 or (self.blocks is not None and self.blocks < 1):
-            raise ParameterError("LUT header_bytes is 0 or more, and blocks 1 or more")
+        if not 0 <= self.header_bytes <= LARGEST_HEADER or (self.blocks is not None and self.blocks < 1):
+            raise ParameterError(f"LUT header_bytes is 0 to {LARGEST_HEADER:,}, and blocks 1 or more")
         self._check_background()
 
     def _check_pixels(self) -> None:

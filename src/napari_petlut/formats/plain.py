@@ -23,6 +23,7 @@ __all__ = ["from_plain", "plain", "read_json", "write_json"]
 
 _EXPECTED = "a record (a JSON object)"
 _LIMIT = 2**24
+_DEEPEST = 32
 _Value = TypeVar("_Value")
 
 
@@ -141,7 +142,7 @@ def read_json(path: StrPath) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        If the file is no JSON object.
+        If the file is no JSON object, or its values lie in each other deeper than any of this program.
     """
     data = read_bytes(path, _EXPECTED, limit=_LIMIT)
     try:
@@ -150,4 +151,18 @@ def read_json(path: StrPath) -> dict[str, Any]:
         raise FormatError(path, _EXPECTED, f"an error ({one_line(error)})", "check the file") from None
     if not isinstance(content, dict):
         raise FormatError(path, _EXPECTED, f"JSON of type {type(content).__name__}", "check the file")
+    if _deeper_than(content, _DEEPEST):
+        found = f"values in values, more than {_DEEPEST} deep"
+        raise FormatError(path, _EXPECTED, found, "check the file")
     return content
+
+
+def _deeper_than(content: dict[str, Any], depth: int) -> bool:
+    """Say whether lists and names lie in each other deeper than `depth`; without recursion, to find out."""
+    level: list[Any] = [content]
+    for _ in range(depth + 1):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True

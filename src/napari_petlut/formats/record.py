@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._files import HeldFile, StrPath, open_binary
+from napari_petlut.formats._files import HeldFile, StrPath, one_line, open_binary
 from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import from_plain, plain, read_json, write_json
@@ -22,6 +24,7 @@ __all__ += ["sha256_of", "write_record"]
 
 RECORD_VERSION = 1
 _EXPECTED = "a record of this program"
+_MOST_KEYS = 50
 _TOLD_OF_RESULTS = ("record", "geometry", "inputs", "versions")
 
 
@@ -49,6 +52,11 @@ class InputFile:
     path: str
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        if not self.path or "\0" in self.path or self.bytes < 0:
+            raise ParameterError("an input has a path, and 0 bytes or more")
+        _require_sha256(self.sha256)
 
     @classmethod
     def of(cls, path: Path, directory: Path | None = None, read: HeldFile | None = None) -> InputFile:
@@ -84,6 +92,12 @@ class OutputFile:
 
     name: str
     sha256: str
+
+    def __post_init__(self) -> None:
+        # A record of somebody else does not lead out of its folder.
+        if self.name in ("", ".", "..") or not set(self.name).isdisjoint("/\\\0"):
+            raise ParameterError(f"an output is the name of a file beside the record, not {self.name!r}")
+        _require_sha256(self.sha256)
 
     @classmethod
     def of(cls, path: Path) -> OutputFile:
@@ -150,6 +164,11 @@ class Record:
     versions: Mapping[str, str] = field(default_factory=dict)
     by_hand: HandWork | None = None
 
+    def __post_init__(self) -> None:
+        for crystal, place in self.fixed_peaks.items():
+            if not 0 <= crystal < len(self.geometry) or not all(map(math.isfinite, place)):
+                raise ParameterError(f"fixed_peaks: no place of a crystal of a {self.geometry} block")
+
     @property
     def segmentation_method(self) -> str:
         """Name of the method that made the cells, empty if the record does not tell."""
@@ -195,10 +214,11 @@ class Record:
         """
         version = values.get("record_version", RECORD_VERSION)
         if version != RECORD_VERSION:
+            shown = one_line(ValueError(repr(version)))
             raise ParameterError(
-                f"the record has version {version!r}, this program knows {RECORD_VERSION}; update it"
+                f"the record has version {shown}, this program knows {RECORD_VERSION}; update it"
             )
-        if values.get("record") not in set(RecordKind):
+        if not isinstance(values.get("record"), str) or values["record"] not in set(RecordKind):
             raise ParameterError("another JSON file")
         kind = RecordKind(values["record"])
         needed = {"geometry"} | ({"inputs", "parameters"} if kind is RecordKind.CALIBRATION else set())
@@ -207,6 +227,11 @@ class Record:
             raise ParameterError(f"the record lacks {', '.join(absent)}")
         known = {name: values[name] for name in _FIELDS if name in values}
         return from_plain(cls, {"kind": kind, **known}, "record")
+
+
+def _require_sha256(text: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ParameterError(f"a SHA-256 has 64 hexadecimal digits, not {one_line(ValueError(repr(text)))}")
 
 
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name != "kind")
@@ -277,9 +302,14 @@ def _recognise(look: Look) -> Iterator[Finding]:
 
 def _facts(file: IdentifiedFile) -> dict[str, Any]:
     content = file.found
-    of_a_result = isinstance(content.get("record"), str)
-    told = {key: content[key] for key in _TOLD_OF_RESULTS if of_a_result and key in content}
-    return told | {"keys": sorted(content)}
+    keys = {"keys": sorted(content)[:_MOST_KEYS]}
+    if not isinstance(content.get("record"), str):
+        return keys
+    try:
+        checked = Record.from_plain(content).to_plain()
+    except ParameterError as error:
+        return {"problem": str(error)} | keys
+    return {key: checked[key] for key in _TOLD_OF_RESULTS if key in checked} | keys
 
 
 RECORD = Kind(

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.formats._archives import unpacked
 from napari_petlut.formats._files import StrPath, atomic_write, one_line, open_binary
 from napari_petlut.formats.arrays.numpy_files import decode_npy
 from napari_petlut.formats.kinds import CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
@@ -168,7 +169,7 @@ def read_session(path: StrPath) -> Session:
 
 def _session(path: StrPath, archive: zipfile.ZipFile) -> Session:
     _check_members(path, archive)
-    contents = json.loads(archive.read(_CONTENTS))
+    contents = json.loads(unpacked(archive, _CONTENTS))
     if not isinstance(contents, dict) or contents.get("session") != "napari-petlut":
         raise FormatError(path, _EXPECTED, "another archive", "choose a .petlut file")
     if contents["version"] != SESSION_VERSION:
@@ -179,7 +180,7 @@ def _session(path: StrPath, archive: zipfile.ZipFile) -> Session:
     def array(name: str) -> npt.NDArray[Any]:
         if name not in arrays:
             # A copy, because the bytes of a file are read-only and layers are there to be edited.
-            arrays[name] = decode_npy(path, archive.read(name)).copy()
+            arrays[name] = decode_npy(path, unpacked(archive, name)).copy()
         return arrays[name]
 
     return Session(tuple(_layer(path, _with_arrays(entry, array)) for entry in contents["layers"]))

@@ -16,6 +16,8 @@ Rule = Literal["ratio", "direct", "corners", "channels"]
 JoinedBy = Literal["number", "count", "time"]
 Interval = tuple[float, float]
 
+LARGEST_HEADER = 2**30
+"""Bytes before the first event; what claims more describes another file."""
 MOST_CHANNELS = 65_536
 """Channels that an energy spectrum may have."""
 _FIELD_TYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8")
@@ -108,8 +110,9 @@ class EventContainer:
             )
         if self.byte_order not in ("little", "big"):
             raise ParameterError(f'byte_order is "little" or "big", not {self.byte_order!r}')
-        if self.header_bytes < 0 or self.packet_blocks < 0 or not 0 <= self.record_bytes <= 2**16:
-            raise ParameterError("header_bytes is 0 or more, record_bytes 1 to 65536")
+        header_fits = 0 <= self.header_bytes <= LARGEST_HEADER
+        if not header_fits or self.packet_blocks < 0 or not 0 <= self.record_bytes <= 2**16:
+            raise ParameterError(f"header_bytes is 0 to {LARGEST_HEADER:,}, record_bytes 1 to 65536")
         if self.decimal not in ("", ".", ",") or len(self.delimiter) > 1:
             raise ParameterError('decimal is "." or ",", delimiter one character')
         if self.binary:

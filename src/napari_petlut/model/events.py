@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_petlut.errors import ParameterError
-from napari_petlut.model.event_sources import EventSource
+from napari_petlut.model.event_sources import LARGEST_HEADER, EventSource
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class EventFormat:
     energy, x, y : BitField
         Where E, Ex and Ey lie in the word.
     header_bytes : int
-        Bytes before the first event.
+        Bytes before the first event, at most `LARGEST_HEADER`.
     full_scale : float
         Size of the position scale.
     source : EventSource, optional
@@ -106,8 +106,10 @@ class EventFormat:
             if used & (bits.mask << bits.shift):
                 raise ParameterError(f"event field {name} overlaps another field")
             used |= bits.mask << bits.shift
-        if self.header_bytes < 0 or not self.full_scale > 0:
-            raise ParameterError("event header_bytes must be 0 or more and full_scale positive")
+        if not 0 <= self.header_bytes <= LARGEST_HEADER or not 0 < self.full_scale < np.inf:
+            raise ParameterError(
+                f"event header_bytes must be 0 to {LARGEST_HEADER:,} and full_scale a positive number"
+            )
 
     @property
     def word_bytes(self) -> int:

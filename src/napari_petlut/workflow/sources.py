@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy.typing as npt
 from napari_petlut.analysis.events import event_positions
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, flood_from_words, suggest_window
 from napari_petlut.errors import FormatError, ParameterError
-from napari_petlut.formats._files import one_line, read_bytes
+from napari_petlut.formats._files import read_bytes
+from napari_petlut.formats.arrays.numpy_files import decode_npy
 from napari_petlut.formats.event_files import count_events, iter_events
 from napari_petlut.formats.event_kinds import one_block
 from napari_petlut.formats.event_settling import resolved_bins
@@ -287,6 +287,9 @@ def _prior_of_file(path: str | os.PathLike[str], geometry: BlockGeometry) -> npt
     expected = "a .npy array of positions"
     content = read_bytes(path, expected, limit=LARGEST_PRIOR)
     try:
-        return np.asarray(np.load(BytesIO(content), allow_pickle=False), np.float64)
-    except (EOFError, TypeError, ValueError) as error:
-        raise FormatError(path, expected, f"an error ({one_line(error)})", "give a peaks CSV") from None
+        stored = decode_npy(path, content)
+    except FormatError as error:
+        raise FormatError(path, expected, error.found, "give a peaks CSV") from None
+    if stored.dtype.kind not in "iuf":
+        raise FormatError(path, expected, f"an array of {stored.dtype}", "save real numbers")
+    return np.asarray(stored, np.float64)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_petlut.errors import FormatError
+from napari_petlut.formats._archives import unpacked
 from napari_petlut.formats._files import StrPath, one_line, open_binary, read_bytes
 from napari_petlut.formats.arrays.entries import (
     EXPECTED,
@@ -67,7 +68,11 @@ def _header(path: StrPath, stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.
                 (1, 0): np.lib.format.read_array_header_1_0,
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
-            return read_header(stream)
+            header = read_header(stream)
+            if not all(type(count) is int for count in header[0]):
+                # NumPy takes True for a whole number here, and trips over it later.
+                raise ValueError(f"a shape of other things than whole numbers: {header[0]}")
+            return header
     except Exception as error:
         # The parser meets arbitrary bytes here; whatever it trips over, the file is not an array.
         raise FormatError(path, _EXPECTED_NPY, f"another header ({one_line(error)})", SAVE_AGAIN) from None
@@ -130,7 +135,7 @@ def read_npz(path: StrPath, entry: ArrayEntry) -> Pixels:
         if member.file_size != head.tell() + math.prod(shape) * dtype.itemsize:
             found = f"{member.file_size:,} bytes for {' x '.join(map(str, shape))} values"
             raise FormatError(path, _EXPECTED_NPZ, found, SAVE_AGAIN)
-        content = archive.read(member)
+        content = unpacked(archive, member)
     return Pixels(decode_npy(path, content))
 
 

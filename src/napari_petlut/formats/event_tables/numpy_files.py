@@ -168,7 +168,7 @@ def _header(path: StrPath, entry: str, file: IO[bytes]) -> _Array:
         raise FormatError(
             path, EXPECTED, "an array that keeps columns together", "save numpy.ascontiguousarray(array)"
         )
-    if dtype.hasobject or not shape or min(shape) < 1:
+    if dtype.hasobject or not shape or not all(type(n) is int and n >= 1 for n in shape):
         return _Array(entry, np.dtype("V0"), (0,))
     return _Array(entry, dtype, shape)
 
