@@ -78,5 +78,9 @@ class TruncatedFileWarning(PetlutWarning):
     """A file ends in the middle of an entry; the complete entries before it are used."""
 
 
+class ForeignOutputWarning(PetlutWarning):
+    """A file beside a record is not the one that was written with it."""
+
+
 class MapReadingWarning(PetlutWarning):
     """What had to be found out or changed to read a flood map."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,11 +188,12 @@ def calibrate(
         pixels = flood_shape(file, parameters.flood, parameters.event_format, parameters.map_layout)
         require_fit(files["lut"], pixels, geometry, encoding)
         result = pipeline.calibrate(file, geometry, parameters, prior=prior, peaks=peaks, progress=progress)
-        result.write(out, encoding=encoding, overwrite=force)
+        drawn: dict[str, Callable[[Path], None]] = {}
         if writing.picture:
             from napari_petlut.report import write_picture
 
-            write_picture(files["picture"], result, overwrite=force)
+            drawn["picture"] = partial(write_picture, result=result)
+        result.write(out, encoding=encoding, more=drawn, overwrite=force)
     show_calibration(result, files, as_json=as_json)
     if strict and (result.lattice.doubtful.any() or result.lattice.doubts):
         raise typer.Exit(ending.EXIT_DOUBT)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from napari_petlut.errors import FormatError
+from napari_petlut.formats._claims import claimed, sweep, temporary_start
 
 StrPath = str | os.PathLike[str]
 _PIECE = 2**22
@@ -342,22 +343,39 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
         raise FormatError(
             path, "a new file", "a file of this name", "choose another name or allow overwriting"
         )
-    temporary = _temporary_beside(target)
+    sweep(target)
+    with explained_writing(path):
+        temporary, handle = _claimed_temporary(target)
+        try:
+            with handle:
+                if callable(data):
+                    data(handle)
+                else:
+                    handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+                if os.name != "nt":  # there no open file takes another name
+                    _take_name(temporary, target, overwrite)
+            if os.name == "nt":
+                _take_name(temporary, target, overwrite)
+        finally:
+            with suppress(OSError):  # it would hide what went wrong before
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained_writing(path: StrPath) -> Iterator[None]:
+    """Turn whatever the operating system says about writing a file into a `FormatError`."""
+    expected = "a file that can be written"
     try:
-        with open(temporary, "xb") as handle:  # noqa: PTH123 - keeps the person's umask
-            if callable(data):
-                data(handle)
-            else:
-                handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        _take_name(temporary, target, overwrite)
+        yield
     except FileExistsError:
         raise FormatError(
             path, "a new file", "a file of this name", "choose another name or allow overwriting"
         ) from None
     except FileNotFoundError:
-        raise FormatError(path, expected, "no such folder", f"create {target.parent} first") from None
+        folder = Path(os.path.realpath(path)).parent
+        raise FormatError(path, expected, "no such folder", f"create {folder} first") from None
     except PermissionError:
         raise FormatError(path, expected, "no permission to write there", "choose another folder") from None
     except OSError as error:
@@ -365,9 +383,16 @@ def atomic_write(path: StrPath, data: bytes | Callable[[BinaryIO], None], *, ove
         raise FormatError(
             path, expected, f"an error ({reason})", "check the disk and its free space"
         ) from None
-    finally:
-        with suppress(OSError):  # it would hide what went wrong before
-            temporary.unlink(missing_ok=True)
+
+
+def _claimed_temporary(target: Path) -> tuple[Path, BinaryIO]:
+    """Open a new temporary file beside `target` that nobody takes for a left-over."""
+    while True:
+        temporary = temporary_beside(target)
+        handle = open(temporary, "xb")  # noqa: PTH123, SIM115 - keeps the person's umask; closed by the caller
+        if claimed(handle.fileno()):
+            return temporary, handle
+        handle.close()
 
 
 def refuse_special(path: StrPath) -> None:
@@ -384,10 +409,9 @@ def refuse_special(path: StrPath) -> None:
         raise FormatError(path, expected, "a device or pipe", "write a file, and copy it there")
 
 
-def _temporary_beside(target: Path) -> Path:
-    """Return a name for a temporary file in the same folder; file systems count bytes, not characters."""
-    start = os.fsencode(target.name)[:100].decode("utf-8", "ignore")
-    return target.with_name(f".{start}.{secrets.token_hex(6)}.tmp")
+def temporary_beside(target: Path) -> Path:
+    """Return a name for a temporary file in the same folder."""
+    return target.with_name(f".{temporary_start(target.name)}.{secrets.token_hex(6)}.tmp")
 
 
 def _take_name(temporary: Path, target: Path, overwrite: bool) -> None:

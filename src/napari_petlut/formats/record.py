@@ -6,13 +6,14 @@ import hashlib
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import ForeignOutputWarning, FormatError, ParameterError, printable
 from napari_petlut.formats._files import HeldFile, StrPath, one_line, open_binary
 from napari_petlut.formats.kinds import CERTAIN, TEXT, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUTEncoding
@@ -25,6 +26,8 @@ __all__ += ["sha256_of", "write_record"]
 RECORD_VERSION = 1
 _EXPECTED = "a record of this program"
 _MOST_KEYS = 50
+AS_RECORDED, ABSENT = "as recorded", "absent"
+FOREIGN = "not the one that was written with it"
 _TOLD_OF_RESULTS = ("record", "geometry", "inputs", "versions")
 
 
@@ -179,6 +182,33 @@ class Record:
         """Return the record of these written files."""
         return replace(self, outputs={kind: OutputFile.of(path) for kind, path in paths.items()})
 
+    def output_states(self, directory: Path) -> dict[str, str]:
+        """Return of each output in the record's folder whether it is the one that was written with it.
+
+        Returns
+        -------
+        dict of str to str
+            By kind: "as recorded", "absent", or what is there instead.
+        """
+        return {kind: _state_of_output(directory, output) for kind, output in self.outputs.items()}
+
+    def warn_of_foreign_outputs(self, path: StrPath) -> None:
+        """Say which files beside the record at `path` are not those that were written with it.
+
+        Warns
+        -----
+        ForeignOutputWarning
+            For each of them; files that are absent are no matter, a record may travel alone.
+        """
+        for kind, state in self.output_states(Path(path).parent).items():
+            if state not in (AS_RECORDED, ABSENT):
+                name = printable(self.outputs[kind].name)
+                warnings.warn(
+                    f"{printable(os.fspath(path))}: {name} beside it is {state}",
+                    ForeignOutputWarning,
+                    stacklevel=2,
+                )
+
     def to_plain(self) -> dict[str, Any]:
         """Return the record as its file holds it, in plain values."""
         values: dict[str, Any] = {
@@ -227,6 +257,16 @@ class Record:
             raise ParameterError(f"the record lacks {', '.join(absent)}")
         known = {name: values[name] for name in _FIELDS if name in values}
         return from_plain(cls, {"kind": kind, **known}, "record")
+
+
+def _state_of_output(directory: Path, output: OutputFile) -> str:
+    path = directory / output.name
+    if not path.exists():
+        return ABSENT
+    try:
+        return AS_RECORDED if sha256_of(path) == output.sha256 else FOREIGN
+    except FormatError as error:
+        return f"{FOREIGN}: {error.found}"
 
 
 def _require_sha256(text: str) -> None:
@@ -306,10 +346,19 @@ def _facts(file: IdentifiedFile) -> dict[str, Any]:
     if not isinstance(content.get("record"), str):
         return keys
     try:
-        checked = Record.from_plain(content).to_plain()
+        record = Record.from_plain(content)
     except ParameterError as error:
         return {"problem": str(error)} | keys
-    return {key: checked[key] for key in _TOLD_OF_RESULTS if key in checked} | keys
+    checked = record.to_plain()
+    told = {key: checked[key] for key in _TOLD_OF_RESULTS if key in checked} | keys
+    states = record.output_states(file.path.parent)
+    told |= (
+        {"outputs": {record.outputs[kind].name: state for kind, state in states.items()}} if states else {}
+    )
+    foreign = [record.outputs[kind].name for kind, s in states.items() if s not in (AS_RECORDED, ABSENT)]
+    if foreign:
+        told["problem"] = f"{', '.join(foreign)} beside it: {FOREIGN}"
+    return told
 
 
 RECORD = Kind(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_petlut.formats._files import atomic_write
+from napari_petlut.formats._sets import written_together
 from napari_petlut.report.contents import ReportContents
 from napari_petlut.report.figures import CrystalEnergies
 from napari_petlut.report.gathering import report_contents
@@ -88,12 +89,15 @@ def write_contents(directory: Path, contents: ReportContents, *, overwrite: bool
     if not contents.crosstalk:
         del paths["crosstalk"]
     make_directory(directory)
-    atomic_write(paths["report"], html_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite)
-    atomic_write(paths["pdf"], lambda file: write_pdf(file, contents), overwrite=overwrite)
-    atomic_write(paths["figures"], csv_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite)
-    atomic_write(
-        paths["figures_json"], json_of(contents).encode("utf-8", "backslashreplace"), overwrite=overwrite
-    )
-    if contents.crosstalk:
-        atomic_write(paths["crosstalk"], crosstalk_csv(contents).encode(), overwrite=overwrite)
+    with written_together(directory, f"{contents.title}_report", overwrite=overwrite) as files:
+        atomic_write(files.beside(paths["report"]), _encoded(html_of(contents)))
+        atomic_write(files.beside(paths["pdf"]), lambda file: write_pdf(file, contents))
+        atomic_write(files.beside(paths["figures"]), _encoded(csv_of(contents)))
+        if contents.crosstalk:
+            atomic_write(files.beside(paths["crosstalk"]), crosstalk_csv(contents).encode())
+        atomic_write(files.beside(paths["figures_json"]), _encoded(json_of(contents)))
     return paths
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import HeldFile
+from napari_petlut.formats._sets import written_together
 from napari_petlut.formats.identification import IdentifiedFile
 from napari_petlut.formats.lut import LUTEncoding, encode_lut, lut_encoding, write_lut
 from napari_petlut.formats.map_layout import MapLayout
@@ -27,7 +28,7 @@ from napari_petlut.formats.plain import from_plain
 from napari_petlut.formats.record import InputFile, Record, RecordKind, write_record
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, EventFormat, FloodMap, Lattice, PeakStatus, Segmentation
-from napari_petlut.workflow.outputs import check_outputs, make_directory, output_paths
+from napari_petlut.workflow.outputs import MORE_ENDINGS, check_outputs, make_directory, output_paths
 
 RECORDED_PACKAGES = ("napari-petlut", "numpy", "scipy", "scikit-image", "scikit-learn", "numba")
 """Packages whose version can change a result."""
@@ -219,9 +220,10 @@ class Calibration:
         *,
         stem: str | None = None,
         encoding: str | LUTEncoding = "packed",
+        more: Mapping[str, Callable[[Path], None]] | None = None,
         overwrite: bool = False,
     ) -> dict[str, Path]:
-        """Write ``STEM.lut``, ``STEM_peaks.csv`` and ``STEM_record.json``.
+        """Write ``STEM.lut``, ``STEM_peaks.csv`` and ``STEM_record.json``: all of them, or none.
 
         Parameters
         ----------
@@ -231,6 +233,8 @@ class Calibration:
             Beginning of the file names; the source's name without its ending by default.
         encoding : str or LUTEncoding
             How the LUT file codes a crystal; a preset's name or a value.
+        more : mapping of str to callable, optional
+            What else belongs to the set, by kind, as "picture" for ``STEM.png``: writes the file it is given.
         overwrite : bool
             Whether files of these names may be replaced.
 
@@ -248,13 +252,17 @@ class Calibration:
         directory, stem = Path(directory), stem or self.stem
         chosen = lut_encoding(encoding)
         paths = output_paths(directory, stem)
+        paths |= {kind: directory / f"{stem}{MORE_ENDINGS[kind]}" for kind in more or ()}
         check_outputs(paths.values(), self.inputs.values(), overwrite=overwrite)
         make_directory(directory)
-        write_lut(paths["lut"], self.lut, chosen, overwrite=overwrite)
-        write_peaks(paths["peaks"], self.lattice.to_peaks(), self.geometry, overwrite=overwrite)
-        written = {kind: paths[kind] for kind in ("lut", "peaks")}
-        record = self.record(directory, chosen).with_outputs(written)
-        write_record(paths["record"], record, overwrite=overwrite)
+        with written_together(directory, stem, overwrite=overwrite) as files:
+            write_lut(files.beside(paths["lut"]), self.lut, chosen)
+            write_peaks(files.beside(paths["peaks"]), self.lattice.to_peaks(), self.geometry)
+            for kind, write in (more or {}).items():
+                write(files.beside(paths[kind]))
+            written = {kind: files.written(path) for kind, path in paths.items() if kind != "record"}
+            record = self.record(directory, chosen).with_outputs(written)
+            write_record(files.beside(paths["record"]), record)
         return paths
 
 

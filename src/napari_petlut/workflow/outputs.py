@@ -9,6 +9,9 @@ from pathlib import Path
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import refuse_special
 
+MORE_ENDINGS = {"picture": ".png"}
+"""Of what can be written with a calibrated block, by kind."""
+
 
 def output_paths(directory: Path, stem: str) -> dict[str, Path]:
     """Return where the files of a calibrated block go."""

@@ -329,9 +329,15 @@ def recalibrate(record: str | os.PathLike[str], *, progress: Progress | None = N
     ------
     FormatError
         If the file is no such record, or an input is gone or has changed since.
+
+    Warns
+    -----
+    ForeignOutputWarning
+        If a file beside the record is not the one that was written with it.
     """
     path = Path(record)
     content = read_record(path, RecordKind.CALIBRATION)
+    content.warn_of_foreign_outputs(path)
     inputs = {role: _checked_input(path, entry) for role, entry in content.inputs.items()}
     if "source" not in inputs:
         raise FormatError(path, "a record with a source file", "a map in memory", "repeat it in Python")

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.formats._files import atomic_write
+from napari_petlut.formats._sets import written_together
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
 from napari_petlut.formats.peaks import write_peaks
@@ -97,14 +98,16 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
     result, encoding = calibration_of(block), encoding_of(export.choices)
     check_outputs(export.files.values(), result.inputs.values(), overwrite=overwrite)
     writers: dict[str, Callable[[Path], None]] = {
-        "lut": lambda path: write_lut(path, result.lut, encoding, overwrite=overwrite),
-        "peaks": lambda path: write_peaks(path, block.peaks, block.geometry, overwrite=overwrite),
-        "picture": lambda path: _write_picture(result, path, overwrite),
-        "record": lambda path: write_record(path, record_of(block, result, export), overwrite=overwrite),
+        "lut": lambda path: write_lut(path, result.lut, encoding),
+        "peaks": lambda path: write_peaks(path, block.peaks, block.geometry),
+        "picture": lambda path: _write_picture(result, path),
+        "record": lambda path: write_record(path, record_of(block, result, export, files.written)),
     }
-    for kind in sorted(export.files, key=lambda kind: kind == "record"):  # it holds hashes of the others
-        writers[kind](export.files[kind])
-    folder = next(iter(export.files.values())).parent
+    first = next(iter(export.files.values()))
+    folder = first.parent
+    with written_together(folder, first.stem, overwrite=overwrite) as files:
+        for kind in sorted(export.files, key=lambda kind: kind == "record"):  # it holds hashes of the others
+            writers[kind](files.beside(export.files[kind]))
     names = ", ".join(path.name for path in export.files.values())
     return " ".join([f"Wrote {names} to {folder}.", *remarks(block)])
 
@@ -139,8 +142,12 @@ def remarks(block: BlockController) -> list[str]:
     return found
 
 
-def record_of(block: BlockController, result: Calibration, export: Export) -> Record:
+def record_of(
+    block: BlockController, result: Calibration, export: Export, written_at: Callable[[Path], Path]
+) -> Record:
     """Return the record of a calibration, with what was done by hand.
+
+    The other files are read where `written_at` says that they are until they take their names.
 
     Every peak of a crystal with events is among its ``fixed_peaks``: repeating the record gives the same LUT,
     unless ``by_hand`` holds what no parameter can express: crystals without a peak or without events, painted
@@ -156,7 +163,7 @@ def record_of(block: BlockController, result: Calibration, export: Export) -> Re
         provisional_cells=bool(cells is not None and ly.info(cells).stale),
     )
     record = result.record(export.files["record"].parent, encoding_of(export.choices))
-    written = {kind: path for kind, path in export.files.items() if kind != "record"}
+    written = {kind: written_at(path) for kind, path in export.files.items() if kind != "record"}
     return replace(record, by_hand=by_hand).with_outputs(written)
 
 
@@ -221,11 +228,11 @@ def lattice_of(block: BlockController) -> Lattice:
     return Lattice(block.geometry, places, status, confidence, tuple(reasons), extra=extra)
 
 
-def _write_picture(result: Calibration, path: Path, overwrite: bool) -> None:
+def _write_picture(result: Calibration, path: Path) -> None:
     from napari_petlut.report import block_title, draw_block
 
     picture = BytesIO()
     title = block_title(result.geometry, result.lattice, result.flood.source)
     figure = draw_block(result.flood, result.lattice, result.lut.ids, result.flood.window, title=title)
     figure.savefig(picture, format="png", dpi=100)
-    atomic_write(path, picture.getvalue(), overwrite=overwrite)
+    atomic_write(path, picture.getvalue())

@@ -259,6 +259,7 @@ def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry 
 def open_record(file: IdentifiedFile, viewer: ViewerModel | None) -> list[Layer]:
     """Return map, cells and peaks of a calibrated block from its record, as far as they are there."""
     path, record = file.path, read_record(file)
+    record.warn_of_foreign_outputs(path)
     names = [path.parent / record.inputs["source"].path] if "source" in record.inputs else []
     names += [path.parent / record.outputs[kind].name for kind in ("lut", "peaks") if kind in record.outputs]
     method = record.segmentation_method
