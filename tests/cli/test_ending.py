@@ -221,8 +221,11 @@ def test_a_closed_pipe_is_silent(tmp_path, words):
 
 
 @posix
-@pytest.mark.parametrize("wait", [0.0, 0.15, 0.5, 1.0, 1.7])
-def test_ctrl_c_at_any_moment_is_one_word(files, wait):
+@pytest.mark.parametrize(
+    ("name", "wait"),
+    [*(("SIGINT", w) for w in (0.0, 0.15, 0.5, 1.0, 1.7)), ("SIGTERM", 0.5), ("SIGHUP", 1.0)],
+)
+def test_to_be_stopped_at_any_moment_is_one_word(files, name, wait):
     # From the moment on that this program runs; before it Python itself is starting.
     code = (
         "import contextlib, os, signal, threading, types\n"
@@ -231,7 +234,7 @@ def test_ctrl_c_at_any_moment_is_one_word(files, wait):
         "@contextlib.contextmanager\n"
         "def noted():\n"
         "    with ending.noted_interrupt() as pressed:\n"
-        f"        threading.Timer({wait}, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        f"        threading.Timer({wait}, os.kill, (os.getpid(), signal.{name})).start()\n"
         "        yield pressed\n"
         "entry.ending = types.SimpleNamespace(**{**vars(ending), 'noted_interrupt': noted})\n"
         "entry.main()\n"
@@ -252,6 +255,47 @@ def test_a_disk_that_is_full_under_a_cache_is_one_line(files, monkeypatch):
     monkeypatch.setattr("napari_petlut.workflow.pipeline.calibrate", full)
     call = ("calibrate", files / "m_map.dat", "--rows", 2, "--cols", 2, "--out", files / "new")
     assert "/cache/numba: the system says: No space left on device" in complaint(*call)
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_stopped_while_a_file_is_written_nothing_is_left(tmp_path, name):
+    # The signal comes from within the writing of the map, when its temporary file is there.
+    code = (
+        "import os, signal, sys\n"
+        "from napari_petlut.cli import entry\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith('.tmp'):\n"
+        "        global armed; armed = True\n"
+        "    elif armed and event in ('os.link', 'os.rename'):\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
+        "armed = False\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.addaudithook(hook)\n"
+        "entry.main()\n"
+    )
+    words = ["simulate", "--out", tmp_path / "s", "--rows", "2", "--cols", "2", "--events", "1000"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, check=False, timeout=120
+    )
+    assert done.stderr.decode() == "stopped\n"
+    assert done.returncode == ending.EXIT_INTERRUPTED
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+@posix
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ending.noted_interrupt():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="needs the signal")

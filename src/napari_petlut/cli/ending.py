@@ -1,4 +1,4 @@
-"""How the program ends: exit codes, Ctrl-C, and standard output that cannot be written."""
+"""How the program ends: exit codes, Ctrl-C and its like, and standard output that cannot be written."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ EXIT_ERROR = 1
 EXIT_DOUBT = 3
 """All was written, but ``--strict`` found something that a person should look at."""
 EXIT_INTERRUPTED = 130
-"""Stopped with Ctrl-C; no file was written after that."""
+"""Stopped with Ctrl-C, TERM or HUP; no file was written after that."""
 EXIT_CLOSED = 141
 """Nobody reads standard output any more, as after ``| head``; as the shell reports it for other programs."""
 
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 _pressed = threading.Event()
 _said = threading.Event()
 
@@ -41,6 +42,7 @@ def _note(*_: Any) -> None:  # noqa: ANN401 - as signal calls it
 def noted_interrupt() -> Iterator[threading.Event]:
     """Note that Ctrl-C was pressed: compiled code turns the exception it raises into others.
 
+    To be ended, and a terminal that is closed, are treated alike, so that nothing half written is left.
     Inside another such block it is the same note.
     """
     in_main = threading.current_thread() is threading.main_thread()
@@ -50,11 +52,16 @@ def noted_interrupt() -> Iterator[threading.Event]:
         return
     _pressed.clear()
     _said.clear()
-    signal.signal(signal.SIGINT, _note)
+    # What a person has set otherwise holds: under nohup a closed terminal does not matter.
+    noted = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in (signal.SIGINT, *noted):
+        signal.signal(number, _note)
     try:
         yield _pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in noted:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def stopped() -> int:
