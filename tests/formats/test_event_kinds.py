@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import event_files as files
@@ -311,3 +313,20 @@ def test_a_wrong_description_is_told_in_one_line(tmp_path, text, said):
 def test_a_sixteen_bit_picture_is_no_table(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.arange(10_000, dtype=np.uint16).reshape(100, 100))
     assert identify(tmp_path / "a.tif").content is Content.MAP
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-3, 4), st.integers(-(2**40), 2**40) | st.integers(0, 3)),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_distinct_blocks_are_those_of_numpy(rows):
+    from napari_petlut.formats.event_files import _distinct
+
+    numbers = np.array(rows, np.int64)
+    found, which = _distinct(numbers)
+    expected, inverse = np.unique(numbers, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(which, inverse.reshape(-1))

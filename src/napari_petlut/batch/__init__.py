@@ -2,5 +2,14 @@
 
 from napari_petlut.batch.blocks import BatchBlock, find_blocks, read_block_table
 from napari_petlut.batch.running import BatchResult, calibrate_many
+from napari_petlut.batch.splitting import SplitScanner, split_scanner
 
-__all__ = ["BatchBlock", "BatchResult", "calibrate_many", "find_blocks", "read_block_table"]
+__all__ = [
+    "BatchBlock",
+    "BatchResult",
+    "SplitScanner",
+    "calibrate_many",
+    "find_blocks",
+    "read_block_table",
+    "split_scanner",
+]

@@ -75,7 +75,8 @@ def batch(
 
     if reading.block is not None:
         raise ParameterError("a run takes every block; leave --block out")
-    blocks = _blocks(sources, reading, stack)
+    blocks = _scanner(sources, reading, flood, out, force=force, quiet=as_json)
+    blocks = blocks or _blocks(sources, reading, stack)
     plain = CalibrationParameters(event_format=reading.layout, map_layout=reading.map_layout)
     parameters = replace(
         plain, flood=replace(plain.flood, **flood), segmentation=replace(plain.segmentation, **cells)
@@ -98,6 +99,31 @@ def batch(
         raise typer.Exit(ending.EXIT_ERROR)
     if strict and len(result.with_verdict("pass")) < len(result.blocks):
         raise typer.Exit(ending.EXIT_DOUBT)
+
+
+def _scanner(
+    sources: list[Path], reading: Reading, flood: dict[str, Any], out: Path, *, force: bool, quiet: bool
+) -> list[BatchBlock]:
+    """Return the blocks of a scanner's events, split into maps; none where events tell no block."""
+    source = reading.layout.source
+    if source is None or source.block is None:
+        return []
+    from napari_petlut.analysis.flood import FloodParameters
+    from napari_petlut.batch import find_blocks, split_scanner
+
+    files = [block.path for block in find_blocks(sources)]
+    with terminal.StepProgress(quiet=quiet) as progress:
+        made = split_scanner(
+            files,
+            reading.layout,
+            out / "maps",
+            FloodParameters(**flood),
+            overwrite=force,
+            progress=progress.of("flood maps"),
+        )
+    for note in made.notes:
+        terminal.warn(note)
+    return list(made.blocks)
 
 
 def _blocks(sources: list[Path], reading: Reading, stack: int | None) -> list[BatchBlock]:

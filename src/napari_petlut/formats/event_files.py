@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,8 @@ ROWS_AT_ONCE = 1_048_576
 """Rows of a table read at once."""
 MOST_BLOCKS = 100_000
 """A scanner has thousands of blocks at most."""
+_MOST_CODES = 2**16
+"""Possible blocks up to which they are counted."""
 _LONGEST_EVENT = 2**22
 """Rows; hits that go on for longer are joined by the wrong column."""
 _MAGICS: tuple[tuple[bytes, ContainerKind], ...] = (
@@ -191,9 +195,39 @@ def iter_blocks(
 
 def _by_block(chunks: Iterator[EventColumns], block: BlockOfEvent) -> Iterator[tuple[Block, EventColumns]]:
     for events in chunks:
-        numbers = _blocks_of(events, block)
-        for found in np.unique(numbers, axis=0):
-            yield tuple(found.tolist()), events.of_events((numbers == found).all(axis=1))
+        if not events.size:
+            continue
+        found, which = _distinct(_blocks_of(events, block))
+        if len(found) == 1:
+            yield tuple(found[0].tolist()), events
+        elif events.starts is not None:
+            for code, one in enumerate(found):
+                yield tuple(one.tolist()), events.of_events(which == code)
+        else:
+            # Sorted once, so that a chunk of a hundred blocks costs hardly more than one of two.
+            order = np.argsort(which, kind="stable")
+            ends = np.cumsum(np.bincount(which, minlength=len(found))).tolist()
+            sorted_events = events.in_order(order)
+            for one, first, end in zip(found.tolist(), [0, *ends], ends, strict=False):
+                yield tuple(one), sorted_events[first:end]
+
+
+def _distinct(numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.integer[Any]]]:
+    """Return the distinct rows of numbers (n, k) in ascending order, and which of them each row is.
+
+    The same as ``numpy.unique(numbers, axis=0, return_inverse=True)``; small whole numbers are counted
+    instead of sorted.
+    """
+    low = numbers.min(axis=0)
+    spans = [int(span) for span in numbers.max(axis=0) - low + 1]
+    if prod(spans) > _MOST_CODES:
+        found, which = np.unique(numbers, axis=0, return_inverse=True)
+        return found, which.reshape(-1)
+    code = np.ravel_multi_index(tuple((numbers - low).T), spans)
+    there = np.bincount(code, minlength=prod(spans)) > 0
+    place = (np.cumsum(there) - 1).astype(np.uint16)  # short numbers are sorted by their digits
+    found = np.stack(np.unravel_index(np.flatnonzero(there), spans), axis=1) + low
+    return found.astype(np.int64), place[code]
 
 
 def count_blocks(path: StrPath, fmt: EventFormat) -> dict[Block, int]:
