@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 from napari_petlut.cli import ending, saying
 from napari_petlut.cli.main import app
 from napari_petlut.errors import LONGEST_TEXT, printable
+from napari_petlut.formats.events import write_events
 from napari_petlut.formats.lut import write_lut
 from napari_petlut.formats.maps import write_map
 from napari_petlut.formats.peaks import write_peaks
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.model import CrystalLUT, FloodMap, Peaks
+from napari_petlut.model import BitField, CrystalLUT, EventFormat, FloodMap, Peaks
 
 BLOCK = BlockGeometry(2, 2)
 run = CliRunner()
@@ -310,3 +311,42 @@ def test_an_interrupt_is_noted_once_for_blocks_in_blocks():
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+# -- refused before the work ------------------------------------------------------------------------------
+
+WIDE = """
+dtype = "<u8"
+energy = { shift = 20, bits = 14 }
+x = { shift = 0, bits = 10 }
+y = { shift = 10, bits = 10 }
+"""
+
+
+@pytest.fixture
+def events(files):
+    """Events of 64 bits whose energies have 14 bits, and what describes them."""
+    fmt = EventFormat("wide", "<u8", BitField(20, 14), BitField(0, 10), BitField(10, 10))
+    (files / "wide.toml").write_text(WIDE)
+    place = np.random.default_rng(0).integers(100, 400, (2, 5000))
+    write_events(files / "w.dat", np.full(5000, 500), *place, fmt)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("more", "found"), [((), "a spectrum of 4096 channels"), (("--bins", 256), "a map of 512 x 512 pixels")]
+)
+def test_a_map_that_its_file_cannot_hold_is_refused_before_events_are_counted(
+    events, monkeypatch, more, found
+):
+    monkeypatch.setattr("napari_petlut.workflow.sources.flood_from_words", None)
+    call = ("flood", events / "w.dat", "--event-format", events / "wide.toml", *more)
+    assert f"w_map.dat: expected {found} for this file" in complaint(*call, "--out", events / "w_map.dat")
+
+
+def test_more_crystals_than_pixels_are_refused_before_events_are_counted(events, monkeypatch):
+    monkeypatch.setattr("napari_petlut.workflow.pipeline.load_flood", None)
+    call = ("calibrate", events / "w.dat", "--event-format", events / "wide.toml", "--bins", 64)
+    line = complaint(*call, "--rows", 40, "--cols", 40, "--out", events / "new", "--encoding", "linear")
+    assert "40 x 40 crystals cannot be told apart on 64 x 64 pixels" in line
+    assert not (events / "new").exists()

@@ -46,13 +46,17 @@ def flood(
     check_outputs([out], [raw, *reading.files], force=force)
     events = reading.events(raw)
 
+    from napari_petlut.analysis.events.pixels import spectrum_channels
     from napari_petlut.analysis.flood import FloodParameters
-    from napari_petlut.formats.maps import write_flood
-    from napari_petlut.workflow.sources import flood_of_events
+    from napari_petlut.formats.maps import require_map_fits, write_flood
+    from napari_petlut.workflow.sources import flood_of_events, flood_shape
 
+    layout = events.found.layout
+    pixels = flood_shape(events, FloodParameters(**chosen), layout)
+    require_map_fits(out, pixels, spectrum_channels(layout))
     with terminal.StepProgress(quiet=as_json) as progress:
         parameters, hook = FloodParameters(**chosen), progress.of("flood map")
-        made, used, warnings = flood_of_events(events, parameters, events.found.layout, progress=hook)
+        made, used, warnings = flood_of_events(events, parameters, layout, progress=hook)
         write_flood(out, made, overwrite=force)
     for line in warnings:
         terminal.warn(line)
@@ -179,6 +183,7 @@ def calibrate(
     # A map is read here, and kept: one that cannot be used is refused before anything heavy is loaded.
     map_in_source(file)
 
+    from napari_petlut.analysis.lattice.finding import require_room
     from napari_petlut.workflow import pipeline
     from napari_petlut.workflow.calibration import require_fit
     from napari_petlut.workflow.sources import flood_shape
@@ -187,6 +192,8 @@ def calibrate(
         parameters = replace(more.added_to(flood, cells, reading), exchange_axes=exchange_axes)
         pixels = flood_shape(file, parameters.flood, parameters.event_format, parameters.map_layout)
         require_fit(files["lut"], pixels, geometry, encoding)
+        if geometry is not None and peaks is None:
+            require_room(pixels, geometry)
         result = pipeline.calibrate(file, geometry, parameters, prior=prior, peaks=peaks, progress=progress)
         drawn: dict[str, Callable[[Path], None]] = {}
         if writing.picture:

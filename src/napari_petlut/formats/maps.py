@@ -39,6 +39,7 @@ MAP_BYTES = 4 * (SPECTRUM_BINS + MAP_SIDE**2)
 
 _WORD = np.dtype(">u4")
 _EXPECTED_MAP = "a map file (4096 + 1024 x 1024 big-endian 32-bit counts)"
+_OTHER_MAP = "write .npy or .tif instead"
 # More than a day of measuring gives: the bytes are in another order, or the file is of another kind.
 _TOO_MANY_COUNTS = 2**24
 
@@ -115,19 +116,11 @@ def write_map(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> Non
     FormatError
         If the map does not fit into the layout, or the file cannot be written.
     """
-    other = "write .npy or .tif instead"
-    if flood.shape != (MAP_BLOCK, MAP_BLOCK):
-        raise FormatError(
-            path, "a map of 512 x 512 pixels for this file", f"{flood.shape[0]} x {flood.shape[1]}", other
-        )
     spectrum = np.zeros(SPECTRUM_BINS) if flood.spectrum is None else np.asarray(flood.spectrum)
-    if spectrum.shape != (SPECTRUM_BINS,):
-        raise FormatError(
-            path, "a spectrum of 4096 channels", f"{spectrum.shape}", "make it anew from events"
-        )
+    require_map_fits(path, flood.shape, len(spectrum))
     for name, values in (("pixels", flood.counts), ("spectrum", spectrum)):
         if (values != np.floor(values)).any() or values.min() < 0 or values.max() > np.iinfo(_WORD).max:
-            raise FormatError(path, "whole counts below 2**32", f"others in the {name}", other)
+            raise FormatError(path, "whole counts below 2**32", f"others in the {name}", _OTHER_MAP)
     canvas = np.zeros((MAP_SIDE, MAP_SIDE), _WORD)
     canvas[:MAP_BLOCK, :MAP_BLOCK] = flood.counts
     atomic_write(path, spectrum.astype(_WORD).tobytes() + canvas.tobytes(), overwrite=overwrite)
@@ -177,6 +170,26 @@ def _warned(path: StrPath, reading: MapReading) -> FloodMap:
     for note in reading.notes:
         warnings.warn(f"{path}: {note}", MapReadingWarning, stacklevel=3)
     return reading.flood
+
+
+def require_map_fits(path: StrPath, shape: tuple[int, ...], channels: int) -> None:
+    """Raise `FormatError` if `write_flood` could not write a map of these pixels and channels there.
+
+    Parameters
+    ----------
+    path : path-like
+    shape : tuple of int
+        Pixels along axis 0 and axis 1.
+    channels : int
+        Of the energy spectrum.
+    """
+    if Path(path).suffix.lower() in ARRAY_SUFFIXES:
+        return
+    if shape != (MAP_BLOCK, MAP_BLOCK):
+        found = f"{shape[0]} x {shape[1]}"
+        raise FormatError(path, "a map of 512 x 512 pixels for this file", found, _OTHER_MAP)
+    if channels != SPECTRUM_BINS:
+        raise FormatError(path, "a spectrum of 4096 channels for this file", f"{channels:,}", _OTHER_MAP)
 
 
 def write_array(path: StrPath, flood: FloodMap, *, overwrite: bool = False) -> None:

@@ -244,3 +244,14 @@ def test_a_single_row_or_column_is_refused_in_one_line(shape):
     with pytest.raises(GeometryError, match="at least 2 x 2") as caught:
         find_lattice(np.ones((64, 64)), BlockGeometry(*shape))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [((8, 8), (255, 255)), ((255, 509), (255, 255)), ((64, 64), (2, 33)), ((9, 64), (5, 5))],
+)
+def test_more_crystals_than_the_map_has_room_for_are_refused_before_any_search(monkeypatch, shape, told):
+    monkeypatch.setattr(finding, "look_at", None)
+    counts = np.random.default_rng(0).poisson(50, shape)
+    with pytest.raises(GeometryError, match=f"cannot be told apart on {shape[0]} x {shape[1]} pixels"):
+        find_lattice(counts, BlockGeometry(*told))

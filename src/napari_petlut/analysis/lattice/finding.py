@@ -17,6 +17,7 @@ from napari_petlut.analysis.lattice.grids import median, node_distance
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.searching.schedule import search
 from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
+from napari_petlut.analysis.lattice.seeing.repeated import repeated_pixels
 from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
 from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
 from napari_petlut.analysis.lattice.sizes.proposal import propose_geometry
@@ -25,6 +26,7 @@ from napari_petlut.analysis.lattice.sureness.merged import relative_weight
 from napari_petlut.analysis.lattice.wishes import Wishes, checked_fixed, checked_prior, place_fixed
 from napari_petlut.errors import GeometryError, ParameterError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.binning import to_bins
 from napari_petlut.maps.grids import fill_holes, spans
 from napari_petlut.model import FloatArray, Lattice
 
@@ -48,6 +50,11 @@ spot for another one."""
 FAINT = 0.15
 """A crystal with less than this share of the counts around it is put where its neighbours' lines pass: what
 draws it elsewhere are the tails of brighter ones."""
+
+FEWEST_PIXELS = 8
+"""Along each axis of a flood map."""
+PIXELS_APART = 2
+"""Pixels that a crystal needs along each axis, so that there is one between its top and the next."""
 
 
 def _ignore(_: float) -> None:
@@ -100,8 +107,8 @@ def find_lattice(
     Raises
     ------
     GeometryError
-        If the array has a single row or column, a fixed crystal or the prior does not fit it, or no grid is
-        seen where it is not given.
+        If the array has a single row or column, or more crystals than the map has pixels for, a fixed crystal
+        or the prior does not fit it, or no grid is seen where it is not given.
     ParameterError
         If the map is no 2-D array of counts.
     Cancelled
@@ -117,7 +124,22 @@ def find_lattice(
     [30.0, 45.0]
     """
     counts = checked_counts(counts)
+    repeats = repeated_pixels(counts)
+    if repeats != (1, 1) and min(np.array(counts.shape) // repeats) >= FEWEST_PIXELS:
+        places = {} if geometry is None else checked_fixed(fixed, geometry)
+        lattice = find_lattice(
+            counts[:: repeats[0], :: repeats[1]],
+            geometry,
+            params,
+            fixed={k: tuple(to_bins(np.array(at), repeats).tolist()) for k, at in places.items()},
+            prior=None if prior is None else to_bins(prior, repeats),
+            progress=progress,
+            cancelled=cancelled,
+        )
+        return place_fixed(stretched_lattice(lattice, repeats), places)
     notes: list[str] = []
+    if geometry is not None:
+        require_room(counts.shape, geometry)
     if geometry is None:
         proposal = propose_geometry(counts)[0]
         geometry = proposal.geometry
@@ -188,6 +210,18 @@ def solve(
     return Solution(contest, best)
 
 
+def require_room(shape: tuple[int, ...], geometry: BlockGeometry) -> None:
+    """Raise `GeometryError` if a map has less than two pixels for a crystal along an axis.
+
+    Two tops one pixel apart are one; the search for very many of them takes minutes and a gigabyte.
+    """
+    if any(pixels < PIXELS_APART * n for pixels, n in zip(shape, geometry.shape, strict=True)):
+        raise GeometryError(
+            f"{geometry} crystals cannot be told apart on {shape[0]} x {shape[1]} pixels, less than "
+            f"{PIXELS_APART} for each; give the block's own rows and columns, or a finer map"
+        )
+
+
 @cache
 def _threads() -> ThreadpoolController:
     """Return the control over BLAS threads; looking for the libraries takes longer than a clear block."""
@@ -203,7 +237,7 @@ def checked_counts(counts: npt.ArrayLike) -> FloatArray:
         If it is no 2-D array of finite counts, not negative and not all zero.
     """
     array = np.ascontiguousarray(counts, dtype=np.float64)
-    if array.ndim != 2 or min(array.shape) < 8:
+    if array.ndim != 2 or min(array.shape) < FEWEST_PIXELS:
         raise ParameterError(f"a flood map is a 2-D array of at least 8 x 8 pixels, not {array.shape}")
     if not np.isfinite(array).all() or array.min() < 0:
         raise ParameterError("a flood map holds counts: finite and not negative")

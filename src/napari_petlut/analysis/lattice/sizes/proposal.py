@@ -12,6 +12,7 @@ from napari_petlut.analysis.lattice.fitting.contest import Hypothesis
 from napari_petlut.analysis.lattice.grids import folded_cells
 from napari_petlut.analysis.lattice.numbering.matching import STRAY, WEAKEST, best_match
 from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
+from napari_petlut.analysis.lattice.seeing.repeated import repeated_pixels
 from napari_petlut.analysis.lattice.seeing.scene import Scene
 from napari_petlut.analysis.lattice.sizes.evidence import (
     SUGGESTION_BIAS,
@@ -246,7 +247,9 @@ def propose_geometry(counts: npt.ArrayLike) -> list[GeometryProposal]:
     GeometryError
         If no grid is seen in the map.
     """
-    comparison = compare(np.asarray(counts, dtype=np.float64))
+    array = np.asarray(counts, dtype=np.float64)
+    repeats = repeated_pixels(array)
+    comparison = compare(np.ascontiguousarray(array[:: repeats[0], :: repeats[1]]))
     ranked = [] if comparison is None else proposals(comparison)
     if not ranked:
         raise GeometryError("no grid of spots is seen in this map; give rows and cols")
