@@ -11,7 +11,7 @@ import importlib
 import sys
 from pathlib import Path
 
-LONG = ("ablation", "refit")
+LONG = ("ablation", "batch", "refit")
 """Modules with ``main(arguments)`` that take hours."""
 
 

@@ -7,7 +7,7 @@ import event_files as files
 from napari_petlut.analysis.flood import FloodParameters, energy_spectrum, suggest_window
 from napari_petlut.batch import split_scanner, splitting
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
-from napari_petlut.formats.event_files import iter_blocks, iter_events
+from napari_petlut.formats.event_files import iter_events, iter_scanner
 from napari_petlut.formats.identification import identify
 from napari_petlut.model import BlockOfEvent, EnergyWindow, EventContainer
 from napari_petlut.workflow.sources import flood_of_events
@@ -72,12 +72,21 @@ def test_a_window_left_open_is_that_of_the_first_events_of_the_block(scan, tmp_p
         np.testing.assert_array_equal(map_of(block).counts, expected.counts)
 
 
+def test_what_is_added_against_combs_is_that_of_each_block_alone(scan, tmp_path):
+    folder, fmt = scan
+    parameters = FloodParameters(window=WINDOW, dither=True, seed=5)
+    split = split_scanner([folder / "all.parquet"], fmt, tmp_path, parameters)
+    for block in split.blocks:
+        expected = alone(folder / "all.parquet", fmt, block.place, parameters)
+        np.testing.assert_array_equal(map_of(block).counts, expected.counts)
+
+
 @pytest.mark.parametrize("rows", [997, 30_000])
 def test_the_maps_do_not_depend_on_how_the_events_are_cut(scan, tmp_path, monkeypatch, rows):
     folder, fmt = scan
     monkeypatch.setattr(splitting, "WINDOW_EVENTS", 5_000)
     whole = split_scanner([folder / "all.parquet"], fmt, tmp_path / "whole")
-    monkeypatch.setattr(splitting, "iter_blocks", lambda *args: iter_blocks(*args, chunk_events=rows))
+    monkeypatch.setattr(splitting, "iter_scanner", lambda *args: iter_scanner(*args, chunk_events=rows))
     cut = split_scanner([folder / "all.parquet"], fmt, tmp_path / "cut")
     for one, other in zip(whole.blocks, cut.blocks, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes()
@@ -102,7 +111,7 @@ def test_what_was_split_is_not_split_again_unless_something_changed(scan, tmp_pa
         raise AssertionError("the events were read again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(splitting, "iter_blocks", never)
+        patched.setattr(splitting, "iter_scanner", never)
         assert split_scanner([folder / "all.parquet"], fmt, tmp_path, parameters) == first
         with pytest.raises(AssertionError):
             split_scanner([folder / "all.parquet"], fmt, tmp_path, FloodParameters(window=WINDOW, bins=64))

@@ -25,7 +25,7 @@ from napari_petlut.analysis.events.pixels import energies_in, map_of_pixels, pix
 from napari_petlut.analysis.flood import FloodParameters, suggest_window
 from napari_petlut.batch.blocks import BatchBlock, safe_name
 from napari_petlut.errors import Cancelled, FormatError, ParameterError, PetlutError
-from napari_petlut.formats.event_files import count_events, iter_blocks
+from napari_petlut.formats.event_files import count_events, iter_scanner
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.maps import write_flood
 from napari_petlut.formats.plain import plain, read_json, write_json
@@ -142,10 +142,10 @@ def _counted(
     counted = _Scanner(files[0].path, layout, parameters)
     known = [count_events(file, layout) for file in files]
     total = sum(number or 0 for number in known)
-    for block, events in chain.from_iterable(iter_blocks(file, layout) for file in files):
+    for events, blocks, which in chain.from_iterable(iter_scanner(file, layout) for file in files):
         if cancelled is not None and cancelled():
             raise Cancelled("stopped as asked; nothing was kept")
-        counted.add(block, events)
+        counted.add(events, blocks, which)
         if progress is not None and total:
             progress(min(counted.events / total, 1.0))
     return counted
@@ -215,19 +215,41 @@ class _Scanner:
         self._rule = pixel_rule(layout, parameters.bins, dither=parameters.dither, seed=parameters.seed)
         self._locator = Locator(layout.source, self._rule)
 
-    def add(self, number: tuple[int, ...], events: EventColumns) -> None:
-        """Count some events of a block."""
-        block = self.blocks.get(number) or self._new(number)
-        for words, _, _ in self._locator.parts(events, block.events):
-            block.events += len(words)
-            if block.rule is not None:
-                self._count(block, words)
-                continue
-            block.waiting.append(words.copy())
-            waiting = sum(map(len, block.waiting))
-            if self._parameters.window is not None or waiting >= WINDOW_EVENTS:
-                self._settle(block)
+    def add(self, events: EventColumns, blocks: Sequence[tuple[int, ...]], which: npt.NDArray[Any]) -> None:
+        """Count events of some blocks.
+
+        Parameters
+        ----------
+        events : EventColumns
+        blocks : sequence of tuple of int
+        which : ndarray of int, shape (events,)
+            Which of them each event is of.
+        """
+        known = [self.blocks.get(number) or self._new(number) for number in blocks]
         self.events += events.size
+        if self._parameters.dither:
+            # What is added to an event depends on its place among those of its block.
+            for code, block in enumerate(known):
+                for words, _, _ in self._locator.parts(events.of_events(which == code), block.events):
+                    self._take(block, words)
+            return
+        # Located as they come, then sorted once: a block's map stays in the processor's cache.
+        words = np.concatenate([part.copy() for part, _, _ in self._locator.parts(events, 0)])
+        words = words[np.argsort(which, kind="stable")]
+        words.flags.writeable = False  # as the locator's: one compiled loop takes both
+        ends = np.cumsum(np.bincount(which, minlength=len(known))).tolist()
+        for block, first, end in zip(known, [0, *ends], ends, strict=False):
+            self._take(block, words[first:end])
+
+    def _take(self, block: _Block, words: npt.NDArray[Any]) -> None:
+        """Count located events of one block, or let them wait."""
+        block.events += len(words)
+        if block.rule is not None:
+            self._count(block, words)
+            return
+        block.waiting.append(words.copy())
+        if self._parameters.window is not None or sum(map(len, block.waiting)) >= WINDOW_EVENTS:
+            self._settle(block)
 
     def flood(self, number: tuple[int, ...]) -> tuple[FloodMap, str]:
         """Return the map of a block, and a note on its window."""
@@ -257,7 +279,7 @@ class _Scanner:
     def _settle(self, block: _Block) -> None:
         """Choose the window of a block, and count the events that waited for it."""
         words = np.concatenate(block.waiting)
-        words.flags.writeable = False  # as the locator's: one compiled loop takes both
+        words.flags.writeable = False
         block.waiting.clear()
         # The window is to be the same however the events are cut into chunks.
         block.window = self._parameters.window or self._suggested(block, words[:WINDOW_EVENTS])

@@ -188,28 +188,40 @@ def iter_blocks(
     ParameterError
         If the events do not say which block they are of.
     """
+    for events, blocks, which in iter_scanner(path, fmt, chunk_events=chunk_events):
+        for number, block in enumerate(blocks):
+            yield block, events if len(blocks) == 1 else events.of_events(which == number)
+
+
+def iter_scanner(
+    path: StrPath, fmt: EventFormat, *, chunk_events: int = ROWS_AT_ONCE
+) -> Iterator[tuple[EventColumns, list[Block], npt.NDArray[np.integer[Any]]]]:
+    """Read the events of a whole scanner in one pass, as they come.
+
+    Parameters
+    ----------
+    path, fmt, chunk_events
+        As for `iter_blocks`.
+
+    Yields
+    ------
+    events : EventColumns
+    blocks : list of tuple of int
+        Those that are among them, in ascending order.
+    which : ndarray of int, shape (events,)
+        Which of them each event is of.
+
+    Raises
+    ------
+    FormatError, ParameterError
+        As `iter_blocks`.
+    """
     if fmt.source is None or fmt.source.block is None:
         raise ParameterError("these events do not say which block they are of")
-    return _by_block(_opened(path, fmt.source, chunk_events), fmt.source.block)
-
-
-def _by_block(chunks: Iterator[EventColumns], block: BlockOfEvent) -> Iterator[tuple[Block, EventColumns]]:
-    for events in chunks:
-        if not events.size:
-            continue
-        found, which = _distinct(_blocks_of(events, block))
-        if len(found) == 1:
-            yield tuple(found[0].tolist()), events
-        elif events.starts is not None:
-            for code, one in enumerate(found):
-                yield tuple(one.tolist()), events.of_events(which == code)
-        else:
-            # Sorted once, so that a chunk of a hundred blocks costs hardly more than one of two.
-            order = np.argsort(which, kind="stable")
-            ends = np.cumsum(np.bincount(which, minlength=len(found))).tolist()
-            sorted_events = events.in_order(order)
-            for one, first, end in zip(found.tolist(), [0, *ends], ends, strict=False):
-                yield tuple(one), sorted_events[first:end]
+    for events in _opened(path, fmt.source, chunk_events):
+        if events.size:
+            found, which = _distinct(_blocks_of(events, fmt.source.block))
+            yield events, [tuple(block) for block in found.tolist()], which
 
 
 def _distinct(numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.integer[Any]]]:

@@ -124,10 +124,6 @@ class EventColumns:
         """Return the rows where `mask` is True, each an event of its own."""
         return EventColumns({k: v[mask] for k, v in self._columns.items()}, self._bits)
 
-    def in_order(self, order: npt.NDArray[np.intp]) -> EventColumns:
-        """Return the rows in another order, each an event of its own."""
-        return EventColumns({k: v[order] for k, v in self._columns.items()}, self._bits)
-
     def of_events(self, mask: npt.NDArray[np.bool_]) -> EventColumns:
         """Return the events where `mask`, shape (events,), is True, with all of their rows."""
         if self.starts is None:
