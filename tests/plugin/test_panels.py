@@ -160,7 +160,8 @@ def test_closed_panels_leave_nothing_behind(viewer, qtbot):
     gc.collect()
     assert [reference() for reference in panels if reference() is not None] == []
     bench = workbench_of(viewer)
-    assert max(len(signal) for signal in (bench.block_changed, bench.edited, bench.parameters_changed)) <= 1
+    # Two live as long as the bench: its preview of the peak search and its inspector, each made once.
+    assert max(len(signal) for signal in (bench.block_changed, bench.edited, bench.parameters_changed)) <= 2
 
 
 def test_peaks_of_a_block_without_a_panel_are_not_lost_with_it(block, viewer, points, qtbot):
