@@ -160,7 +160,7 @@ def test_closed_panels_leave_nothing_behind(viewer, qtbot):
     gc.collect()
     assert [reference() for reference in panels if reference() is not None] == []
     bench = workbench_of(viewer)
-    # Two live as long as the bench: its preview of the peak search and its inspector, each made once.
+    # What listens as long as the bench lives, as its preview of the peak search, is made once for 20 panels.
     assert max(len(signal) for signal in (bench.block_changed, bench.edited, bench.parameters_changed)) <= 2
 
 
