@@ -20,9 +20,12 @@ def maps(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client():
-    """One worker, a thread of this process: everything of Dask but other processes."""
+    """One worker, a thread of this process: everything of Dask but other processes.
+
+    It ends with its module: its watch over the process opens files, which other tests count.
+    """
     from distributed import Client, LocalCluster
 
     with (

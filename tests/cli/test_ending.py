@@ -231,6 +231,8 @@ def test_to_be_stopped_at_any_moment_is_one_word(files, name, wait):
     code = (
         "import contextlib, os, signal, threading, types\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # A test run that was started by nohup ignores it, and so do its children.
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "from napari_petlut.cli import ending, entry\n"
         "@contextlib.contextmanager\n"
         "def noted():\n"
@@ -272,6 +274,7 @@ def test_stopped_while_a_file_is_written_nothing_is_left(tmp_path, name):
         f"        os.kill(os.getpid(), signal.{name})\n"
         "armed = False\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "sys.addaudithook(hook)\n"
         "entry.main()\n"
     )
