@@ -10,6 +10,8 @@ import numpy as np
 
 FULL = "nothing"
 """Name of the search from which no step is left out."""
+AND = " + "
+"""Between the names of steps that are left out together."""
 RESAMPLES = 4000
 """Bootstrap samples of the blocks from which an interval is taken."""
 
@@ -38,6 +40,10 @@ class Outcome:
     def block(self) -> tuple[str, int, tuple[str, ...] | None]:
         """Which block it is."""
         return self.level, self.seed, self.factors
+
+    def used(self, steps: str) -> bool:
+        """Whether any of the steps, joined by `AND`, did anything in the block."""
+        return not set(steps.split(AND)).isdisjoint(self.acted)
 
     @property
     def group(self) -> str:
@@ -105,13 +111,13 @@ def rows(
         tried = [o for o in full if meant_for(o)]
         if not tried:
             continue
-        acting = [o for o in tried if step in o.acted]
+        acting = [o for o in tried if o.used(step)]
         missing = [o for o in acting if o.block not in changed]
         if missing:
             raise ValueError(f"{step}: {len(missing)} blocks of {group} were not searched without it")
         row: dict[str, Any] = {"without": step, "blocks": f"{group} ({len(tried)})", "acts in": len(acting)}
         for name, figure in FIGURES.items():
-            after = [figure(changed[o.block] if step in o.acted else o) for o in tried]
+            after = [figure(changed[o.block] if o.used(step) else o) for o in tried]
             row[name] = told(summed_difference([figure(o) for o in tried], after))
         yield row
 

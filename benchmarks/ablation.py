@@ -1,6 +1,7 @@
 """What every proposer and every mending step of the lattice search is worth: each left out in turn, paired.
 
-    uv run python benchmarks ablation [--blocks 400] [--named 40] [--jobs 2] [--steps NAME ...] [--write]
+    uv run python benchmarks ablation [--blocks 400] [--named 40] [--jobs 2] [--steps NAME ...]
+                                      [--together NAME ...] [--write]
 
 Random blocks of every level, and blocks with the factors that a step exists for. Where a step does nothing
 in the full search, leaving it out changes nothing, so that only the other blocks are searched again. Outcomes
@@ -23,7 +24,7 @@ from typing import Any
 from unittest.mock import patch
 
 import _one_thread  # noqa: F401 - before anything that loads NumPy
-from _ablation_tables import FULL, Outcome, rows, totals
+from _ablation_tables import AND, FULL, Outcome, rows, totals
 from _common import RESULTS, Report, finish
 from _lattice_pools import searched_block
 from _sweep_blocks import warm_up
@@ -35,13 +36,9 @@ FIRST_SEED = 400_000
 FIRST_NAMED_SEED = FIRST_SEED + 50_000
 LEVELS = ("easy", "typical", "hard", "beyond")
 STEPS = (
-    "swirls",
     "regions of competitors",
     "dead-line search",
-    "dark groups put back",
-    "dark crystals revived",
     "shift for a dead line",
-    "round after a dead line",
     "slips of regions",
     "bad patches solved again",
     "phases",
@@ -56,16 +53,9 @@ STEPS = (
 ESSENTIAL = {"shifts by one line": 100, "spots joined to a grid": 100, "waves": 100}
 """Steps that act in nearly every block, and so many blocks a level of theirs: enough, and an hour less."""
 MEANT_FOR: Mapping[tuple[str, tuple[str, ...]], frozenset[str]] = {
-    ("beyond", ("dead line",)): frozenset(
-        {"dead-line search", "shift for a dead line", "round after a dead line"}
-        | {"dark groups put back", "dark crystals revived"}
-    ),
-    ("beyond", ("dead corner",)): frozenset(
-        {"dark groups put back", "dark crystals revived", "bad patches solved again", "chains"}
-    ),
-    ("hard", ("dead run",)): frozenset(
-        {"dark groups put back", "dark crystals revived", "bad patches solved again", "chains"}
-    ),
+    ("beyond", ("dead line",)): frozenset({"dead-line search", "shift for a dead line", "chains"}),
+    ("beyond", ("dead corner",)): frozenset({"bad patches solved again", "chains"}),
+    ("hard", ("dead run",)): frozenset({"bad patches solved again", "chains"}),
     **{
         (level, ("merged",)): frozenset(
             {"chains", "slips of regions", "regions of competitors"}
@@ -75,8 +65,8 @@ MEANT_FOR: Mapping[tuple[str, tuple[str, ...]], frozenset[str]] = {
     },
     **{
         (level, ("distortion", counts)): frozenset(
-            {"swirls", "phases", "further windows"}
-            | {"regions of competitors", "lines traced anew", "slips of regions"}
+            {"phases", "further windows", "regions of competitors"}
+            | {"lines traced anew", "slips of regions"}
         )
         for level, counts in (("beyond", "very low counts"), ("hard", "low counts"))
     },
@@ -96,8 +86,10 @@ def blocks(number: int, named: int) -> list[Block]:
 
 
 def is_meant_for(step: str, block: Block) -> bool:
-    """Whether a step is tried on a block."""
+    """Whether a step, or one of several, is tried on a block."""
     level, seed, factors = block
+    if AND in step:
+        return any(is_meant_for(one, block) for one in step.split(AND))
     if factors is not None:
         return step in MEANT_FOR[level, factors]
     return seed < FIRST_SEED + ESSENTIAL.get(step, sys.maxsize)
@@ -137,7 +129,6 @@ def watched(acted: set[str]) -> Iterator[None]:
     changes = {
         "SCHEDULE": tuple(stage(one) for one in schedule.SCHEDULE),
         "ROUND": tuple((name, moves(name, propose), most) for name, propose, most in schedule.ROUND),
-        "swirl_moves": moves("swirls", schedule.swirl_moves),
         "shift_moves": moves("shifts by one line", schedule.shift_moves),
         "follow_phases": phases,
         "follow_waves": windows,
@@ -150,8 +141,8 @@ def watched(acted: set[str]) -> Iterator[None]:
 
 def _state(search: schedule.Search) -> tuple[Any, ...]:
     """Return what a stage may change."""
-    pool, winner = search.contest.pool, search.winner
-    best = min(pool, key=lambda h: h.score, default=None) if winner is None else winner
+    pool = search.contest.pool
+    best = min(pool, key=lambda h: h.score, default=None)
     return (
         len(pool),
         len(search.apart),
@@ -168,7 +159,7 @@ def outcome(job: Job) -> Outcome:
         with watched(acted):
             found = searched_block(level, seed, factors)
     else:
-        found = searched_block(level, seed, factors, without={without})
+        found = searched_block(level, seed, factors, without=without.split(AND))
     missing = (found.lattice.status == PeakStatus.MISSING).reshape(found.shape)
     marked = found.lattice.doubtful.reshape(found.shape)
     live, right = found.live, found.right
@@ -225,6 +216,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     add("--named", type=int, default=40, help="blocks of every kind with named factors (default 40)")
     add("--jobs", type=int, default=1, help="processes")
     add("--steps", nargs="*", choices=STEPS, default=STEPS, metavar="NAME", help="steps to leave out")
+    add("--together", nargs="*", choices=STEPS, default=(), metavar="NAME", help="leave these out at once")
     add("--kept", type=Path, default=RESULTS / "ablation_outcomes.jsonl", help="where outcomes are kept")
     add("--fresh", action="store_true", help="take no outcome of an earlier run")
     add("--write", action="store_true", help="keep the table in benchmarks/results/")
@@ -239,12 +231,13 @@ def main(arguments: list[str]) -> None:
     todo, found = blocks(chosen.blocks, chosen.named), kept(chosen.kept)
     measure([(FULL, block) for block in todo], found, chosen.jobs, chosen.kept)
     report = Report("ablation", "What every step of the lattice search is worth")
-    for step in chosen.steps:
-        acting = [b for b in todo if is_meant_for(step, b) and step in found[FULL, b].acted]
+    left_out = [*chosen.steps, *([AND.join(chosen.together)] if chosen.together else [])]
+    for step in left_out:
+        acting = [b for b in todo if is_meant_for(step, b) and found[FULL, b].used(step)]
         measure([(step, block) for block in acting], found, chosen.jobs, chosen.kept)
     inside = [one for (_, block), one in found.items() if block in set(todo)]
     report.table("The full search", totals(inside))
-    for step in chosen.steps:
+    for step in left_out:
         changes = list(rows(inside, step, lambda one, step=step: is_meant_for(step, one.block)))
         report.table(f"Without: {step}", changes)
     report.note(

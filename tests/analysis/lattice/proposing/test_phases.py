@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from contests import contest_of
+from contests import contest_of, swirl
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import SAME
 from napari_petlut.analysis.lattice.grids import node_distance
@@ -17,7 +17,6 @@ from napari_petlut.analysis.lattice.proposing.phases import (
     meet_offsets,
     put_on_phases,
 )
-from napari_petlut.analysis.lattice.proposing.swirls import swirl
 from napari_petlut.analysis.lattice.searching.following import follow_phases, unlike_lattices
 from napari_petlut.analysis.lattice.seeing.index_space import RectifiedMap, sample_places
 from napari_petlut.simulation import BlockSimulation

@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contests import contest_of
+from contests import contest_of, swirl
 from napari_petlut.analysis.lattice.fitting.contest import SAME
 from napari_petlut.analysis.lattice.grids import node_distance
 from napari_petlut.analysis.lattice.proposing.even_counts import spread_evenly
 from napari_petlut.analysis.lattice.proposing.phases import PER_PITCH, PHASE_MARGIN
-from napari_petlut.analysis.lattice.proposing.swirls import swirl
 from napari_petlut.analysis.lattice.proposing.waves import (
     COARSE,
     CROSS,

@@ -76,7 +76,6 @@ def test_only_a_doubtful_block_is_searched_further(monkeypatch, doubt, more):
 def test_a_step_that_is_left_out_makes_no_lattice(monkeypatch):
     steps = {
         "slips of regions": "a region slipped by one line",
-        "swirls": "swirled",
         "phases": "lines put where their phases are",
         "shifts by one line": "all rows shifted",
         "lines traced anew": "traced one by one",

@@ -36,8 +36,6 @@ class Candidate:
     known : ndarray of bool, shape (rows, cols)
         Crystals that the lattice it was made from has to take for dead as well, to be compared with it; none
         by default.
-    placed : ndarray of bool, shape (rows, cols)
-        Crystals that were placed anew, where only their surroundings are to be fitted; none by default.
     """
 
     grid: FloatArray
@@ -45,8 +43,7 @@ class Candidate:
     dark: BoolArray = field(default_factory=lambda: NOTHING)
     gate: Gate = Gate.HALFWAY
     known: BoolArray = field(default_factory=lambda: NOTHING)
-    placed: BoolArray = field(default_factory=lambda: NOTHING)
 
     def __post_init__(self) -> None:
-        for name in ("dark", "known", "placed"):
+        for name in ("dark", "known"):
             object.__setattr__(self, name, whole_mask(getattr(self, name), self.grid.shape[:2]))

@@ -13,7 +13,7 @@ from napari_petlut.analysis.lattice.fitting.mixture import (
     MixtureSchedule,
     fit_mixture,
 )
-from napari_petlut.analysis.lattice.fitting.objective import TERMS, WEIGHTS, objective, terms
+from napari_petlut.analysis.lattice.fitting.objective import objective
 from napari_petlut.analysis.lattice.grids import NOTHING, BoolArray, node_distance, whole_mask
 from napari_petlut.analysis.lattice.seeing.scene import Scene
 from napari_petlut.analysis.lattice.wishes import Wishes
@@ -246,9 +246,3 @@ class Contest:
             away = node_distance(fit.grid, self.wishes.prior)
             price += UNEXPECTED * float(np.minimum(away**2, 1.0).mean())
         return objective(fit, dark) + price
-
-
-def even_objective(hypothesis: Hypothesis) -> float:
-    """Return the objective of a fit without the unevenness of its counts and the price of dead crystals."""
-    told, uneven = terms(hypothesis.fit, hypothesis.dark), TERMS.index("unevenness")
-    return float(told @ WEIGHTS - WEIGHTS[uneven] * told[uneven])

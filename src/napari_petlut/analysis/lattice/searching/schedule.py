@@ -2,7 +2,7 @@
 
 A clear block is done once its spots are joined to a grid, or after the first window through which the waves
 of its lines are seen. All further stages are for blocks that stay doubtful. Any step can be left out by its
-name, to see what it is worth: ``search(contest, without={"swirls"})``; `STEPS` holds the names.
+name, to see what it is worth: ``search(contest, without={"phases"})``; `STEPS` holds the names.
 """
 
 from __future__ import annotations
@@ -14,18 +14,11 @@ from itertools import islice
 from napari_petlut.analysis.lattice.fitting.candidate import Candidate, Gate
 from napari_petlut.analysis.lattice.fitting.contest import GAIN, Contest, Effort, Hypothesis
 from napari_petlut.analysis.lattice.fitting.patches import Sieve
-from napari_petlut.analysis.lattice.grids import dead_lines
 from napari_petlut.analysis.lattice.proposing.lines import line_moves, shift_moves
 from napari_petlut.analysis.lattice.proposing.regions import fusion_moves, repair_moves, slip_moves
 from napari_petlut.analysis.lattice.proposing.ridges import LOCK_WEIGHTS, put_on_ridges
-from napari_petlut.analysis.lattice.proposing.swirls import swirl_moves
 from napari_petlut.analysis.lattice.searching.following import follow_phases
-from napari_petlut.analysis.lattice.searching.lighting import (
-    judge_dead_lines,
-    put_groups_back,
-    revive_crystals,
-    shift_for_dead_line,
-)
+from napari_petlut.analysis.lattice.searching.lighting import judge_dead_lines, shift_for_dead_line
 from napari_petlut.analysis.lattice.searching.mending import mend_best
 from napari_petlut.analysis.lattice.searching.starting import (
     follow_waves,
@@ -49,8 +42,6 @@ FUSIONS, REPAIRS = 8, 10
 """Regions of competitors and bad patches tried per round."""
 AGAIN_FITS = 60
 """Most mixtures of the moves from a lattice that only the phases have found."""
-ROUND_FITS = 25
-"""Mixtures for the round of moves from a lattice with a dead line that wins."""
 
 
 @dataclass(eq=False)
@@ -66,8 +57,6 @@ class Search:
         Names of the steps that are left out.
     apart : list of Hypothesis
         Lattices with a dead line, which join the others late.
-    winner : Hypothesis, optional
-        What the last stages made of the best lattice.
     over : bool
         Whether the best lattice is so sure that no further stage is run.
     """
@@ -76,7 +65,6 @@ class Search:
     fits: int
     without: frozenset[str] = frozenset()
     apart: list[Hypothesis] = field(default_factory=list)
-    winner: Hypothesis | None = None
     over: bool = False
 
     def uses(self, step: str) -> bool:
@@ -85,8 +73,8 @@ class Search:
 
     @property
     def best(self) -> Hypothesis:
-        """The winner, or as long as there is none the best lattice of the contest."""
-        return self.contest.best if self.winner is None else self.winner
+        """The best lattice of the contest."""
+        return self.contest.best
 
 
 @dataclass(frozen=True)
@@ -162,10 +150,6 @@ def _all_again(search: Search) -> int:
     return search.fits
 
 
-def _a_round(_: Search) -> int:
-    return ROUND_FITS
-
-
 def _has_prior(search: Search) -> bool:
     return search.contest.wishes.has_prior
 
@@ -180,10 +164,6 @@ def _doubtful(search: Search) -> bool:
 
 def _doubtful_still(search: Search) -> bool:
     return not search.contest.budget.spent and _doubtful(search)
-
-
-def _has_dead_line(search: Search) -> bool:
-    return bool(dead_lines(search.contest.best.dark))
 
 
 def start_from_prior(search: Search) -> None:
@@ -238,14 +218,12 @@ def do_rounds(search: Search) -> None:
         put = put_on_ridges(contest, contest.best.grid, LOCK_WEIGHTS[1:])
         contest.judge(Candidate(put, contest.best.origin))
         shift_by_one_line(search)
-        swirl_best(search)
 
 
 def look_again(search: Search) -> None:
     """Follow the phases of the lines of a doubtful block, and do rounds from what they find."""
     contest = search.contest
     before = contest.best
-    swirl_best(search)
     if search.uses("phases"):
         follow_phases(contest)
     if contest.best is not before:
@@ -272,12 +250,6 @@ def do_round(search: Search) -> None:
             judge_all(contest, islice(propose(contest, contest.best), most))
 
 
-def swirl_best(search: Search) -> None:
-    """Judge the best lattice turned in its middle and put onto the ridges there."""
-    if search.uses("swirls"):
-        judge_all(search.contest, swirl_moves(search.contest, search.contest.best))
-
-
 def shift_by_one_line(search: Search) -> None:
     """Judge the best lattice with all its lines shifted by one."""
     if search.uses("shifts by one line"):
@@ -287,16 +259,6 @@ def shift_by_one_line(search: Search) -> None:
 def mend_by_chains(search: Search) -> None:
     """Let the best lattice compete with what chains make of it."""
     mend_best(search.contest)
-
-
-def put_dark_groups_back(search: Search) -> None:
-    """Place the dark groups of the best lattice by the live lines around them, where that is better."""
-    search.winner = put_groups_back(search.contest, search.best)
-
-
-def revive_dark_crystals(search: Search) -> None:
-    """Give light back to dark crystals that explain the map better when they are lit."""
-    search.winner = revive_crystals(search.contest, search.best)
 
 
 def judge_all(contest: Contest, candidates: Iterable[Candidate]) -> None:
@@ -336,11 +298,8 @@ SCHEDULE = (
     Stage("rounds of moves", do_rounds, _always, _what_is_left, 0.6),
     Stage("another look", look_again, _doubtful_still, _all_again, 0.8),
     Stage("dead lines join", let_dead_lines_join, _always, _what_is_left, 0.8),
-    Stage("shift for a dead line", shift_dead_line, _always, _what_is_left, 0.8),
-    Stage("round after a dead line", do_round, _has_dead_line, _a_round, 0.85),
-    Stage("chains", mend_by_chains, _always, _what_is_left, 0.95),
-    Stage("dark groups put back", put_dark_groups_back, _always, _what_is_left, 0.98),
-    Stage("dark crystals revived", revive_dark_crystals, _always, _what_is_left, 1.0),
+    Stage("shift for a dead line", shift_dead_line, _always, _what_is_left, 0.85),
+    Stage("chains", mend_by_chains, _always, _what_is_left, 1.0),
 )
 """The stages in their order."""
 
@@ -349,7 +308,6 @@ STEPS = (
     *(name for name, _, _ in ROUND),
     "further windows",
     "shifts by one line",
-    "swirls",
     "phases",
 )
 """Names of all that can be left out of a search: the stages, and the steps within them."""
