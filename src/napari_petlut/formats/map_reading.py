@@ -15,6 +15,7 @@ from napari_petlut.formats._files import StrPath, one_line
 from napari_petlut.formats.arrays.colours import brightness, intensity
 from napari_petlut.formats.arrays.entries import ArrayEntry, Pixels, choose_entry
 from napari_petlut.formats.arrays.figures import Crop, flood_in_figure
+from napari_petlut.formats.arrays.mosaics import blocks_side_by_side
 from napari_petlut.formats.arrays.parts import as_counts, cropped, one_block
 from napari_petlut.formats.map_layout import MapLayout
 from napari_petlut.model import FloodMap
@@ -82,12 +83,29 @@ def reading_of_pixels(path: StrPath, pixels: Pixels, layout: MapLayout) -> MapRe
         notes += more + colour_notes
     else:
         values = one_block(path, values, layout)
+        _refuse_several(path, values, layout)
         crop, more = _crop_of_picture(path, values, layout) if pixels.picture else (layout.crop, ())
         values = cropped(path, values, crop)
         notes += more
     counts, cleaned = as_counts(path, values)
     flood = _flood(path, counts)
     return MapReading(flood, replace(layout, crop=crop), notes + cleaned)
+
+
+def _refuse_several(path: StrPath, values: npt.NDArray[Any], layout: MapLayout) -> None:
+    """Raise `FormatError` if a map of which no part is told looks like several blocks."""
+    if layout.tiles is not None or layout.block is not None or layout.crop is not None:
+        return
+    with np.errstate(all="ignore"):
+        rows, cols = blocks_side_by_side(np.nan_to_num(np.maximum(values, 0), posinf=0))
+    if rows * cols > 1:
+        raise FormatError(
+            path,
+            "one block",
+            f"what looks like {rows} x {cols} blocks side by side",
+            f"choose one: --tiles {rows} {cols} --block 0,0 to {rows - 1},{cols - 1}; "
+            "or --tiles 1 1 if it is one",
+        )
 
 
 def _one_picture(path: StrPath, values: npt.NDArray[Any], layout: MapLayout) -> npt.NDArray[Any]:

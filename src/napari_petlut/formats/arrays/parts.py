@@ -13,6 +13,8 @@ from napari_petlut.formats._files import StrPath
 from napari_petlut.formats.arrays.entries import EXPECTED, MOST_PIXELS, is_numeric
 from napari_petlut.formats.map_layout import MapLayout
 
+ONE_TILE = (1, 1)
+"""Tiles of an array that is one block, whatever it looks like."""
 _MOST_NEGATIVE = 0.5
 """Share of the counts above zero that may be below; noise about zero has as much on both sides."""
 
@@ -42,7 +44,7 @@ def one_block(path: StrPath, values: npt.NDArray[Any], layout: MapLayout) -> npt
         values = values.swapaxes(-1, -2)
     if values.ndim == 3 and values.shape[2] < min(values.shape[:2]):
         values = np.moveaxis(values, 2, 0)
-    if layout.tiles is not None:
+    if layout.tiles is not None and layout.tiles != ONE_TILE:
         values = _tiled(path, values, layout.tiles)
     blocks = values.shape[:-2]
     if values.ndim not in (2, 3, 4):
