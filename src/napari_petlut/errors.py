@@ -84,3 +84,7 @@ class ForeignOutputWarning(PetlutWarning):
 
 class MapReadingWarning(PetlutWarning):
     """What had to be found out or changed to read a flood map."""
+
+
+class LUTNotWrittenWarning(PetlutWarning):
+    """A LUT's encoding cannot hold it; what belongs to it was written without it."""

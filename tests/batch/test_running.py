@@ -15,6 +15,7 @@ from napari_petlut.batch import BatchBlock, calibrate_many, find_blocks
 from napari_petlut.batch.results import read_result
 from napari_petlut.errors import Cancelled, FormatError, ParameterError
 from napari_petlut.formats.lut import decode_lut, lut_encoding, read_lut
+from napari_petlut.formats.maps import read_flood
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 
 GEOMETRY = BlockGeometry(4, 5)
@@ -72,6 +73,18 @@ def test_one_lut_file_holds_the_blocks_in_their_order_and_one_that_failed_withou
         assert part == (result.directory / f"{block.name}.lut").read_bytes()
     empty = decode_lut(data[-packed.block_bytes :], packed, GEOMETRY)
     assert (empty.ids == NO_CRYSTAL).all()
+
+
+def test_blocks_of_which_one_has_no_lut_or_another_size_have_no_common_file(maps, client, tmp_path):
+    whole = find_blocks([maps])[0]
+    counts = read_flood(whole.path).counts
+    np.save(tmp_path / "small.npy", counts.reshape(256, 2, 256, 2).sum(axis=(1, 3)))
+    blocks = [whole, BatchBlock("small", tmp_path / "small.npy")]
+    result = calibrate_many(blocks, tmp_path / "out", GEOMETRY, encoding="cti-crm", client=client)
+    assert not result.failed
+    assert "no LUT: the encoding cti-crm cannot hold it" in result.blocks[0].notes
+    assert [("lut" in block.outputs) for block in result.blocks] == [False, True]
+    assert "lut" not in result.files and any("no combined.lut" in note for note in result.notes)
 
 
 def test_the_page_holds_every_block_and_nothing_from_elsewhere(finished):

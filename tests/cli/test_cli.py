@@ -2,12 +2,15 @@ import csv
 import json
 import os
 import signal
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from napari_petlut.cli.main import app
+from napari_petlut.formats.record import read_record
 from napari_petlut.simulation import BlockSimulation, simulate_block
 
 run = CliRunner()
@@ -240,19 +243,31 @@ def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, said)
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("source", ["b_map.dat", "b_raw.dat"])
-@pytest.mark.parametrize("encoding", ["cti-crm", "minipet"])
-def test_an_encoding_of_other_pixels_is_refused_before_the_work(
+@pytest.mark.parametrize(("source", "encoding"), [("b_map.dat", "cti-crm"), ("b_raw.dat", "minipet")])
+def test_an_encoding_of_other_pixels_is_told_before_the_work_and_only_the_lut_is_not_written(
     folder, tmp_path, monkeypatch, source, encoding
 ):
-    monkeypatch.setattr(
-        "napari_petlut.workflow.pipeline.calibrate", lambda *_, **__: pytest.fail("work was begun")
-    )
-    call = ("calibrate", folder / source, "--rows", 5, "--cols", 6, "--encoding", encoding)
-    said = petlut(*call, "--out", tmp_path / "new", code=1).stderr
-    assert "256 x 256 pixels, found 512 x 512" in said
-    assert len(said.strip().splitlines()) == 1
-    assert not (tmp_path / "new").exists()
+    from napari_petlut.workflow import pipeline
+
+    work = pipeline.calibrate
+
+    def begin(*given, **more):
+        print("the work begins", file=sys.stderr)
+        return work(*given, **more)
+
+    monkeypatch.setattr(pipeline, "calibrate", begin)
+    (tmp_path / f"{Path(source).stem}.lut").write_bytes(b"of an earlier run")
+    call = ("calibrate", folder / source, "--rows", 5, "--cols", 6, "--encoding", encoding, "--no-picture")
+    result = petlut(*call, "--out", tmp_path, "--force", code=1)
+    before, after = result.stderr.split("the work begins")
+    assert "no LUT can be written, peaks and record will be" in before
+    assert "256 x 256 pixels, found 512 x 512" in before
+    assert "256 x 256 pixels, found 512 x 512" in after.splitlines()[-1]
+    stem = Path(source).stem
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem}_peaks.csv", f"{stem}_record.json"]
+    record = read_record(tmp_path / f"{stem}_record.json")
+    assert record.lut_encoding is None
+    assert list(record.outputs) == ["peaks"]
 
 
 def test_strict_ends_with_3_when_something_needs_a_look(tmp_path):

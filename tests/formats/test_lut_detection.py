@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_petlut.errors import FormatError
-from napari_petlut.formats.lut import LUT_PRESETS, LUTEncoding, read_lut, write_lut
+from napari_petlut.formats.identification import identify
+from napari_petlut.formats.lut import CRYSTAL_LUT, LUT_PRESETS, LUTEncoding, read_lut, write_lut
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT
 
@@ -41,6 +44,28 @@ def test_linear_values_need_the_geometry(tmp_path, rows, cols):
     for encoding in (None, "linear"):
         with pytest.raises(FormatError, match="give rows and cols"):
             read_lut(tmp_path / "a.lut", encoding)
+
+
+def test_a_lut_of_a_large_map_is_recognised_by_its_square(tmp_path):
+    lut = block_lut(8, 8, size=1030)
+    encoding = LUT_PRESETS["packed"].holding(lut.shape)
+    assert encoding.shape == encoding.region == (1030, 1030)
+    write_lut(tmp_path / "a.bin", lut, encoding)
+    assert (tmp_path / "a.bin").stat().st_size == 4 * 1030 * 1030
+    file = identify(tmp_path / "a.bin")
+    assert file.kind is CRYSTAL_LUT
+    assert file.read().encoding == encoding
+    np.testing.assert_array_equal(file.read().lut.ids, lut.ids)
+
+
+@pytest.mark.parametrize("name", sorted(LUT_PRESETS))
+def test_an_encoding_grows_only_where_it_must_and_may(name):
+    preset = LUT_PRESETS[name]
+    assert preset.holding(preset.shape) == preset
+    grown = preset.holding((1500, 1200))
+    assert grown.shape == ((1500, 1200) if name in ("packed", "linear") else preset.shape)
+    changed = replace(preset, header_bytes=16)
+    assert changed.holding((1500, 1200)) == changed
 
 
 def test_crystals_without_pixels_do_not_hide_the_code(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from napari_petlut.batch.blocks import BatchBlock
 from napari_petlut.batch.results import BlockResult, State, result_path, without_files
-from napari_petlut.errors import PetlutError
+from napari_petlut.errors import LUTNotWrittenWarning, PetlutError
 from napari_petlut.formats.lut_encoding import LUTEncoding
 from napari_petlut.formats.plain import plain
 from napari_petlut.formats.record import OutputFile, sha256_of
@@ -134,7 +135,10 @@ def calibrate_block(task: BlockTask) -> BlockResult:
 def _calibrated(task: BlockTask, result: BlockResult) -> BlockResult:
     block = task.block
     found = calibrate(block.path, task.geometry, task.parameters, prior=task.prior)
-    files = found.write(task.directory, stem=block.name, encoding=task.encoding, overwrite=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LUTNotWrittenWarning)  # it becomes a note
+        files = found.write(task.directory, stem=block.name, encoding=task.encoding, overwrite=True)
+    no_lut = () if "lut" in files else (f"no LUT: the encoding {task.encoding.name} cannot hold it",)
     more, energy_figures = _measured_energy(found, energy_path(task.directory, block.name))
     quality = measure_quality(found)
     status = found.lattice.status
@@ -150,7 +154,7 @@ def _calibrated(task: BlockTask, result: BlockResult) -> BlockResult:
         state=State.DONE,
         error="",
         verdict=str(quality.verdict),
-        notes=tuple(dict.fromkeys((*found.warnings, *quality.reasons))),
+        notes=tuple(dict.fromkeys((*no_lut, *found.warnings, *quality.reasons))),
         figures={name: float(value) if np.isfinite(value) else None for name, value in figures.items()},
         outputs={kind: OutputFile.of(path) for kind, path in (files | more).items()},
         thumbnail=thumbnail(found.flood.counts),

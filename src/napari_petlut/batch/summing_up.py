@@ -16,6 +16,7 @@ from napari_petlut.batch.results import BlockResult, as_row
 from napari_petlut.formats._files import atomic_write, read_bytes
 from napari_petlut.formats.lut import encode_lut
 from napari_petlut.formats.lut_encoding import LUTEncoding
+from napari_petlut.formats.record import read_record
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import CrystalLUT
 
@@ -98,21 +99,32 @@ def _combine(path: Path, directory: Path, results: Sequence[BlockResult], encodi
     # An encoding of one block is put together like all others; its files stay readable one by one.
     if encoding.blocks not in (None, 1, len(results)):
         return f"a file of the encoding {encoding.name} holds {encoding.blocks} blocks, not {len(results)}"
-    first = next((result for result in results if not result.failed), None)
-    if first is None:
+    done = [result for result in results if not result.failed]
+    if not done:
         return "no block has a LUT"
-    rows, cols = (int(first.figures[name] or 0) for name in ("rows", "cols"))
-    nobody = CrystalLUT(np.full(encoding.region, NO_CRYSTAL), BlockGeometry(rows, cols))
-    empty = encode_lut(nobody, encoding, path=path)
+    without = next((result.name for result in done if "lut" not in result.outputs), None)
+    if without is not None:
+        return f"block {without} has none, since its encoding cannot hold it"
+    encoding = read_record(directory / done[0].outputs["record"].name).lut_encoding or encoding
+    empty, header = _nobody(done[0], encoding, path), encoding.header_bytes
+    files = {result.name: directory / result.outputs["lut"].name for result in done}
+    other = next((name for name, file in files.items() if file.stat().st_size != len(empty) + header), None)
+    if other is not None:
+        return f"the LUT of block {other} has another size than that of block {done[0].name}"
 
     def write(handle: BinaryIO) -> None:
-        handle.write(bytes(encoding.header_bytes))
+        handle.write(bytes(header))
         for result in results:
             if result.failed:
                 handle.write(empty)
                 continue
-            file = directory / result.outputs["lut"].name
-            handle.write(read_bytes(file, "a LUT of this run")[encoding.header_bytes :])
+            handle.write(read_bytes(files[result.name], "a LUT of this run")[header:])
 
     atomic_write(path, write, overwrite=True)
     return ""
+
+
+def _nobody(like: BlockResult, encoding: LUTEncoding, path: Path) -> bytes:
+    """Return the bytes of a LUT without crystals, of a block like another."""
+    geometry = BlockGeometry(*(int(like.figures[name] or 0) for name in ("rows", "cols")))
+    return encode_lut(CrystalLUT(np.full(encoding.region, NO_CRYSTAL), geometry), encoding, path=path)

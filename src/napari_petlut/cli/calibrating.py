@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -171,7 +172,7 @@ def calibrate(
 
     Writes STEM.lut, STEM_peaks.csv, STEM_record.json and STEM.png; STEM is the source's name without ending.
     """
-    from napari_petlut.formats.lut import lut_encoding
+    from napari_petlut.formats.lut import encode_lut, lut_encoding
     from napari_petlut.formats.map_kinds import map_in_source
     from napari_petlut.workflow.outputs import require_writable
 
@@ -184,14 +185,19 @@ def calibrate(
     map_in_source(file)
 
     from napari_petlut.analysis.lattice.finding import require_room
+    from napari_petlut.errors import LUTNotWrittenWarning
     from napari_petlut.workflow import pipeline
-    from napari_petlut.workflow.calibration import require_fit
+    from napari_petlut.workflow.calibration import why_no_lut
     from napari_petlut.workflow.sources import flood_shape
 
     with terminal.StepProgress(quiet=as_json) as progress:
         parameters = replace(more.added_to(flood, cells, reading), exchange_axes=exchange_axes)
         pixels = flood_shape(file, parameters.flood, parameters.event_format, parameters.map_layout)
-        require_fit(files["lut"], pixels, geometry, encoding)
+        no_lut = why_no_lut(pixels, geometry, encoding, files["lut"])
+        if no_lut:
+            terminal.warn(f"no LUT can be written, peaks and record will be: {no_lut}")
+        elif encoding.holding(pixels) != encoding:
+            terminal.warn(f"the map is larger than {encoding.name}: the LUT gets its own pixels")
         if geometry is not None and peaks is None:
             require_room(pixels, geometry)
         result = pipeline.calibrate(file, geometry, parameters, prior=prior, peaks=peaks, progress=progress)
@@ -200,7 +206,11 @@ def calibrate(
             from napari_petlut.report import write_picture
 
             drawn["picture"] = partial(write_picture, result=result)
-        result.write(out, encoding=encoding, more=drawn, overwrite=force)
-    show_calibration(result, files, as_json=as_json)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LUTNotWrittenWarning)  # an error at the end says so
+            written = result.write(out, encoding=encoding, more=drawn, overwrite=force)
+    show_calibration(result, written, as_json=as_json)
+    if "lut" not in written:
+        encode_lut(result.lut, encoding, path=files["lut"])  # raises, and says why
     if strict and (result.lattice.doubtful.any() or result.lattice.doubts):
         raise typer.Exit(ending.EXIT_DOUBT)

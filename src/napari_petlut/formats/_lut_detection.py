@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from napari_petlut.errors import FormatError, GeometryError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath
 from napari_petlut.formats.arrays.likeness import looks_like_lut
-from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding
+from napari_petlut.formats.lut_encoding import LARGEST_SIDE, LUT_PRESETS, OF_ANY_SIZE, LUTEncoding
 from napari_petlut.geometry import BlockGeometry
 
 _GIVE_ENCODING = "give the encoding"
@@ -70,8 +71,26 @@ def holds_crystals(data: memoryview) -> bool:
     )
 
 
+def could_hold_lut(size: int) -> bool:
+    """Say whether a file of this many bytes is worth to be looked at as a LUT of a known layout."""
+    if size <= max(preset.block_bytes for preset in LUT_PRESETS.values()):
+        return True
+    return any(_grown(name, size).block_bytes == size for name in OF_ANY_SIZE)
+
+
 def _candidates(data: memoryview) -> list[LUTEncoding]:
-    return [preset for preset in LUT_PRESETS.values() if _size_fits(data, preset)]
+    fitting = [preset for preset in LUT_PRESETS.values() if _size_fits(data, preset)]
+    if fitting:
+        return fitting
+    # The LUT of a map that is larger than the presets has the map's own pixels; only a square is told.
+    return [grown for name in OF_ANY_SIZE if _size_fits(data, grown := _grown(name, len(data)))]
+
+
+def _grown(name: str, size: int) -> LUTEncoding:
+    """Return a preset with the square of pixels that a file of this many bytes holds, if it may grow so."""
+    preset = LUT_PRESETS[name]
+    side = math.isqrt(size // np.dtype(preset.dtype).itemsize)
+    return preset.holding((side, side)) if side <= LARGEST_SIDE else preset
 
 
 def _size_fits(data: memoryview, encoding: LUTEncoding) -> bool:

@@ -11,7 +11,12 @@ import numpy as np
 from napari_petlut.errors import FormatError
 from napari_petlut.formats import _lut_codes as codes
 from napari_petlut.formats._files import StrPath, atomic_write, read_bytes
-from napari_petlut.formats._lut_detection import detect_encoding, detect_geometry, holds_crystals
+from napari_petlut.formats._lut_detection import (
+    could_hold_lut,
+    detect_encoding,
+    detect_geometry,
+    holds_crystals,
+)
 from napari_petlut.formats.kinds import BARE, CERTAIN, Content, Finding, IdentifiedFile, Kind, Look
 from napari_petlut.formats.lut_encoding import LUT_PRESETS, LUTEncoding, load_lut_encoding, lut_encoding
 from napari_petlut.geometry import BlockGeometry
@@ -250,10 +255,9 @@ def write_luts(
 
 
 def _recognise(look: Look) -> Iterator[Finding]:
-    largest = max(preset.block_bytes for preset in LUT_PRESETS.values())
     # A name that says so is believed: what does not fit into it is then told, instead of "unknown".
     if look.suffix in CRYSTAL_LUT.suffixes or (
-        look.size <= largest and holds_crystals(memoryview(look.content(_EXPECTED)))
+        could_hold_lut(look.size) and holds_crystals(memoryview(look.content(_EXPECTED)))
     ):
         yield Finding(CERTAIN)
 

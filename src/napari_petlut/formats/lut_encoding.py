@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -18,6 +18,9 @@ __all__ = ["LUT_PRESETS", "LUTEncoding", "load_lut_encoding", "lut_encoding"]
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 Order = Literal["row-major", "column-major"]
+
+LARGEST_SIDE = 8192
+"""Pixels of a LUT along an axis."""
 
 _CHOICES = {
     "code": ("packed", "linear"),
@@ -109,8 +112,8 @@ class LUTEncoding:
     def _check_pixels(self) -> None:
         for field in ("shape", "region"):
             size = getattr(self, field)
-            if len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= 8192 for n in size):
-                raise ParameterError(f"LUT {field} is two numbers from 1 to 8192, not {size!r}")
+            if len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= LARGEST_SIDE for n in size):
+                raise ParameterError(f"LUT {field} is two numbers from 1 to {LARGEST_SIDE}, not {size!r}")
         if self.region[0] > self.shape[0] or self.region[1] > self.shape[1]:
             raise ParameterError(f"LUT region {self.region} does not fit into the shape {self.shape}")
         try:
@@ -141,6 +144,29 @@ class LUTEncoding:
     def block_bytes(self) -> int:
         """Bytes of one block's pixels, without compression."""
         return self.shape[0] * self.shape[1] * np.dtype(self.dtype).itemsize
+
+    def holding(self, shape: tuple[int, int]) -> LUTEncoding:
+        """Return the encoding with a pixel array of a map's own size, where it may have one and needs it.
+
+        Only "packed" and "linear" as they are may have any size; the pixels of the others are those of a
+        device.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Pixels of the map along axis 0 and axis 1.
+
+        Examples
+        --------
+        >>> lut_encoding("packed").holding((2048, 1500)).shape
+        (2048, 1500)
+        >>> lut_encoding("packed").holding((512, 512)) == lut_encoding("packed")
+        True
+        """
+        grows = self in (LUT_PRESETS[name] for name in OF_ANY_SIZE)
+        if not grows or all(n <= most for n, most in zip(shape, self.shape, strict=True)):
+            return self
+        return replace(self, shape=shape, region=shape)
 
 
 LUT_PRESETS: Mapping[str, LUTEncoding] = MappingProxyType(
@@ -197,6 +223,8 @@ LUT_PRESETS: Mapping[str, LUTEncoding] = MappingProxyType(
 )
 """Known layouts by name. The lab's own is "packed"; the others follow published descriptions of the tools
 that are named in the comments, which leave some details open."""
+OF_ANY_SIZE = ("packed", "linear")
+"""Presets whose pixel array grows with the map."""
 
 
 def lut_encoding(encoding: LUTEncoding | str) -> LUTEncoding:

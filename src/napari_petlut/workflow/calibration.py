@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from napari_petlut.analysis.energy import CrystalWindowParameters
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters
-from napari_petlut.errors import ParameterError
+from napari_petlut.errors import FormatError, LUTNotWrittenWarning, ParameterError
 from napari_petlut.formats._files import HeldFile
 from napari_petlut.formats._sets import written_together
 from napari_petlut.formats.identification import IdentifiedFile
@@ -225,6 +226,8 @@ class Calibration:
     ) -> dict[str, Path]:
         """Write ``STEM.lut``, ``STEM_peaks.csv`` and ``STEM_record.json``: all of them, or none.
 
+        Only a LUT that its encoding cannot hold is left out, with a warning; one of an earlier run goes.
+
         Parameters
         ----------
         directory : path-like
@@ -232,7 +235,8 @@ class Calibration:
         stem : str, optional
             Beginning of the file names; the source's name without its ending by default.
         encoding : str or LUTEncoding
-            How the LUT file codes a crystal; a preset's name or a value.
+            How the LUT file codes a crystal; a preset's name or a value. "packed" and "linear" grow with the
+            map.
         more : mapping of str to callable, optional
             What else belongs to the set, by kind, as "picture" for ``STEM.png``: writes the file it is given.
         overwrite : bool
@@ -243,6 +247,11 @@ class Calibration:
         dict of str to Path
             Written files by kind: "lut", "peaks", "record".
 
+        Warns
+        -----
+        LUTNotWrittenWarning
+            If the encoding cannot hold the LUT.
+
         Raises
         ------
         FormatError
@@ -250,19 +259,29 @@ class Calibration:
             cannot be written.
         """
         directory, stem = Path(directory), stem or self.stem
-        chosen = lut_encoding(encoding)
+        chosen = lut_encoding(encoding).holding(self.lut.shape)
         paths = output_paths(directory, stem)
         paths |= {kind: directory / f"{stem}{MORE_ENDINGS[kind]}" for kind in more or ()}
         check_outputs(paths.values(), self.inputs.values(), overwrite=overwrite)
         make_directory(directory)
+        lut_path = paths.pop("lut")
+        try:
+            encode_lut(self.lut, chosen, path=lut_path)
+        except FormatError as error:
+            warnings.warn(f"no LUT: {error}", LUTNotWrittenWarning, stacklevel=2)
+        else:
+            paths = {"lut": lut_path, **paths}
         with written_together(directory, stem, overwrite=overwrite) as files:
-            write_lut(files.beside(paths["lut"]), self.lut, chosen)
+            if "lut" in paths:
+                write_lut(files.beside(lut_path), self.lut, chosen)
             write_peaks(files.beside(paths["peaks"]), self.lattice.to_peaks(), self.geometry)
             for kind, write in (more or {}).items():
                 write(files.beside(paths[kind]))
             written = {kind: files.written(path) for kind, path in paths.items() if kind != "record"}
-            record = self.record(directory, chosen).with_outputs(written)
+            record = self.record(directory, chosen if "lut" in paths else None).with_outputs(written)
             write_record(files.beside(paths["record"]), record)
+        if "lut" not in paths:
+            lut_path.unlink(missing_ok=True)  # of an earlier run: it would be taken for this one's
         return paths
 
 
@@ -303,23 +322,27 @@ class Inputs:
             file.sha256  # noqa: B018 - computed here, and kept
 
 
-def require_fit(
-    path: Path, shape: tuple[int, int], geometry: BlockGeometry | None, encoding: LUTEncoding
-) -> None:
-    """Raise `FormatError` if no LUT of these pixels and crystals can be written in an encoding.
+def why_no_lut(
+    shape: tuple[int, int], geometry: BlockGeometry | None, encoding: LUTEncoding, path: Path
+) -> str:
+    """Say, before any work, why no LUT of these pixels and crystals can be written; empty if it seems to fit.
 
     Whether each crystal's number fits is known only once it is known which crystals have pixels.
 
     Parameters
     ----------
-    path : Path
-        The LUT file, for the error line.
     shape : tuple of int
         Pixels of the LUT along axis 0 and axis 1.
     geometry : BlockGeometry or None
         The crystal array, if it is known.
     encoding : LUTEncoding
+    path : Path
+        The LUT file, for the line.
     """
     # The smallest array fits wherever any does.
     trial = CrystalLUT(np.zeros(shape, np.int32), geometry or BlockGeometry(1, 2))
-    encode_lut(trial, encoding, path=path)
+    try:
+        encode_lut(trial, encoding.holding(shape), path=path)
+    except FormatError as error:
+        return str(error)
+    return ""

@@ -95,7 +95,8 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
         If a file exists and `overwrite` is off or is an input, in which case nothing is written, or cannot be
         written.
     """
-    result, encoding = calibration_of(block), encoding_of(export.choices)
+    result = calibration_of(block)
+    encoding = encoding_of(export.choices).holding(result.lut.shape)
     check_outputs(export.files.values(), result.inputs.values(), overwrite=overwrite)
     writers: dict[str, Callable[[Path], None]] = {
         "lut": lambda path: write_lut(path, result.lut, encoding),
@@ -162,7 +163,8 @@ def record_of(
         without_peak=tuple(np.flatnonzero(~np.isfinite(block.places).all(axis=1)).tolist()),
         provisional_cells=bool(cells is not None and ly.info(cells).stale),
     )
-    record = result.record(export.files["record"].parent, encoding_of(export.choices))
+    encoding = encoding_of(export.choices).holding(result.lut.shape)
+    record = result.record(export.files["record"].parent, encoding)
     written = {kind: written_at(path) for kind, path in export.files.items() if kind != "record"}
     return replace(record, by_hand=by_hand).with_outputs(written)
 
