@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from napari_petlut.cli.main import app
+from napari_petlut.formats.crystal_arrays import crystal_array
 from napari_petlut.formats.event_formats import load_event_format
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.formats.map_kinds import MAP_KINDS
@@ -54,11 +55,23 @@ def test_every_option_that_is_told_exists():
         assert set(re.findall(r"--[a-z-]+", options)) <= known, name
 
 
-@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", TEXTS["files.md"], re.DOTALL))
+ARRAYS = TEXTS["files.md"].split("## Arrays that are no rectangle")[1].split("\n## ")[0]
+EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXTS["files.md"], re.DOTALL)
+
+
+@pytest.mark.parametrize("example", [text for text in EXAMPLES if text not in ARRAYS])
 def test_every_event_format_that_is_shown_can_be_read(example, tmp_path):
     path = tmp_path / "example.toml"
     path.write_text(example, "utf-8")
     assert load_event_format(path).name in example
+
+
+def test_every_array_that_is_shown_can_be_read(tmp_path):
+    words = re.findall(r"^\| .* \| `([a-z]+:[^`]+)` \|$", ARRAYS, re.MULTILINE)
+    assert {crystal_array(array).crystals for array in words} == {481, 1634, 144, 156}
+    (drawn,) = [text for text in EXAMPLES if text in ARRAYS]
+    (tmp_path / "array.toml").write_text(drawn, "utf-8")
+    assert str(crystal_array(str(tmp_path / "array.toml"))) == "two corners cut"
 
 
 def test_every_lut_encoding_is_told():

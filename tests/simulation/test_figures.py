@@ -28,7 +28,7 @@ def test_spots_and_resolution(blocks: list[SimulatedBlock]) -> None:
     for block in blocks:
         sigma = np.sqrt(np.median(block.covariances[:, [0, 1], [0, 1]]))
         assert sigma == pytest.approx(8.8, rel=0.15)
-        k = resolutions(block.centres, block.covariances, 16, 16)
+        k = resolutions(block.centres, block.covariances, neighbour_pairs(16, 16)[0])
         # The published k comes from a fit whose spots hold their halos too, which makes it smaller.
         assert np.median(k) == pytest.approx(1.33, rel=0.1)
         assert k.min() == pytest.approx(0.8, rel=0.3)

@@ -116,7 +116,7 @@ def test_neighbours_of_a_small_block() -> None:
 
 def test_resolution_is_distance_over_width() -> None:
     line = np.array([[0.0, 0.0], [0.0, 23.548], [10.0, 0.0], [10.0, 23.548]])
-    k = resolutions(line, np.tile(np.diag([100.0, 25.0]), (4, 1, 1)), 2, 2)
+    k = resolutions(line, np.tile(np.diag([100.0, 25.0]), (4, 1, 1)), neighbour_pairs(2, 2)[0])
     np.testing.assert_allclose(k, [10 / 23.548, 10 / 23.548, 2.0, 2.0], rtol=1e-4)
 
 
@@ -129,4 +129,6 @@ def test_lattice_spread_of_an_even_grid() -> None:
 def test_median_resolution_is_the_one_asked_for(k: float) -> None:
     params = BlockSimulation(resolution=k, spot_spread=0, seed=3)
     response = block_response(params)
-    assert np.median(resolutions(response.centres, response.covariances, 16, 16)) == pytest.approx(k)
+    assert np.median(
+        resolutions(response.centres, response.covariances, neighbour_pairs(16, 16)[0])
+    ) == pytest.approx(k)

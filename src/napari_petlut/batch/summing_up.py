@@ -126,5 +126,6 @@ def _combine(path: Path, directory: Path, results: Sequence[BlockResult], encodi
 
 def _nobody(like: BlockResult, encoding: LUTEncoding, path: Path) -> bytes:
     """Return the bytes of a LUT without crystals, of a block like another."""
-    geometry = BlockGeometry(*(int(like.figures[name] or 0) for name in ("rows", "cols")))
+    rows, cols = (int(like.figures[name] or 0) for name in ("rows", "cols"))
+    geometry = BlockGeometry(rows, cols)
     return encode_lut(CrystalLUT(np.full(encoding.region, NO_CRYSTAL), geometry), encoding, path=path)

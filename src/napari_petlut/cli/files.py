@@ -82,6 +82,10 @@ def convert(
     resample: Annotated[
         bool, typer.Option("--resample", help="Fit the pixels to the size of the target.")
     ] = False,
+    layer: Annotated[
+        int | None,
+        typer.Option("--layer", help="Which layer of an array of several, from 0; all without it."),
+    ] = None,
     force: Force = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -91,7 +95,8 @@ def convert(
     encoding = lut_encoding(to)
     check_outputs([target], [source, to, from_], force=force)
     read = read_lut(source, from_, block.geometry, block=number)
-    lut = read.lut.resampled(encoding.region) if resample else read.lut
+    lut = read.lut if layer is None else read.lut.layer(layer)
+    lut = lut.resampled(encoding.region) if resample else lut
     write_lut(target, lut, encoding, overwrite=force)
     facts = {
         "read": f"{source} as {read.encoding.name}",

@@ -26,10 +26,25 @@ OutDir = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+ArrayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--geometry",
+        metavar="ARRAY",
+        help="An array that is no rectangle: staggered:24x24:3, hexagonal:12x12, round:14x14, "
+        "layers:16x16+15x15@0.5,0.5, or a .toml or .csv file (see docs/files.md).",
+    ),
+]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of text.")]
 
 
-def _geometry(rows: int | None, cols: int | None) -> BlockGeometry | None:
+def _geometry(rows: int | None, cols: int | None, array: str | None) -> BlockGeometry | None:
+    if array is not None:
+        if rows is not None or cols is not None:
+            raise ParameterError("give the array with --geometry, or --rows and --cols, not both")
+        from napari_petlut.formats.crystal_arrays import crystal_array
+
+        return crystal_array(array)
     if rows is None and cols is None:
         return None
     if rows is None or cols is None:
@@ -49,11 +64,12 @@ class Block:
     cols: Annotated[
         int | None, typer.Option(help="Crystals along axis 1; proposed from the map when left out.")
     ] = None
+    crystal_array: ArrayOption = None
 
     @property
     def geometry(self) -> BlockGeometry | None:
         """The array, None if it is to be proposed."""
-        return _geometry(self.rows, self.cols)
+        return _geometry(self.rows, self.cols, self.crystal_array)
 
 
 @dataclass(frozen=True)
@@ -62,11 +78,12 @@ class ToldBlock:
 
     rows: Annotated[int | None, typer.Option(help="Crystals along axis 0, if the LUT does not tell.")] = None
     cols: Annotated[int | None, typer.Option(help="Crystals along axis 1, if the LUT does not tell.")] = None
+    crystal_array: ArrayOption = None
 
     @property
     def geometry(self) -> BlockGeometry | None:
         """The array, None if the LUT is to tell it."""
-        return _geometry(self.rows, self.cols)
+        return _geometry(self.rows, self.cols, self.crystal_array)
 
 
 @dataclass(frozen=True)

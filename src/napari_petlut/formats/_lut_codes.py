@@ -11,6 +11,8 @@ from napari_petlut.formats.lut_encoding import Corner, LUTEncoding, Order
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry, IntArray
 
 Values = npt.NDArray[np.int64]
+NOWHERE = -(2**40)
+"""Stands for the value of a place without a crystal: far below what a pixel of a file can hold."""
 
 
 class CodeError(ValueError):
@@ -24,7 +26,7 @@ class CodeError(ValueError):
 def background_of(encoding: LUTEncoding, geometry: BlockGeometry | None) -> int | None:
     """Return the stored value of "no crystal"; None if there is none or it needs a geometry."""
     if encoding.background == "crystals":
-        return None if geometry is None else len(geometry)
+        return None if geometry is None else geometry.crystals
     return encoding.background
 
 
@@ -42,7 +44,9 @@ def counted_from(geometry: BlockGeometry, origin: Corner, order: Order) -> tuple
 
 
 def crystal_values(encoding: LUTEncoding, geometry: BlockGeometry) -> Values:
-    """Return the stored value of each crystal, by id."""
+    """Return the stored value of each crystal, by id; of an absent place one that no file holds."""
+    if geometry.places is not None:
+        return _values_of_places(encoding, geometry)
     row, col, cols = counted_from(geometry, encoding.origin, encoding.order)
     if encoding.code == "linear":
         return (row * cols + col + encoding.first_id).astype(np.int64)
@@ -53,6 +57,35 @@ def crystal_values(encoding: LUTEncoding, geometry: BlockGeometry) -> Values:
             "use an encoding with a larger one",
         )
     return ((row + encoding.first_id) * encoding.multiplier + col + encoding.first_id).astype(np.int64)
+
+
+def _values_of_places(encoding: LUTEncoding, geometry: BlockGeometry) -> Values:
+    """Return the stored values of the crystals of an array with a table of its own."""
+    if encoding.origin != "top-left" or encoding.order != "row-major":
+        raise CodeError(
+            "crystals counted as in the array's table",
+            f"the corner {encoding.origin} and {encoding.order} order",
+            "number them so in the table, and use the corner top-left and row-major order",
+        )
+    if encoding.code == "linear":
+        values = geometry.numbers + encoding.first_id
+    else:
+        layers = int(geometry.layers.max()) + 1
+        if layers > 1:
+            raise CodeError(
+                "one layer, since a row and a column name a crystal of each",
+                f"{layers} layers",
+                "use linear numbers, or write the LUT of one layer (petlut convert --layer)",
+            )
+        row, col = geometry.layer_rows_cols
+        if col.max() + encoding.first_id >= encoding.multiplier:
+            raise CodeError(
+                f"a multiplier above {col.max() + encoding.first_id}",
+                f"{encoding.multiplier}",
+                "use an encoding with a larger one",
+            )
+        values = (row + encoding.first_id) * encoding.multiplier + col + encoding.first_id
+    return np.where(geometry.present.ravel(), values, NOWHERE).astype(np.int64)
 
 
 def values_of(ids: npt.NDArray[np.int32], encoding: LUTEncoding, geometry: BlockGeometry) -> Values:

@@ -198,10 +198,10 @@ def _check_first_id(path: StrPath, data: memoryview, encoding: LUTEncoding, geom
     """Refuse ids that may count from 1 with 0 for no crystal, or from 0."""
     if encoding.code != "linear" or encoding.first_id != 1 or encoding.background != 0:
         return
-    if _values_seen(data[encoding.header_bytes :], encoding, geometry)[-1] < len(geometry):
+    if _values_seen(data[encoding.header_bytes :], encoding, geometry)[-1] < geometry.crystals:
         raise FormatError(
             path,
-            f"crystal {len(geometry)}, as in ids that begin with 1",
+            f"crystal {geometry.crystals}, as in ids that begin with 1",
             "no such one, so they may begin with 0",
             "give the encoding ('linear' begins with 1)",
         )

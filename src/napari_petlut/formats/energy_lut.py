@@ -251,6 +251,8 @@ def _csv_of(lut: EnergyLUT) -> str:
     writer.writerow(ENERGY_LUT_COLUMNS)
     row, col = lut.geometry.row_col(np.arange(len(lut.geometry)))
     for crystal, entry in enumerate(zip(row, col, lut.photopeaks, lut.gains, strict=True)):
+        if lut.geometry.numbers[crystal] < 0:
+            continue  # no crystal there
         r, c, photopeak, gain = entry
         writer.writerow((crystal, int(r), int(c), repr(float(photopeak)), repr(float(gain))))
     return text.getvalue()

@@ -24,6 +24,10 @@ __all__ = ["PEAK_COLUMNS", "PEAK_TABLE", "read_peaks", "write_peaks"]
 PEAK_COLUMNS = ("index", "axis-0", "axis-1", "crystal", "row", "col", "status", "confidence")
 """Columns of a peak table; napari's own point columns come first."""
 
+PLACE_COLUMNS = ("layer", "layer_row", "layer_col", "number")
+"""More columns for an array that is no rectangle: how its table numbers the crystal. Crystal, row and col are
+of its place then."""
+
 _EXPECTED_POINTS = "a table with two columns of positions"
 _LIMIT = 2**26
 _EXPECTED = "a peak table (CSV with columns axis-0 and axis-1)"
@@ -62,12 +66,24 @@ def write_peaks(
         row, col = geometry.row_col(peaks.crystal)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PEAK_COLUMNS)
+    numbered = geometry is not None and geometry.places is not None
+    writer.writerow((*PEAK_COLUMNS, *(PLACE_COLUMNS if numbered else ())))
     columns = (peaks.positions, peaks.crystal, row, col, peaks.status, peaks.confidence)
     for index, (position, crystal, r, c, status, confidence) in enumerate(zip(*columns, strict=True)):
         place = (repr(float(value)) for value in position)
-        writer.writerow((index, *place, int(crystal), int(r), int(c), str(status), repr(float(confidence))))
+        more = _numbering(geometry, int(crystal)) if geometry is not None else ()
+        fields = (index, *place, int(crystal), int(r), int(c), str(status), repr(float(confidence)))
+        writer.writerow((*fields, *more))
     atomic_write(path, text.getvalue().encode(), overwrite=overwrite)
+
+
+def _numbering(geometry: BlockGeometry, crystal: int) -> tuple[int, ...]:
+    """Return the fields of `PLACE_COLUMNS`; none of a rectangle."""
+    if geometry.places is None:
+        return ()
+    row, col = geometry.layer_rows_cols
+    columns = (geometry.layers, row, col, geometry.numbers)
+    return tuple(int(column[crystal]) if crystal >= 0 else NO_CRYSTAL for column in columns)
 
 
 def read_peaks(path: StrPath) -> Peaks:

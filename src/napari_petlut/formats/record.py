@@ -213,7 +213,7 @@ class Record:
         """Return the record as its file holds it, in plain values."""
         values: dict[str, Any] = {
             "record": self.kind,
-            "geometry": self.geometry,
+            "geometry": {name: value for name, value in plain(self.geometry).items() if value is not None},
             "lut_encoding": self.lut_encoding,
         }
         if self.kind is RecordKind.CALIBRATION:

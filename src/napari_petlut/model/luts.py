@@ -75,6 +75,8 @@ class CrystalLUT:
                 f"LUT ids run from {ids.min()} to {ids.max()}; "
                 f"a {self.geometry} block has -1 to {len(self.geometry) - 1}"
             )
+        if self.geometry.places is not None and (self.geometry.numbers[ids[ids >= 0]] < 0).any():
+            raise GeometryError(f"a LUT of {self.geometry} names places that hold no crystal")
         object.__setattr__(self, "ids", ids)
 
     @property
@@ -85,6 +87,28 @@ class CrystalLUT:
     def without(self, crystals: npt.ArrayLike) -> Self:
         """Return a copy in which the cells of `crystals` belong to nobody."""
         return replace(self, ids=np.where(np.isin(self.ids, np.asarray(crystals)), NO_CRYSTAL, self.ids))
+
+    def layer(self, number: int) -> CrystalLUT:
+        """Return the LUT of one layer of the array: a rectangle of its rows and columns, other pixels free.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Raises
+        ------
+        GeometryError
+            If the array has no such layer, or the layer a single crystal.
+        """
+        own = self.geometry.layers == number
+        if number < 0 or not own.any():
+            last = int(self.geometry.layers.max())
+            raise GeometryError(f"the array {self.geometry} has layers 0 to {last}, none {number}")
+        row, col = self.geometry.layer_rows_cols
+        rows, cols = int(row[own].max()) + 1, int(col[own].max()) + 1
+        ids = np.append(np.where(own, row * cols + col, NO_CRYSTAL), NO_CRYSTAL)[self.ids]
+        return CrystalLUT(ids, BlockGeometry(rows, cols))
 
     def resampled(self, shape: tuple[int, int]) -> Self:
         """Return the same cells on another number of pixels: each new pixel takes the id at its centre.

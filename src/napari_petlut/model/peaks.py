@@ -27,6 +27,8 @@ class PeakStatus(StrEnum):
     """Placed, but to be looked at."""
     MISSING = "missing"
     """A crystal without events; its position is only the lattice's guess."""
+    ABSENT = "absent"
+    """No crystal: a place of the grid that the array leaves empty."""
 
 
 def status_array(values: Sequence[str] | StatusArray | str, n: int) -> StatusArray:
@@ -109,7 +111,7 @@ class LatticeAlternative:
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Which peak is which crystal: one row per crystal of the block, by id.
+    """Which peak is which crystal: one row per crystal of the block, by id; of absent places too.
 
     Parameters
     ----------
@@ -163,10 +165,10 @@ class Lattice:
 
     def to_peaks(self) -> Peaks:
         """Return the table of peaks: every crystal in id order, then the extra peaks with id -1."""
-        n, k = len(self.geometry), len(self.extra)
+        ids, k = np.flatnonzero(self.geometry.present), len(self.extra)
         return Peaks(
-            positions=np.concatenate([self.positions, self.extra]),
-            crystal=np.concatenate([np.arange(n), np.full(k, NO_CRYSTAL)]).astype(np.intp),
-            status=np.concatenate([self.status, np.full(k, PeakStatus.SUSPECT, "<U8")]),
-            confidence=np.concatenate([self.confidence, np.zeros(k)]),
+            positions=np.concatenate([self.positions[ids], self.extra]),
+            crystal=np.concatenate([ids, np.full(k, NO_CRYSTAL)]).astype(np.intp),
+            status=np.concatenate([self.status[ids], np.full(k, PeakStatus.SUSPECT, "<U8")]),
+            confidence=np.concatenate([self.confidence[ids], np.zeros(k)]),
         )

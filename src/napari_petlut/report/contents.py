@@ -342,7 +342,8 @@ def crystals_to_see(
     doubted = np.isin(lattice.status, (PeakStatus.SUSPECT, PeakStatus.MISSING))
     worst = badness.max(axis=0)
     noted = np.isin(np.arange(n), list(notes))
-    order = np.lexsort((np.arange(n), -worst, ~noted, ~doubted))[:most]
+    order = np.lexsort((np.arange(n), -worst, ~noted, ~doubted))
+    order = order[lattice.geometry.present.ravel()[order]][:most]
     seen: list[CrystalToSee] = []
     for crystal in order.tolist():
         by_badness = np.argsort(-badness[:, crystal], kind="stable")
@@ -377,7 +378,8 @@ def subtitle(contents: ReportContents) -> str:
     lattice = contents.lattice
     missing = int((lattice.status == PeakStatus.MISSING).sum())
     suspect = int((lattice.status == PeakStatus.SUSPECT).sum())
-    text = f"{len(lattice.geometry) - missing} of {len(lattice.geometry)} crystals ({lattice.geometry})"
+    crystals = lattice.geometry.crystals
+    text = f"{crystals - missing} of {crystals} crystals ({lattice.geometry})"
     text += f", {suspect} suspect" if suspect else ""
     return text + (f", {missing} missing" if missing else "")
 

@@ -99,7 +99,7 @@ class _ShownCrystal:
 
 
 def _pitch(contents: ReportContents) -> float:
-    return float(np.sqrt(contents.flood.counts.size / len(contents.geometry)))
+    return float(np.sqrt(contents.flood.counts.size / contents.geometry.crystals))
 
 
 def _peak(contents: ReportContents, crystal: int, radius: float) -> _Peak:
@@ -117,7 +117,8 @@ def _peaks(contents: ReportContents) -> list[_Peak]:
 
     nearest = nearest_distances(contents.lattice.positions)
     radii = np.round(np.clip(0.3 * nearest, 0.0, 0.22 * _pitch(contents)), 1).tolist()
-    return [_peak(contents, crystal, radius) for crystal, radius in enumerate(radii)]
+    present = contents.geometry.present.ravel()
+    return [_peak(contents, crystal, radius) for crystal, radius in enumerate(radii) if present[crystal]]
 
 
 def _statuses(contents: ReportContents) -> list[tuple[str, str, int]]:
@@ -172,5 +173,5 @@ def _table(contents: ReportContents) -> list[_TableRow]:
     cols = contents.geometry.cols
     return [
         _TableRow(i, i // cols, i % cols, str(contents.lattice.status[i]), [column[i] for column in columns])
-        for i in range(len(contents.geometry))
+        for i in np.flatnonzero(contents.geometry.present).tolist()
     ]

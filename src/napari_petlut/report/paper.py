@@ -290,7 +290,7 @@ def _crystals_page(contents: ReportContents, crystals: tuple[CrystalToSee, ...])
 
 def _draw_crop(axes: Axes, contents: ReportContents, crystal: int) -> None:
     lattice = contents.lattice
-    pitch = float(np.sqrt(contents.flood.counts.size / len(lattice.geometry)))
+    pitch = float(np.sqrt(contents.flood.counts.size / lattice.geometry.crystals))
     row, col, height, width = crop_box(contents.ids, crystal, lattice.positions[crystal], pitch)
     part = np.s_[row : row + height, col : col + width]
     counts = contents.flood.counts[part]

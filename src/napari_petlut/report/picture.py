@@ -146,10 +146,11 @@ def _draw_map(axes: Axes, bar_axes: Axes, flood: FloodMap, labels: LabelArray) -
 def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
     from matplotlib.transforms import offset_copy
 
-    pitch = np.sqrt(shape[0] * shape[1] / len(lattice.geometry))
+    pitch = np.sqrt(shape[0] * shape[1] / lattice.geometry.crystals)
     size = float(np.clip(180 * pitch / max(shape), 3.0, 9.0))
     figure = axes.get_figure(root=True)
     beside = offset_copy(axes.transData, figure, 2, 2, units="points")
+    numbers = lattice.geometry.numbers
     for status, colour in STATUS_COLOURS.items():
         chosen = np.flatnonzero(lattice.status == status)
         if chosen.size:
@@ -164,7 +165,9 @@ def _draw_peaks(axes: Axes, lattice: Lattice, shape: tuple[int, int]) -> None:
                 label=f"{status} {chosen.size}",
             )
             for crystal, (axis0, axis1) in zip(chosen.tolist(), at, strict=True):
-                axes.text(axis1, axis0, str(crystal), transform=beside, color=colour, fontsize=size * 0.62)
+                axes.text(
+                    axis1, axis0, str(numbers[crystal]), transform=beside, color=colour, fontsize=size * 0.62
+                )
     if len(lattice.extra):
         at = lattice.extra
         axes.plot(at[:, 1], at[:, 0], "x", color="#c77dff", label=f"extra {len(at)}")
@@ -225,5 +228,5 @@ def block_title(geometry: BlockGeometry, lattice: Lattice, source: str) -> str:
     """Return the headline of a block's picture, for example "block_07: 256 of 256 crystals, 3 to look at"."""
     missing = int((lattice.status == PeakStatus.MISSING).sum())
     suspect = int((lattice.status == PeakStatus.SUSPECT).sum())
-    text = f"{printable(source)}: {len(geometry) - missing} of {len(geometry)} crystals"
+    text = f"{printable(source)}: {geometry.crystals - missing} of {geometry.crystals} crystals"
     return text + (f", {suspect} to look at" if suspect else "") + (f", {missing} missing" if missing else "")

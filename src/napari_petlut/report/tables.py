@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_petlut.formats.plain import plain
+from napari_petlut.geometry import BlockGeometry
 from napari_petlut.report.contents import ReportContents
 
 DIGITS = 10
@@ -69,7 +70,7 @@ def crystal_rows(contents: ReportContents) -> list[dict[str, Any]]:
     """Return one dict for each crystal: place, status, position and every figure; None is not known."""
     lattice = contents.lattice
     rows = []
-    for i in range(len(contents.geometry)):
+    for i in np.flatnonzero(contents.geometry.present).tolist():
         row, col = divmod(i, contents.geometry.cols)
         axis0, axis1 = lattice.positions[i].tolist()
         values: dict[str, Any] = {
@@ -82,8 +83,21 @@ def crystal_rows(contents: ReportContents) -> list[dict[str, Any]]:
         }
         values |= {figure.name: _rounded(float(figure.values[i])) for figure in contents.figures}
         values |= {name: words[i] for name, words in contents.words.items()}
-        rows.append(values | {"reason": lattice.reasons[i]})
+        rows.append(values | {"reason": lattice.reasons[i]} | numbering_of(contents.geometry, i))
     return rows
+
+
+def numbering_of(geometry: BlockGeometry, place: int) -> dict[str, int]:
+    """Return how the crystal at a place is numbered, where the array has a table for that; else nothing."""
+    if geometry.places is None:
+        return {}
+    row, col = geometry.layer_rows_cols
+    return {
+        "layer": int(geometry.layers[place]),
+        "layer_row": int(row[place]),
+        "layer_col": int(col[place]),
+        "number": int(geometry.numbers[place]),
+    }
 
 
 def _rounded(value: float | str) -> float | str | None:

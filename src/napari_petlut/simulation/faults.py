@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
-from napari_petlut.simulation.optics import neighbour_pairs
+from napari_petlut.simulation.optics import crystal_pairs
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
 
 BoolArray = npt.NDArray[np.bool_]
@@ -24,6 +24,7 @@ class Faults:
     Parameters
     ----------
     dead, dim : ndarray of bool, shape (rows * cols,)
+        Dead are the absent places too.
     merged : list of pairs of int
         Ids of neighbours whose spots lie on each other.
     """
@@ -42,8 +43,8 @@ def choose_faults(params: BlockSimulation) -> Faults:
         If no crystal would be live, or more merged pairs are asked for than there is room for.
     """
     rng = params.rng(Stream.FAULTS)
-    n = len(params.geometry)
-    dead = _choose(params.dead, np.ones(n, np.bool_), rng, "dead")
+    present = params.geometry.present.ravel()
+    dead = _choose(params.dead, present, rng, "dead") | ~present
     dim = _choose(params.dim, ~dead, rng, "dim") & ~dead
     if dead.all():
         raise ParameterError("every crystal is dead; leave at least one live")
@@ -65,7 +66,7 @@ def _choose(choice: int | tuple[int, ...], free: BoolArray, rng: np.random.Gener
 def _choose_pairs(
     params: BlockSimulation, dead: BoolArray, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    pairs, _ = neighbour_pairs(params.rows, params.cols)
+    pairs = crystal_pairs(params.geometry)
     known = {tuple(pair) for pair in pairs.tolist()}
     if not isinstance(params.merged, (int, np.integer)):
         chosen = [(min(a, b), max(a, b)) for a, b in params.merged]

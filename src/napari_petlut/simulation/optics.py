@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 from napari_petlut.simulation.parameters import BlockSimulation, Stream
@@ -194,15 +195,27 @@ def neighbour_pairs(rows: int, cols: int) -> tuple[np.typing.NDArray[np.intp], n
     return np.concatenate([down, along]), np.repeat([0, 1], [len(down), len(along)])
 
 
-def resolutions(centres: FloatArray, covariances: FloatArray, rows: int, cols: int) -> FloatArray:
-    """Return k = distance / FWHM of every neighbouring pair, the width taken along the line that joins them.
+def crystal_pairs(geometry: BlockGeometry) -> np.typing.NDArray[np.intp]:
+    """Return the ids of neighbouring crystals, shape (n, 2); those along axis 0 come first."""
+    return np.concatenate(geometry.neighbours)
+
+
+def resolutions(
+    centres: FloatArray, covariances: FloatArray, pairs: np.typing.NDArray[np.intp]
+) -> FloatArray:
+    """Return k = distance / FWHM of every pair, the width taken along the line that joins them.
+
+    Parameters
+    ----------
+    centres : ndarray of float64, shape (n, 2)
+    covariances : ndarray of float64, shape (n, 2, 2)
+    pairs : ndarray of intp, shape (pairs, 2)
+        Ids.
 
     Returns
     -------
     ndarray of float64, shape (pairs,)
-        In the order of `neighbour_pairs`.
     """
-    pairs, _ = neighbour_pairs(rows, cols)
     step = centres[pairs[:, 1]] - centres[pairs[:, 0]]
     distance = np.hypot(step[:, 0], step[:, 1])
     unit = step / np.maximum(distance, 1e-9)[:, None]

@@ -10,8 +10,10 @@ import numpy as np
 from napari_petlut.errors import ParameterError
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow
+from napari_petlut.places import Places
 
 MAX_CRYSTALS_PER_AXIS = 40
+MAX_PLACES_PER_AXIS = 80
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -107,6 +109,10 @@ class BlockSimulation:
         Channel of the photopeak of an average crystal.
     energy_resolution : float
         Full width at half maximum of the photopeak, relative to its energy.
+    places : Places, optional
+        Of an array that is no rectangle: which places hold a crystal. `rows` and `cols` are those of its
+        places then, and what is said of pitches is of the distance from place to place; but `resolution` is
+        of the nearest crystals.
 
     Raises
     ------
@@ -152,10 +158,16 @@ class BlockSimulation:
     window: EnergyWindow = field(default_factory=lambda: EnergyWindow(400, 800))
     photopeak: float = 520.0
     energy_resolution: float = 0.14
+    places: Places | None = None
 
     def __post_init__(self) -> None:
+        if self.places is not None:
+            for name, number in zip(("rows", "cols"), self.places.shape, strict=True):
+                object.__setattr__(self, name, number)
         for name, low, high in _RANGES:
             value = getattr(self, name)
+            if self.places is not None and name in ("rows", "cols"):
+                high = MAX_PLACES_PER_AXIS
             if not (np.isfinite(value) and low <= value <= high):
                 raise ParameterError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
         if self.scatter + self.two_site > 0.95:
@@ -180,7 +192,7 @@ class BlockSimulation:
     @property
     def geometry(self) -> BlockGeometry:
         """The crystal array."""
-        return BlockGeometry(int(self.rows), int(self.cols))
+        return BlockGeometry(int(self.rows), int(self.cols), self.places)
 
     def rng(self, purpose: Stream, *more: int) -> np.random.Generator:
         """Return the random numbers for one purpose, or for one part of it."""

@@ -11,6 +11,7 @@ from napari_petlut.simulation import spectrum
 from napari_petlut.simulation.density import Spots
 from napari_petlut.simulation.faults import Faults, choose_faults
 from napari_petlut.simulation.optics import (
+    crystal_pairs,
     crystal_places,
     lattice_spread,
     light_shares,
@@ -74,7 +75,7 @@ def block_response(params: BlockSimulation) -> BlockResponse:
     photons = photon_covariances(shares, params.gains)
     photons *= (1 - DEPTH_SHARE) / _typical_variance(photons)
     covariances = photons + spread * DEPTH_SHARE / _typical_variance(spread)
-    k = resolutions(centres, covariances, params.rows, params.cols)
+    k = resolutions(centres, covariances, crystal_pairs(params.geometry))
     covariances *= (np.median(k) / params.resolution) ** 2
     normal = params.rng(Stream.CRYSTALS).standard_normal((3, len(params.geometry)))
     light, sensitivity, size = np.clip(normal, -SPREAD_CUT, SPREAD_CUT)

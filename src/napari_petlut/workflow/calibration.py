@@ -166,6 +166,7 @@ class Calibration:
     def summary(self) -> dict[str, Any]:
         """Return the outcome in plain values: crystals per status, doubts, reasons, warnings."""
         lattice = self.lattice
+        told = set(PeakStatus) - ({PeakStatus.ABSENT} if self.geometry.places is None else set())
         doubted = [
             {
                 "crystal": i,
@@ -173,14 +174,14 @@ class Calibration:
                 "confidence": round(float(lattice.confidence[i]), 6),
                 "reason": lattice.reasons[i],
             }
-            for i in range(len(self.geometry))
+            for i in np.flatnonzero(self.geometry.present).tolist()
             if lattice.doubtful[i] or lattice.reasons[i]
         ]
         return {
             "rows": self.geometry.rows,
             "cols": self.geometry.cols,
-            "crystals": len(self.geometry),
-            "status": {str(s): int((self.lattice.status == s).sum()) for s in PeakStatus},
+            "crystals": self.geometry.crystals,
+            "status": {str(s): int((lattice.status == s).sum()) for s in PeakStatus if s in told},
             "extra_peaks": len(self.lattice.extra),
             "block_doubts": list(self.lattice.doubts),
             "doubted_crystals": doubted,

@@ -246,9 +246,10 @@ def cells_of_lattice(
 ) -> tuple[Segmentation, CrystalLUT]:
     """Return which pixels belong to which crystal of a lattice; see `cells_of_places`."""
     missing = np.flatnonzero(lattice.status == PeakStatus.MISSING)
+    present = lattice.geometry.present.reshape(-1, 1)
     return cells_of_places(
         flood,
-        lattice.positions,
+        np.where(present, lattice.positions, np.nan),
         missing,
         lattice.geometry,
         parameters,

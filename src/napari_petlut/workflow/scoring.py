@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, IntArray, Lattice, PeakStatus
@@ -65,6 +66,8 @@ class LatticeScore:
 def symmetric_ids(geometry: BlockGeometry) -> list[IntArray]:
     """Return the renumberings of the grid onto itself: 8 for a square array, 4 otherwise.
 
+    Of an array with absent places only those that put none of them where a crystal is.
+
     Returns
     -------
     list of ndarray of intp, shape (rows * cols,)
@@ -77,7 +80,9 @@ def symmetric_ids(geometry: BlockGeometry) -> list[IntArray]:
     """
     ids = np.arange(len(geometry)).reshape(geometry.shape)
     grids = [ids, ids.T] if geometry.rows == geometry.cols else [ids]
-    return [g[::a, ::b].ravel().astype(np.intp) for g in grids for a in (1, -1) for b in (1, -1)]
+    turned = [g[::a, ::b].ravel().astype(np.intp) for g in grids for a in (1, -1) for b in (1, -1)]
+    present = geometry.present.ravel()
+    return [ids for ids in turned if (present[ids] == present).all()]
 
 
 def score_lattice(
@@ -95,11 +100,12 @@ def score_lattice(
     centres : ndarray of float64, shape (rows * cols, 2)
         True spot centres by crystal id, (axis 0, axis 1) in flood-map pixels.
     live : ndarray of bool, shape (rows * cols,), optional
-        False for dead crystals; all are live by default.
+        False for dead crystals; all are live by default. No crystal is at an absent place.
     merged : pairs of int
         Ids of neighbours whose spots lie on each other; their distance is no measure of the spacing.
     """
-    live = np.ones(len(lattice.geometry), bool) if live is None else np.asarray(live, bool)
+    present = lattice.geometry.present.ravel()
+    live = present if live is None else np.asarray(live, bool) & present
     tolerance = np.maximum(0.5 * true_spacing(centres, lattice.geometry, merged), SMALLEST_TOLERANCE)
     best: tuple[int, IntArray, FloatArray] | None = None
     for ids in symmetric_ids(lattice.geometry):
@@ -127,6 +133,10 @@ def true_spacing(
 
     Neighbours that are named in `merged` do not count as neighbours of each other.
     """
+    if geometry.places is not None:
+        out, ids = np.full(len(geometry), np.inf), np.flatnonzero(geometry.present)
+        out[ids] = np.asarray(cKDTree(centres[ids]).query(centres[ids], k=2)[0])[:, 1]
+        return out
     grid = np.asarray(centres).reshape(*geometry.shape, 2)
     nearest = np.full(geometry.shape, np.inf)
     down = np.linalg.norm(np.diff(grid, axis=0), axis=-1)

@@ -22,6 +22,11 @@ def whole_mask(mask: BoolArray, shape: tuple[int, ...]) -> BoolArray:
     return mask if mask.size else np.zeros(shape, bool)
 
 
+def grid_of_places(shape: tuple[int, ...]) -> FloatArray:
+    """Return the grid of index space: node (r, c) lies at (r, c), shape (rows, cols, 2)."""
+    return np.stack(np.meshgrid(*(np.arange(float(n)) for n in shape), indexing="ij"), axis=-1)
+
+
 def steps(grid: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the local step vectors along rows index and column index, each (rows, cols, 2).
 

@@ -81,6 +81,8 @@ def checked_fixed(
     for crystal, place in (fixed or {}).items():
         if not 0 <= int(crystal) < len(geometry):
             raise GeometryError(f"fixed crystal {crystal} does not exist in a {geometry} block")
+        if geometry.numbers[int(crystal)] < 0:
+            raise GeometryError(f"the array {geometry} has no crystal at place {crystal}")
         point = np.asarray(place, dtype=np.float64)
         if point.shape != (2,) or not np.isfinite(point).all():
             raise GeometryError(f"the fixed position of crystal {crystal} must be two finite numbers")

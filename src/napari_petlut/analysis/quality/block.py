@@ -72,7 +72,7 @@ class BlockQuality:
         return {"crystal": first, "cell": cell, "share": self.crosstalk[first, cell]}
 
     def crystal_table(self) -> dict[str, npt.NDArray[Any]]:
-        """Return one column per figure, one row per crystal by id, as for a CSV file.
+        """Return one column per figure, one row per crystal by id, as for a CSV file; none of absent places.
 
         The figures of pairs appear as the worst of the crystal's neighbours: its smallest k and its smallest
         peak-to-valley ratios.
@@ -80,7 +80,7 @@ class BlockQuality:
         ids = np.arange(len(self.geometry))
         row, col = self.geometry.row_col(ids)
         c = self.crystals
-        return {
+        table = {
             "crystal": ids,
             "row": row,
             "col": col,
@@ -98,6 +98,7 @@ class BlockQuality:
             "residual": c.residual,
             "drift": c.drift,
         }
+        return {name: column[self.geometry.present.ravel()] for name, column in table.items()}
 
     def line_table(self) -> dict[str, npt.NDArray[Any]]:
         """Return k and peak-to-valley ratios within each row and each column; see `quality.lines`."""
@@ -171,7 +172,7 @@ def block_quality(
         )
     if values.shape != lut.shape:
         raise GeometryError(f"the map has {values.shape} pixels, the LUT {lut.shape}; they must be the same")
-    missing = np.array([status == PeakStatus.MISSING for status in lattice.status], np.bool_)
+    missing = np.isin(lattice.status, (PeakStatus.MISSING, PeakStatus.ABSENT))
     if missing.all():
         raise ParameterError("every crystal is missing; there is nothing to judge")
     peaks = np.where(missing[:, None], np.nan, lattice.positions)
@@ -189,6 +190,8 @@ def block_quality(
     matrix = crosstalk(mixture, light, lut.ids, lattice.geometry)
     crystals = _crystals(values, lattice, lut, mixture, means, peaks, matrix)
     figures, places = summarise(crystals, rows, cols, local_pitch(peaks))
+    figures["crystals"] = float(lattice.geometry.crystals)
+    figures["doubtful"] = float(lattice.doubtful.sum() / lattice.geometry.crystals)
     figures["scattered"] = np.nan if light is None else light.share
     verdict, reasons = judge(figures, QualityThresholds() if thresholds is None else thresholds, places)
     return BlockQuality(lattice.geometry, crystals, rows, cols, figures, verdict, reasons, matrix, light)

@@ -61,10 +61,8 @@ class PairQuality:
 
 def neighbour_ids(geometry: BlockGeometry, axis: int) -> tuple[IntArray, IntArray]:
     """Return the ids of all neighbours along an axis of the array, the lower one first."""
-    ids = np.arange(len(geometry), dtype=np.intp).reshape(geometry.shape)
-    if axis == 0:
-        return ids[:-1].ravel(), ids[1:].ravel()
-    return ids[:, :-1].ravel(), ids[:, 1:].ravel()
+    first, second = geometry.neighbours[axis].T
+    return first, second
 
 
 def widths_along(covariances: FloatArray, direction: FloatArray) -> FloatArray:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 MOST_PARTS = 16
 """Blocks along an axis that are looked for."""
@@ -88,6 +87,8 @@ def _square_parts(bands: list[list[tuple[int, int]]], shape: tuple[int, ...], le
 
 def _spots(values: Floats) -> npt.NDArray[np.int64]:
     """Return the places of bright local maxima, shape (n, 2)."""
+    from scipy import ndimage
+
     smooth = ndimage.gaussian_filter(values, _SMOOTH)
     tops = (smooth == ndimage.maximum_filter(smooth, 5)) & (smooth > 0)
     bright = float(np.quantile(smooth[tops], 0.9)) if tops.any() else 0.0

@@ -106,10 +106,11 @@ def test_a_line_that_holds_the_counts_of_two_is_found():
 
 def test_only_clear_spots_away_from_crystals_are_unused():
     grid = even()
+    all_there = np.ones(grid.shape[:2], bool)
     spots = np.array([[50.0, 50.0], [10.0, 10.0], [12.0, 200.0]])
-    unused = sizes_doubted.unused_spots(grid, spots, np.array([1.0, 1.0, 0.1]))
+    unused = sizes_doubted.unused_spots(grid, spots, np.array([1.0, 1.0, 0.1]), all_there)
     np.testing.assert_array_equal(unused, [[10.0, 10.0]])
-    assert len(sizes_doubted.unused_spots(grid, np.empty((0, 2)), np.empty(0))) == 0
+    assert len(sizes_doubted.unused_spots(grid, np.empty((0, 2)), np.empty(0), all_there)) == 0
 
 
 def test_a_spot_belongs_to_the_nearest_crystal_only():

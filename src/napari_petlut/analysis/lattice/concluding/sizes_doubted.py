@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_petlut.analysis.lattice.concluding.limits import double_lines
+from napari_petlut.analysis.lattice.concluding.orientation import orientation_doubts
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.grids import BoolArray, dead_lines
 from napari_petlut.analysis.lattice.seeing.spots import nobodys_spots
@@ -48,6 +49,9 @@ def geometry_doubts(
         notes.append(f"{name} {line} gives no light at all: dead, or one {name} too many?")
     if contest.wishes.more_than_size:
         return notes, False
+    if contest.geometry.places is not None:
+        turned = orientation_doubts(contest, best) if spare or (1 - sure).mean() > GEOMETRY_DOUBT else []
+        return turned + notes, bool(turned)
     counts = contest.scene.ready.counts
     if len(contest.geometry) <= SMALL:
         finer = finer_doubts(counts, contest.geometry)
@@ -70,7 +74,8 @@ def unexplained(contest: Contest, best: Hypothesis) -> BoolArray:
     return np.asarray(seen > UNEXPLAINED * model)
 
 
-def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray) -> FloatArray:
-    """Return the clear spots that are no crystal's own, shape (k, 2)."""
-    _, far = nobodys_spots(grid, spots)
-    return np.asarray(spots[far & (strength > CLEAR_SPOT)]).reshape(-1, 2)
+def unused_spots(grid: FloatArray, spots: FloatArray, strength: FloatArray, present: BoolArray) -> FloatArray:
+    """Return the clear spots that are no crystal's own, shape (k, 2); those at absent places are not."""
+    nearest, far = nobodys_spots(grid, spots)
+    nobodys = far | ~present.ravel()[nearest]
+    return np.asarray(spots[nobodys & (strength > CLEAR_SPOT)]).reshape(-1, 2)

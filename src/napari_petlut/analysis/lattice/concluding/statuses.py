@@ -51,7 +51,7 @@ def doubts_in_words(features: FloatArray, status: StatusArray, partner: IntArray
             continue
         if word == PeakStatus.MISSING:
             out.append("almost no counts: a dead crystal?")
-        elif word == PeakStatus.FOUND:
+        elif word in (PeakStatus.FOUND, PeakStatus.ABSENT):
             out.append("")
         elif word == PeakStatus.INFERRED:
             out.append("no spot of its own; placed by its neighbours and the counts around it")

@@ -185,6 +185,11 @@ class Contest:
         return self.wishes.geometry
 
     @property
+    def absent(self) -> BoolArray:
+        """Places without a crystal, shape (rows, cols); `NOTHING` where all have one."""
+        return NOTHING if self.geometry.places is None else ~self.geometry.present
+
+    @property
     def best(self) -> Hypothesis:
         """The hypothesis with the smallest objective."""
         return min(self.pool, key=lambda h: h.score)
@@ -201,7 +206,9 @@ class Contest:
             return None
         self.budget.stop_if_cancelled()
         self.budget.take()
-        dark, pinned = candidate.dark, self.wishes.pinned
+        pinned = self.wishes.pinned
+        # An absent place gives no light and hangs on its neighbours, as a dead crystal does, free of charge.
+        dark = candidate.dark | self.absent if self.absent.size else candidate.dark
         grid, price = self._with_wishes(
             np.clip(candidate.grid, 0.0, np.array(self.scene.ready.counts.shape) - 1.0)
         )
@@ -239,10 +246,18 @@ class Contest:
 
     def score(self, fit: MixtureFit, dark: BoolArray) -> float:
         """Return the objective of a fit, with the prices of dead crystals and of leaving the prior."""
-        rows, cols = dark.all(axis=1), dark.all(axis=0)
-        price = DEAD_LINE * int(rows.sum() + cols.sum())
-        price += DEAD_CRYSTAL * float(dark[~rows][:, ~cols].sum()) / dark.size
+        price = self._price_of_dead(dark)
         if self.wishes.has_prior:
             away = node_distance(fit.grid, self.wishes.prior)
             price += UNEXPECTED * float(np.minimum(away**2, 1.0).mean())
         return objective(fit, dark) + price
+
+    def _price_of_dead(self, dark: BoolArray) -> float:
+        rows, cols = dark.all(axis=1), dark.all(axis=0)
+        number = dark.size
+        if self.absent.size:
+            absent, dark = self.absent, dark & ~self.absent
+            rows, cols = rows & ~absent.all(axis=1), cols & ~absent.all(axis=0)
+            number = self.geometry.crystals
+        price = DEAD_LINE * int(rows.sum() + cols.sum())
+        return price + DEAD_CRYSTAL * float(dark[~rows][:, ~cols].sum()) / number

@@ -21,6 +21,8 @@ CELLS = 64
 """Cells per side; a pitch is 2 cells for 32 crystals, finer maps show nothing that survives the blur."""
 BLUR = 0.3
 """Blur of the spot density in pitches: single spots become an even density."""
+EVEN_BLUR = 0.8
+"""The same of an array with absent places, in places: what lies between those of a layer is even as well."""
 BLUR_START = 0.02
 """First regularisation, in squared block sides; it is lowered geometrically to the final one."""
 REGULARISATION = 0.35
@@ -73,7 +75,7 @@ def spread_spots(spots: FloatArray, weights: FloatArray, geometry: BlockGeometry
     mass = np.histogram2d(unit[:, 0], unit[:, 1], bins=(edges, edges), weights=weights)[0]
     mass = ndimage.gaussian_filter(mass, BLUR * CELLS / shape, mode="constant")
     mass = np.maximum(mass / mass.sum(), 1e-12)
-    back, forth = _sinkhorn(mass, REGULARISATION / float(shape.max()))
+    back, forth = _sinkhorn(mass, _even_mass(geometry), REGULARISATION / float(shape.max()))
     crystals = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n for n in shape], indexing="ij"))
     return Spreading(
         corner + np.moveaxis(_read(back, crystals), 0, -1) * side,
@@ -87,11 +89,22 @@ def _read(field: FloatArray, places: FloatArray) -> FloatArray:
     return np.stack([ndimage.map_coordinates(f, at, order=1, mode="nearest") for f in field])
 
 
-def _sinkhorn(mass: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
+def _even_mass(geometry: BlockGeometry) -> FloatArray:
+    """Return what counts are spread to: the same everywhere, or as dense as places with a crystal."""
+    if geometry.places is None:
+        return np.full((CELLS, CELLS), 1.0 / CELLS**2)
+    shape = np.array(geometry.shape)
+    at = (np.argwhere(geometry.present) + 0.5) / shape
+    edges = np.linspace(0.0, 1.0, CELLS + 1)
+    mass = np.histogram2d(at[:, 0], at[:, 1], bins=(edges, edges))[0]
+    mass = ndimage.gaussian_filter(mass, EVEN_BLUR * CELLS / shape, mode="reflect")
+    return np.asarray(np.maximum(mass / mass.sum(), 1e-12))
+
+
+def _sinkhorn(mass: FloatArray, even: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
     """Where each even cell comes from and where each cell of `mass` goes, (2, CELLS, CELLS) each."""
     centre = (np.arange(CELLS) + 0.5) / CELLS
     distance = (centre[:, None] - centre[None]) ** 2
-    even = np.full((CELLS, CELLS), 1.0 / CELLS**2)
     final = 2 * width**2
     source, target = np.zeros_like(even), np.zeros_like(even)
     kernel = left = right = even

@@ -94,7 +94,7 @@ def without_line(contest: Contest, axis: int) -> Hypothesis | None:
     """Return the best lattice with one line less along an axis, None where none was found."""
     shape = list(contest.geometry.shape)
     shape[axis] -= 1
-    geometry = BlockGeometry(*shape)
+    geometry = BlockGeometry(shape[0], shape[1])
     # Fits with a line less are not counted as effort of the search.
     budget = Budget(LINE_LESS_FITS, cancelled=contest.budget.cancelled)
     rest = Contest(contest.scene, Wishes(geometry), budget)

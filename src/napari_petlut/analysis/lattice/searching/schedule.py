@@ -23,6 +23,7 @@ from napari_petlut.analysis.lattice.searching.mending import mend_best
 from napari_petlut.analysis.lattice.searching.starting import (
     follow_waves,
     judge_even_counts,
+    judge_places,
     judge_prior,
     judge_spot_grid,
 )
@@ -154,12 +155,24 @@ def _has_prior(search: Search) -> bool:
     return search.contest.wishes.has_prior
 
 
+def _is_rectangle(search: Search) -> bool:
+    return search.contest.geometry.places is None
+
+
+def _has_places(search: Search) -> bool:
+    return not _is_rectangle(search)
+
+
 def _nothing_fits(search: Search) -> bool:
     return not search.contest.pool
 
 
 def _doubtful(search: Search) -> bool:
     return mean_doubt(search.contest) >= DOUBTFUL
+
+
+def _doubtful_rectangle(search: Search) -> bool:
+    return _is_rectangle(search) and _doubtful(search)
 
 
 def _doubtful_still(search: Search) -> bool:
@@ -175,6 +188,12 @@ def start_from_spots(search: Search) -> None:
     """Join the spots to a grid; a complete one ends the search, where nobody wishes anything else."""
     complete = judge_spot_grid(search.contest)
     search.over = complete and not search.contest.wishes.more_than_size
+
+
+def start_from_places(search: Search) -> None:
+    """Join the spots to the places that hold a crystal; one clear way ends the search, as of a grid."""
+    clear = judge_places(search.contest)
+    search.over = clear and not search.contest.wishes.more_than_size and is_clear(search.contest)
 
 
 def start_from_waves(search: Search) -> None:
@@ -252,7 +271,7 @@ def do_round(search: Search) -> None:
 
 def shift_by_one_line(search: Search) -> None:
     """Judge the best lattice with all its lines shifted by one."""
-    if search.uses("shifts by one line"):
+    if search.uses("shifts by one line") and _is_rectangle(search):
         judge_all(search.contest, shift_moves(search.contest, search.contest.best))
 
 
@@ -291,15 +310,16 @@ ROUND: tuple[tuple[str, Callable[[Contest, Hypothesis], Iterable[Candidate]], in
 
 SCHEDULE = (
     Stage("prior", start_from_prior, _has_prior, _what_is_left, 0.1),
-    Stage("spots joined to a grid", start_from_spots, _always, _what_is_left, 0.1),
-    Stage("waves", start_from_waves, _always, _what_is_left, 0.2),
+    Stage("spots joined to a grid", start_from_spots, _is_rectangle, _what_is_left, 0.1),
+    Stage("spots joined to places", start_from_places, _has_places, _what_is_left, 0.2),
+    Stage("waves", start_from_waves, _is_rectangle, _what_is_left, 0.2),
     Stage("counts spread evenly", start_from_counts, _nothing_fits, _what_is_left, 0.2),
-    Stage("dead-line search", try_dead_lines, _doubtful, _what_is_left, 0.3),
+    Stage("dead-line search", try_dead_lines, _doubtful_rectangle, _what_is_left, 0.3),
     Stage("rounds of moves", do_rounds, _always, _what_is_left, 0.6),
     Stage("another look", look_again, _doubtful_still, _all_again, 0.8),
     Stage("dead lines join", let_dead_lines_join, _always, _what_is_left, 0.8),
-    Stage("shift for a dead line", shift_dead_line, _always, _what_is_left, 0.85),
-    Stage("chains", mend_by_chains, _always, _what_is_left, 1.0),
+    Stage("shift for a dead line", shift_dead_line, _is_rectangle, _what_is_left, 0.85),
+    Stage("chains", mend_by_chains, _is_rectangle, _what_is_left, 1.0),
 )
 """The stages in their order."""
 

@@ -116,7 +116,7 @@ def _rough_box(counts: FloatArray, geometry: BlockGeometry) -> tuple[slice, slic
     if not number:
         return slice(0, counts.shape[0]), slice(0, counts.shape[1])
     weight = ndimage.sum_labels(smooth, label, np.arange(1, number + 1))
-    kept = np.isin(label, 1 + np.flatnonzero(weight > SPECK * weight.sum() / len(geometry)))
+    kept = np.isin(label, 1 + np.flatnonzero(weight > SPECK * weight.sum() / geometry.crystals))
     box = ndimage.find_objects(kept.astype(np.int8))[0]
     n0, n1 = counts.shape
     return (
@@ -140,7 +140,7 @@ def find_support(counts: FloatArray, geometry: BlockGeometry) -> tuple[BoolArray
     """
     rough = _rough_box(counts, geometry)
     extent = np.array([s.stop - s.start for s in rough], dtype=np.float64)
-    guess = float(np.sqrt(extent.prod() / len(geometry)))
+    guess = float(np.sqrt(extent.prod() / geometry.crystals))
     pad = int(np.ceil(guess))
     n0, n1 = counts.shape
     box = (
@@ -180,6 +180,6 @@ def prepare_map(counts: FloatArray, geometry: BlockGeometry) -> PreparedMap:
     events = np.ascontiguousarray(counts, dtype=np.float64) / event_value(counts)
     clean = level_lines(remove_hot_bins(events))
     support, box = find_support(clean, geometry)
-    pitch = PITCH_FACTOR * float(np.sqrt(max(support.sum(), 1) / len(geometry)))
+    pitch = PITCH_FACTOR * float(np.sqrt(max(support.sum(), 1) / geometry.crystals))
     origin = np.array([s.start for s in box], dtype=np.float64)
     return PreparedMap(np.ascontiguousarray(clean[box]), support, origin, pitch)

@@ -36,6 +36,8 @@ def squaring_factors(counts: FloatArray, geometry: BlockGeometry) -> Factors:
         At least one of them is 1.
     """
     shape = np.array(geometry.shape)
+    if geometry.places is not None:
+        return 1, 1  # places are closer than crystals, and not by the same along both axes
     if max(shape) < ELONGATED * min(shape) and max(counts.shape) < ELONGATED * min(counts.shape):
         return 1, 1
     support, _ = find_support(counts, geometry)

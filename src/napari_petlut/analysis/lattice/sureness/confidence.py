@@ -16,8 +16,9 @@ from scipy.special import expit
 from napari_petlut.analysis.lattice.fitting.contest import Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureFit
 from napari_petlut.analysis.lattice.fitting.objective import TERMS, log_weight, terms
-from napari_petlut.analysis.lattice.grids import dead_lines, nearest_spacing
+from napari_petlut.analysis.lattice.grids import BoolArray, dead_lines, nearest_spacing
 from napari_petlut.analysis.lattice.seeing.spots import nobodys_spots, own_spots
+from napari_petlut.analysis.lattice.sureness.completing import as_if_complete
 from napari_petlut.analysis.lattice.sureness.regularity import (
     badness,
     inconsistencies,
@@ -27,6 +28,7 @@ from napari_petlut.analysis.lattice.sureness.regularity import (
 )
 from napari_petlut.analysis.lattice.sureness.rivals import WHOLE_BLOCK, Contradiction
 from napari_petlut.analysis.lattice.sureness.trees import fitted_trees
+from napari_petlut.geometry import BlockGeometry
 from napari_petlut.maps.gaussians import FWHM_PER_SIGMA
 from napari_petlut.model import FloatArray
 
@@ -126,6 +128,34 @@ def resolutions(fit: MixtureFit) -> tuple[FloatArray, FloatArray]:
     return ordered[..., 0], ordered[..., 1]
 
 
+def resolutions_of_places(fit: MixtureFit, present: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return what `resolutions` does where neighbours may be absent; absent places are as good as any.
+
+    Neighbours are those no more than two places away along both axes.
+    """
+    rows, cols = present.shape
+    held = [np.full((rows, cols), 9.0)] * 2
+    ways = [(a, b) for a in range(-2, 3) for b in range(-2, 3) if a or b]
+    for a, b in ways:
+        here = (slice(max(0, -a), rows - max(0, a)), slice(max(0, -b), cols - max(0, b)))
+        there = (slice(max(0, a), rows + min(0, a)), slice(max(0, b), cols + min(0, b)))
+        step = fit.grid[there] - fit.grid[here]
+        length = np.maximum(np.linalg.norm(step, axis=-1), 1e-9)
+        unit = step / length[..., None]
+        width = np.zeros_like(length)
+        for side in (here, there):
+            v0, v01, v1 = np.moveaxis(fit.covariance[side], -1, 0)
+            along = v0 * unit[..., 0] ** 2 + 2 * v01 * unit[..., 0] * unit[..., 1] + v1 * unit[..., 1] ** 2
+            width += np.sqrt(np.maximum(along, 1e-6))
+        k = np.full((rows, cols), 9.0)
+        k[here] = np.where(present[there], length / (0.5 * FWHM * width * fit.bin_pixels), 9.0)
+        first = np.minimum(held[0], k)
+        held = [first, np.minimum(held[1], np.maximum(held[0], k))]
+    # An absent place must not lower what is told of the block as a whole.
+    usual = [float(np.median(values[present])) for values in held]
+    return np.where(present, held[0], usual[0]), np.where(present, held[1], usual[1])
+
+
 def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
     """Return the largest relative misfit beyond noise in the cell of each crystal."""
     scene = contest.scene.binned
@@ -141,10 +171,11 @@ def residuals(contest: Contest, fit: MixtureFit) -> FloatArray:
 
 def crystal_features(contest: Contest, best: Hypothesis) -> FloatArray:
     """Return the features of every crystal, shape (rows, cols, len(FEATURES))."""
+    contest, best = as_if_complete(contest, best)
     shape = best.grid.shape[:2]
     values = (
         rival_features(Contradiction.of(contest.pool, best))
-        | resolution_features(best.fit)
+        | resolution_features(best.fit, contest.geometry)
         | regularity_features(best)
         | spot_features(contest, best.grid)
         | fit_features(contest, best)
@@ -175,9 +206,10 @@ def rival_features(rivals: Contradiction) -> Features:
     }
 
 
-def resolution_features(fit: MixtureFit) -> Features:
+def resolution_features(fit: MixtureFit, geometry: BlockGeometry) -> Features:
     """Return how well spots are resolved."""
-    first, second = resolutions(fit)
+    whole = geometry.places is None
+    first, second = resolutions(fit) if whole else resolutions_of_places(fit, geometry.present)
     levelled = np.minimum(first, 2.0)
     return {
         "resolution": np.minimum(first, 1.5),

@@ -19,6 +19,7 @@ from napari_petlut.analysis.lattice.grids import BoolArray, cell_areas, nearest_
 from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
 from napari_petlut.analysis.lattice.seeing.scene import BRIGHTNESS_BLUR
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
+from napari_petlut.analysis.lattice.sureness.completing import as_if_complete, completed
 from napari_petlut.analysis.lattice.sureness.merged import (
     merged_partners,
     relative_weight,
@@ -180,8 +181,9 @@ def block_unevenness(counts: FloatArray) -> tuple[float, float, float, float]:
 
 def dead_features(contest: Contest, best: Hypothesis) -> tuple[FloatArray, BoolArray]:
     """Return the features of every crystal, shape (rows, cols, len(FEATURES)), and which are looked at."""
+    contest, best = as_if_complete(contest, best)
     fit = best.fit
-    bright = relative_weight(contest.scene.brightness(best.grid))
+    bright = relative_weight(completed(contest.scene.brightness(best.grid), contest.geometry))
     looked_at = bright < NOT_LOOKED_AT
     level = surrounding_weight(fit.weight)
     bump, error = own_light(contest.scene.binned, fit, looked_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_petlut.analysis.lattice.fitted import fitted_number
 from napari_petlut.analysis.lattice.fitting.contest import Contest
+from napari_petlut.analysis.lattice.sureness.completing import as_if_complete
 from napari_petlut.analysis.lattice.sureness.confidence import confidence, crystal_features
 from napari_petlut.analysis.lattice.sureness.regularity import doubt_map
 
@@ -26,7 +27,8 @@ def mean_doubt(contest: Contest) -> float:
 
 def is_clear(contest: Contest) -> bool:
     """Whether the best lattice is so sure that further moves are not worth their time."""
-    if contest.best.dark.any() or doubt_map(contest, contest.best).max() > CLEAR_DOUBT:
+    seen, best = as_if_complete(contest, contest.best)
+    if best.dark.any() or doubt_map(seen, best).max() > CLEAR_DOUBT:
         return False
     sure = confidence(crystal_features(contest, contest.best))
     return bool((1 - sure).mean() < CLEAR_MEAN and sure.min() > CLEAR_WORST)
