@@ -9,7 +9,6 @@ from golden_lattices import CASES
 from napari_petlut.analysis.lattice import fitted
 
 
-@pytest.mark.xfail(reason="what is in force was fitted before there were stamps", strict=True)
 def test_no_fit_is_stale():
     told = "`uv run python benchmarks refit` fits them anew; see `tests/fitted_stamps.py`"
     assert not fitted_stamps.stale(), told
