@@ -8,7 +8,7 @@ import pytest
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import GeometryProposal, number_peaks
 from napari_petlut.analysis.segmentation import SegmentationParameters, nearest_peak_cells
-from napari_petlut.errors import FormatError, ParameterError
+from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.events import write_events
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import EnergyWindow, EventFormat, Peaks
@@ -16,6 +16,7 @@ from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.opening import open_file
 from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.workbench import workbench_of
+from napari_petlut.workflow.pipeline import calibrate
 
 from .conftest import grid_points
 from .test_editing import drag
@@ -125,21 +126,38 @@ def test_another_size_of_the_block_numbers_the_cells_anew(done):
     np.testing.assert_array_equal(cells.data, nearest_peak_cells(cells.data.shape, done.places) + 1)
 
 
-@pytest.mark.parametrize(
-    ("sure", "said", "size"),
-    [(0.95, "the map shows 4 x 5", BLOCK), (0.7, "16 x 16 was assumed", BlockGeometry(16, 16))],
-)
-def test_a_size_that_nobody_set_is_said(viewer, monkeypatch, sure, said, size):
-    monkeypatch.setattr(steps, "propose_geometry", lambda counts: [GeometryProposal(BLOCK, sure, "")])
-    monkeypatch.setattr(
-        steps,
-        "find_lattice",
-        lambda counts, geometry, *chosen, **hooks: number_peaks(grid_points(*geometry.shape), geometry),
-    )
+def test_a_size_that_nobody_set_is_proposed_as_on_the_command_line(viewer, counts):
     block = workbench_of(viewer).choose_any()
     assert not block.geometry_known
-    assert said in steps.lattice_job(block).run()
-    assert block.geometry == size
+    said = steps.run_all_job(block).run()
+    assert block.geometry == calibrate(counts).geometry == BLOCK
+    assert block.geometry_known
+    assert "The geometry 4 x 5 was proposed from the map: " in said
+    assert set(range(1, 1 + len(BLOCK))) <= set(np.unique(block.cells_layer.data).tolist())
+
+
+def test_a_map_without_a_grid_asks_for_rows_and_columns(viewer, counts):
+    block = workbench_of(viewer).choose_any()
+    block.flood_layer.data = np.ones_like(counts)
+    with pytest.raises(GeometryError, match="give rows and cols"):
+        steps.run_all_job(block).run()
+    assert block.peaks_layer is None
+
+
+def test_peaks_placed_by_hand_stay_if_the_proposed_size_is_that_of_their_numbers(viewer, monkeypatch):
+    block = workbench_of(viewer).choose_any()
+    block.set_peaks(Peaks(grid_points(16, 16, 3.0, 4.0)))
+    drag(block.peaks_layer, [17], [7.5, 7.25])
+    monkeypatch.setattr(steps, "propose_geometry", lambda counts: [GeometryProposal(block.geometry, 0.7, "")])
+    held = []
+
+    def found(counts, geometry, *chosen, fixed, **hooks):
+        held.append((geometry, fixed))
+        return number_peaks(grid_points(4, 5), BLOCK)
+
+    monkeypatch.setattr(steps, "find_lattice", found)
+    steps.lattice_job(block).run()
+    assert held == [(BlockGeometry(16, 16), {17: (7 + 7.5, 7 + 7.25)})]
 
 
 def test_the_comb_can_be_removed_and_put_back(block):

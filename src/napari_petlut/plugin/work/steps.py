@@ -17,8 +17,7 @@ from napari_petlut.analysis.detection import (
 )
 from napari_petlut.analysis.flood import FloodParameters, remove_comb
 from napari_petlut.analysis.lattice import LatticeParameters, find_lattice, propose_geometry
-from napari_petlut.errors import GeometryError, ParameterError
-from napari_petlut.geometry import BlockGeometry
+from napari_petlut.errors import ParameterError
 from napari_petlut.model import (
     FloatArray,
     FloodMap,
@@ -43,8 +42,6 @@ from napari_petlut.workflow.pipeline import cells_of_lattice
 from napari_petlut.workflow.sources import flood_of_events
 
 _Counted = tuple[FloodMap, FloodParameters, tuple[str, ...]]
-_CLEARLY = 0.9
-"""How sure a proposal of rows and columns must be to be taken unasked."""
 
 
 # -- flood map --------------------------------------------------------------------------------------------
@@ -151,42 +148,38 @@ def fixed_peaks(block: BlockController) -> dict[int, tuple[float, float]]:
 def lattice_job(block: BlockController, *, keep_manual: bool = True) -> Job:
     """Find and number every crystal; peaks placed by hand stay where they are unless `keep_manual` is off.
 
-    Rows and columns that nobody has set are taken from the map where it shows them clearly.
+    Rows and columns that nobody has set are proposed from the map, as on the command line; the lattice's
+    doubts say so.
     """
-    counts, assumed, known = block.flood.counts, block.geometry, block.geometry_known
+    counts, numbered_in, known = block.flood.counts, block.geometry, block.geometry_known
     chosen = block.parameters(LatticeParameters)
     fixed = fixed_peaks(block) if keep_manual else {}
 
     def compute(progress: Progress, cancelled: CancelCheck) -> Lattice:
-        geometry = assumed if known else _seen_geometry(counts, assumed)
-        held = fixed if geometry == assumed else {}
+        # Crystals that were numbered in an array of another size say nothing about this one.
+        holds = known or (bool(fixed) and propose_geometry(counts)[0].geometry == numbered_in)
         return find_lattice(
-            counts, geometry, chosen, fixed=held or None, progress=progress, cancelled=cancelled
+            counts,
+            numbered_in if holds else None,
+            chosen,
+            fixed=fixed if holds and fixed else None,
+            progress=progress,
+            cancelled=cancelled,
         )
 
     return Job("Lattice", compute, lambda lattice: show_lattice(block, lattice), block)
 
 
-def _seen_geometry(counts: FloatArray, assumed: BlockGeometry) -> BlockGeometry:
-    """Return the rows and columns that the map shows clearly, else the assumed ones."""
-    try:
-        best = propose_geometry(counts)[0]
-    except GeometryError:
-        return assumed
-    return best.geometry if best.confidence >= _CLEARLY else assumed
-
-
 def show_lattice(block: BlockController, lattice: Lattice) -> str:
     """Show a lattice as the block's peaks and lines, and say what is doubtful about it."""
     block.lattice = lattice
-    said = _assumption(block, lattice.geometry)
-    if lattice.geometry != block.geometry:
+    if lattice.geometry != block.geometry or not block.geometry_known:
         block.geometry = lattice.geometry
         block.parameters_changed.emit()  # the panels show another size
     peaks, reasons = ly.lattice_peaks(lattice)
     block.set_peaks(peaks, _with_words_kept(block, peaks, reasons))
     show_lines(block)
-    return "\n".join([_found_text(lattice), *said, *map(sentence, lattice.doubts)])
+    return "\n".join([_found_text(lattice), *map(sentence, lattice.doubts)])
 
 
 def _with_words_kept(block: BlockController, peaks: Peaks, reasons: list[str]) -> list[str]:
@@ -216,14 +209,6 @@ def _found_text(lattice: Lattice) -> str:
     counted = dict(zip(words.tolist(), numbers.tolist(), strict=True))
     parts = [f"{counted[word]} {word}" for word in PeakStatus if counted.get(word)]
     return f"{len(lattice.geometry)} crystals: {', '.join(parts)}."
-
-
-def _assumption(block: BlockController, found: BlockGeometry) -> list[str]:
-    if block.geometry_known:
-        return []
-    if found != block.geometry:
-        return [f"Rows and columns were not set: the map shows {found}."]
-    return [f"Rows and columns were not set: {block.geometry} was assumed, see 1 Block."]
 
 
 def show_alternative(block: BlockController, index: int) -> str:
