@@ -107,6 +107,19 @@ class BlockGeometry:
         return self._by_id(self.places.rows), self._by_id(self.places.cols)
 
     @cached_property
+    def lines(self) -> tuple[IntArray, IntArray]:
+        """Ids of neighbours in one row and in one column of a layer, shape (n, 2), the lower one first."""
+        row, col = self.layer_rows_cols
+        ids = np.flatnonzero(self.numbers >= 0)
+        known = {(int(self.layers[i]), int(row[i]), int(col[i])): int(i) for i in ids}
+        pairs: list[IntArray] = []
+        for down, right in ((0, 1), (1, 0)):
+            steps = [(i, known.get((layer, r + down, c + right))) for (layer, r, c), i in known.items()]
+            found = [(i, other) for i, other in steps if other is not None]
+            pairs.append(np.array(found, dtype=np.intp).reshape(-1, 2))
+        return pairs[0], pairs[1]
+
+    @cached_property
     def neighbours(self) -> tuple[IntArray, IntArray]:
         """Ids of neighbouring crystals, shape (n, 2), along axis 0 and along axis 1, the lower one first.
 

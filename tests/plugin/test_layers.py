@@ -78,19 +78,19 @@ def test_labels_carry_id_plus_one_and_remember_what_was_painted():
 
 def test_lattice_lines_join_neighbours_and_have_no_length_at_holes():
     grid = np.stack(np.meshgrid([0.0, 10], [0.0, 5, 9], indexing="ij"), -1)
-    vectors, along = ly.lattice_segments(grid)
+    vectors, along = ly.lattice_segments(grid, BlockGeometry(*grid.shape[:2]))
     assert along.tolist() == ["row"] * 4 + ["col"] * 3
     assert vectors[0].tolist() == [[0, 0], [0, 5]]
     assert vectors[-1].tolist() == [[0, 9], [10, 0]]
     grid[0, 1] = np.nan
-    holed, same = ly.lattice_segments(grid)
+    holed, same = ly.lattice_segments(grid, BlockGeometry(*grid.shape[:2]))
     assert same.tolist() == along.tolist()
     shown = holed[:, 1].any(axis=1)
     assert shown.tolist() == [False, False, True, True, True, False, True]
     np.testing.assert_array_equal(holed[shown], vectors[shown])
     assert np.isfinite(holed).all()
     grid[:] = np.nan
-    assert len(ly.lattice_segments(grid)[0]) == 0
+    assert len(ly.lattice_segments(grid, BlockGeometry(*grid.shape[:2]))[0]) == 0
 
 
 def test_a_rerun_updates_its_layer_and_keeps_what_the_person_set():

@@ -87,7 +87,9 @@ def lattice_of_peaks(peaks: Peaks, geometry: BlockGeometry | None, flood: FloodM
 def _as_numbered(peaks: Peaks, geometry: BlockGeometry) -> Lattice | None:
     """Return the lattice of peaks that number each crystal of the block once; None if they do not."""
     own = peaks.crystal >= 0
-    if not np.array_equal(np.sort(peaks.crystal[own]), np.arange(len(geometry))):
+    if geometry.places is not None or not np.array_equal(
+        np.sort(peaks.crystal[own]), np.arange(len(geometry))
+    ):
         return None
     order = np.argsort(peaks.crystal[own])
     return Lattice(

@@ -35,7 +35,7 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
     layer = ly.find_layer(viewer, ly.LayerKind.LATTICE, block)
     if layer is None:
         return
-    vectors, along = ly.lattice_segments(places.reshape(*geometry.shape, 2))
+    vectors, along = ly.lattice_segments(places, geometry)
     if len(vectors) == len(layer.data) and ly.geometry_of(layer) == geometry:
         if not np.array_equal(layer.data, vectors):
             layer.data[...] = vectors  # faster than a new array

@@ -60,7 +60,7 @@ def number_points(positions: FloatArray, geometry: BlockGeometry, previous: IntA
     Numbering
     """
     kept = _fill_vacancies(positions, geometry, previous)
-    unavoidable = abs(len(positions) - len(geometry))
+    unavoidable = abs(len(positions) - geometry.crystals)
     flaws = _flaws(kept, positions, geometry)
     if len(positions) < 4 or flaws <= unavoidable:  # no other numbers could be better, and they take long
         return numbering_of(kept, positions, geometry)
@@ -72,10 +72,18 @@ def number_points(positions: FloatArray, geometry: BlockGeometry, previous: IntA
 
 def numbering_of(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> Numbering:
     """Return the numbering that given ids mean; ids outside the geometry count as "no crystal"."""
-    crystal = np.where(crystal < len(geometry), crystal, NO_CRYSTAL)
+    crystal = _existing(crystal, geometry)
     grid = _grid(crystal, positions, geometry)
     occupied = np.isfinite(grid).all(axis=-1).ravel()
     return Numbering(crystal, completed_grid(grid).reshape(-1, 2), occupied)
+
+
+def _existing(crystal: IntArray, geometry: BlockGeometry) -> IntArray:
+    """Return ids with those that no crystal has made "no crystal"."""
+    numbers = np.append(geometry.numbers, NO_CRYSTAL)
+    inside = (crystal >= 0) & (crystal < len(geometry))
+    held = inside & (numbers[np.where(inside, crystal, NO_CRYSTAL)] >= 0)
+    return np.where(held, crystal, NO_CRYSTAL).astype(np.intp)
 
 
 def _grid(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> FloatArray:
@@ -95,7 +103,7 @@ def _number_afresh(positions: FloatArray, geometry: BlockGeometry) -> IntArray:
     except PetlutError:  # too few points, or points that make no grid: they stay without a number
         return crystal
     distance, point = (np.asarray(a) for a in cKDTree(positions).query(lattice.positions))
-    for crystal_id in np.flatnonzero(distance < _SAME_PLACE):
+    for crystal_id in np.flatnonzero((distance < _SAME_PLACE) & geometry.present.ravel()):
         if crystal[point[crystal_id]] == NO_CRYSTAL:
             crystal[point[crystal_id]] = crystal_id
     return crystal
@@ -103,13 +111,13 @@ def _number_afresh(positions: FloatArray, geometry: BlockGeometry) -> IntArray:
 
 def _fill_vacancies(positions: FloatArray, geometry: BlockGeometry, previous: IntArray) -> IntArray:
     """Return the previous numbers, with points that had none put into the vacant places they lie at."""
-    crystal = np.where(previous < len(geometry), previous, NO_CRYSTAL).astype(np.intp)
+    crystal = _existing(previous, geometry)
     _, first = np.unique(crystal, return_index=True)
     repeated = np.ones(len(crystal), bool)
     repeated[first] = False
     crystal[repeated] = NO_CRYSTAL
     homeless = np.flatnonzero(crystal == NO_CRYSTAL)
-    vacant = np.setdiff1d(np.arange(len(geometry)), crystal)
+    vacant = np.setdiff1d(np.flatnonzero(geometry.present), crystal)
     if homeless.size == 0 or vacant.size == 0 or homeless.size == len(crystal):
         return crystal
     grid = _grid(crystal, positions, geometry)
@@ -159,5 +167,5 @@ def _off_line(grid: FloatArray, axis: int) -> FloatArray:
 def _flaws(crystal: IntArray, positions: FloatArray, geometry: BlockGeometry) -> int:
     """Return how many points have no crystal, crystals no point, and crystals lie at a kink."""
     homeless = int((crystal == NO_CRYSTAL).sum())
-    vacant = len(geometry) - (len(crystal) - homeless)
+    vacant = geometry.crystals - (len(crystal) - homeless)
     return homeless + vacant + int(kinks(_grid(crystal, positions, geometry)).sum())

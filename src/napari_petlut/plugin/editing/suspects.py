@@ -90,6 +90,9 @@ def list_suspects(
 
 def crystal_text(crystal: int, geometry: BlockGeometry) -> str:
     """Return how a crystal is called in the interface, ``"crystal 18 (row 1, col 2)"``."""
+    if geometry.places is not None:
+        row, col = (part[crystal] for part in geometry.layer_rows_cols)
+        return f"crystal {geometry.numbers[crystal]} (layer {geometry.layers[crystal]}, row {row}, col {col})"
     row, col = divmod(crystal, geometry.cols)
     return f"crystal {crystal} (row {row}, col {col})"
 
@@ -105,7 +108,7 @@ def _holes(numbering: Numbering, geometry: BlockGeometry) -> list[Suspect]:
             -1,
             f"{crystal_text(int(crystal), geometry)} has no peak",
         )
-        for crystal in np.flatnonzero(~numbering.occupied)
+        for crystal in np.flatnonzero(~numbering.occupied & geometry.present.ravel())
     ]
 
 

@@ -182,7 +182,7 @@ def calibration_of(block: BlockController) -> Calibration:
         raise ParameterError("there are no peaks to export; run the lattice first")
     lattice = lattice_of(block)
     cells, places = block.cells_layer, block.places
-    kept = np.isfinite(places).all(axis=1) & (lattice.status != PeakStatus.MISSING)
+    kept = np.isfinite(places).all(axis=1) & ~np.isin(lattice.status, (PeakStatus.MISSING, PeakStatus.ABSENT))
     return Calibration(
         flood=block.flood,
         lattice=lattice,
@@ -218,7 +218,8 @@ def lattice_of(block: BlockController) -> Lattice:
     assert block.editor is not None
     peaks, numbering = block.peaks, block.editor.numbering
     n = len(block.geometry)
-    status = np.full(n, PeakStatus.MISSING, "<U8")
+    present = block.geometry.present.ravel()
+    status = np.where(present, PeakStatus.MISSING, PeakStatus.ABSENT).astype("<U8")
     confidence, reasons = np.zeros(n), [""] * n
     for point in np.flatnonzero(peaks.crystal >= 0):
         crystal = int(peaks.crystal[point])

@@ -14,14 +14,17 @@ LINE_COLORS: dict[str, str] = {"row": "#ffd23f", "col": "#4fc3f7"}
 """Colour of a lattice line by what it joins: neighbours in one row, or in one column."""
 
 
-def lattice_segments(grid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
-    """Return the lines between neighbours of a lattice.
+def lattice_segments(
+    grid: npt.NDArray[np.float64], geometry: BlockGeometry
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
+    """Return the lines between neighbours of a lattice; of several layers, those within each.
 
     Parameters
     ----------
     grid : ndarray of float64, shape (rows, cols, 2)
         (axis 0, axis 1) of each crystal; NaN where it has no peak, whose lines get length 0. So every lattice
         of one geometry has the same lines in the same order, and napari need not set up its layer anew.
+    geometry : BlockGeometry
 
     Returns
     -------
@@ -30,8 +33,11 @@ def lattice_segments(grid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floa
     along : array of str, shape (m,)
         ``"row"`` for a line between neighbours in one row, ``"col"`` between neighbours in one column.
     """
-    across = np.stack([grid[:, :-1], grid[:, 1:] - grid[:, :-1]], axis=2).reshape(-1, 2, 2)
-    down = np.stack([grid[:-1], grid[1:] - grid[:-1]], axis=2).reshape(-1, 2, 2)
+    places = grid.reshape(-1, 2)
+    across, down = (
+        np.stack([places[pairs[:, 0]], places[pairs[:, 1]] - places[pairs[:, 0]]], axis=1)
+        for pairs in geometry.lines
+    )
     vectors = np.concatenate([across, down])
     along = np.repeat(["row", "col"], [len(across), len(down)])
     whole = np.isfinite(vectors).all(axis=(1, 2))
@@ -53,7 +59,7 @@ def lattice_layer(
     grid: npt.NDArray[np.float64], source: str, *, block: str, geometry: BlockGeometry
 ) -> Vectors:
     """Return the Vectors layer that joins neighbours; see `lattice_segments`."""
-    vectors, along = lattice_segments(grid)
+    vectors, along = lattice_segments(grid, geometry)
     return Vectors(
         vectors,
         ndim=2,

@@ -111,7 +111,7 @@ class PeaksBody(FormBody):
         self.form.show_chosen(self.preview.chosen)
         with self.live.changed.blocked():
             self.live.value = self.preview.peaks_shown
-        found, crystals = self.preview.found, len(self.block.geometry) if self.block else 0
+        found, crystals = self.preview.found, self.block.geometry.crystals if self.block else 0
         self.found.value = f"{found} for {crystals} crystals" if found is not None else ""
         if self.native.isVisible():
             self.preview.request()

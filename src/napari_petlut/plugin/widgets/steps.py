@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import get_args
 
-from magicgui.widgets import CheckBox, ComboBox, Label, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Label, LineEdit, SpinBox
 from magicgui.widgets.bases import Widget
 
 from napari_petlut.analysis.lattice import GeometryProposal, LatticeParameters, propose_geometry
@@ -29,6 +29,11 @@ class BlockBody(StepBody):
         helped = "Crystals along the vertical axis of the map.", "Crystals along the horizontal axis."
         self.rows = SpinBox(min=1, max=255, value=16, label="rows", tooltip=helped[0])
         self.cols = SpinBox(min=1, max=255, value=16, label="columns", tooltip=helped[1])
+        self.array = LineEdit(
+            label="array",
+            tooltip="An array that is no rectangle: staggered:24x24:3, hexagonal:12x12, round:14x14, "
+            "layers:16x16+15x15@0.5,0.5, or a .toml or .csv file. Empty for rows and columns.",
+        )
         self.corner = ComboBox(
             choices=["as the file layout says", *get_args(Corner)],
             label="first crystal",
@@ -40,8 +45,10 @@ class BlockBody(StepBody):
         self.rows.changed.connect(self._on_size)
         self.cols.changed.connect(self._on_size)
         self.corner.changed.connect(self._on_corner)
+        # Only a whole word means an array, so that nothing is said while it is typed.
+        self.array.native.editingFinished.connect(self._on_array)
         self.hint = Label(value="not set yet: this size is assumed")
-        self.extend([self.rows, self.cols, self.hint, self.corner, propose])
+        self.extend([self.rows, self.cols, self.array, self.hint, self.corner, propose])
 
     def refresh(self) -> None:
         """Show the geometry of the current block."""
@@ -50,6 +57,9 @@ class BlockBody(StepBody):
             return
         with self.rows.changed.blocked(), self.cols.changed.blocked(), self.corner.changed.blocked():
             self.rows.value, self.cols.value = self.block.geometry.shape
+            places = self.block.geometry.places
+            self.rows.enabled = self.cols.enabled = places is None
+            self.array.value = "" if places is None else str(self.block.geometry)
             self.corner.value = self.block.parameters(ExportChoices).origin or self.corner.choices[0]
         self.hint.visible = not self.block.geometry_known
 
@@ -61,6 +71,21 @@ class BlockBody(StepBody):
             self.hint.visible = False
         except PetlutError as error:
             self.say(str(error), good=False)
+
+    def _on_array(self) -> None:
+        """Take the array that is told; told nothing any more, a rectangle of the same places."""
+        from napari_petlut.formats.crystal_arrays import crystal_array
+
+        words, block = self.array.value.strip(), self.block
+        if block is None or words == ("" if block.geometry.places is None else str(block.geometry)):
+            return
+        try:
+            block.geometry = crystal_array(words) if words else BlockGeometry(*block.geometry.shape)
+        except PetlutError as error:
+            self.say(str(error), good=False)
+            return
+        self.refresh()
+        self.say(f"The array has {block.geometry.crystals} crystals: {block.geometry}.")
 
     def _on_corner(self) -> None:
         if self.block is not None:

@@ -46,7 +46,7 @@ def beside_job(block: BlockController) -> Job:
         block.viewer.reset_view()
         return (
             f"Raw map: {len(raw)} peaks; filtered with sigma {smoothing.sigma:g} px: {len(of_filtered)}. "
-            f"The block has {len(geometry)} crystals."
+            f"The block has {geometry.crystals} crystals."
         )
 
     return Job("Raw beside filtered", compute, show, block)

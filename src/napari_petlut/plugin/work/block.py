@@ -191,7 +191,7 @@ class BlockController:
     def count(self) -> PeakCount:
         """How many peaks there are, and should be."""
         if self._editor is None:
-            return PeakCount(0, len(self._geometry), 0)
+            return PeakCount(0, self._geometry.crystals, 0)
         return count_peaks(self._editor.features, self._geometry, len(self.suspects))
 
     @property

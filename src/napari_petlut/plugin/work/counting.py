@@ -74,7 +74,7 @@ def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) 
     numbered = features["crystal"].to_numpy() != NO_CRYSTAL
     extra = ~missing & ~numbered if numbered.any() else np.zeros(len(features), bool)
     peaks = ~missing & ~extra
-    return PeakCount(int(peaks.sum()), len(geometry), suspects, int(dead.sum()), int(extra.sum()))
+    return PeakCount(int(peaks.sum()), geometry.crystals, suspects, int(dead.sum()), int(extra.sum()))
 
 
 def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:

@@ -127,7 +127,7 @@ def peaks_job(block: BlockController) -> Job:
     def show(peaks: Peaks) -> str:
         block.set_peaks(peaks)
         show_lines(block)
-        return f"{len(peaks)} peaks for {len(geometry)} crystals."
+        return f"{len(peaks)} peaks for {geometry.crystals} crystals."
 
     return Job("Peak search", compute, show, block)
 
@@ -207,8 +207,9 @@ def _found_text(lattice: Lattice) -> str:
     """Return how the crystals came to be, for example "240 crystals found, 15 inferred, 1 missing."."""
     words, numbers = np.unique(lattice.status, return_counts=True)
     counted = dict(zip(words.tolist(), numbers.tolist(), strict=True))
-    parts = [f"{counted[word]} {word}" for word in PeakStatus if counted.get(word)]
-    return f"{len(lattice.geometry)} crystals: {', '.join(parts)}."
+    told = [word for word in PeakStatus if word != PeakStatus.ABSENT]
+    parts = [f"{counted[word]} {word}" for word in told if counted.get(word)]
+    return f"{lattice.geometry.crystals} crystals: {', '.join(parts)}."
 
 
 def show_alternative(block: BlockController, index: int) -> str:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from napari_petlut.analysis.lattice.grids import BoolArray, folded_cells, nearest_spacing, touching
+from napari_petlut.analysis.lattice.grids import (
+    BoolArray,
+    folded_cells,
+    grid_of_places,
+    nearest_spacing,
+    touching,
+)
 from napari_petlut.analysis.lattice.numbering.matching import GridMatch, best_match, regrown_match
+from napari_petlut.analysis.lattice.numbering.place_matching import match_places
+from napari_petlut.analysis.lattice.numbering.spreading import spread_spots
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.maps.grids import fill_holes, spans
 from napari_petlut.model import FloatArray, Lattice, PeakStatus
 
 DUPLICATE_DISTANCE = 0.35
@@ -70,12 +81,40 @@ def number_peaks(positions: npt.ArrayLike, geometry: BlockGeometry) -> Lattice:
     points = np.asarray(positions, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(points).all():
         raise GeometryError("peak positions must be finite numbers")
+    if geometry.places is not None:
+        return _numbered_places(points, geometry)
     match = best_match(points, geometry)
     if match is None:
         raise GeometryError(
             f"{len(points)} points do not form a grid of {geometry}; check the number of rows and columns"
         )
     return lattice_from_match(points, regrown_match(points, geometry, match), geometry)
+
+
+def _numbered_places(points: FloatArray, geometry: BlockGeometry) -> Lattice:
+    """Give points the places of an array that is no rectangle."""
+    found = None
+    if len(points) >= 4:
+        evenly = spread_spots(points, np.ones(len(points)), geometry).places
+        matches = list(match_places(evenly, geometry.present, grid_of_places(geometry.shape)))
+        found = matches[0] if matches and spans(matches[0].owner >= 0) else None
+    if found is None:
+        raise GeometryError(f"{len(points)} points do not form {geometry}; check the array")
+    known = found.owner >= 0
+    grid = fill_holes(np.where(known[..., None], points[np.maximum(found.owner, 0)], 0.0), ~known)
+    equal = any(match.held == found.held for match in matches[1:])
+    shifts = ("all crystals by a period of the array",) if equal else ()
+    lattice = lattice_from_match(points, GridMatch(found.owner, grid, found.outside, shifts), geometry)
+    absent = ~geometry.present.ravel()
+    missing = int((~known & geometry.present).sum())
+    doubts = [doubt for doubt in lattice.doubts if not doubt.endswith("crystals have no peak")]
+    return replace(
+        lattice,
+        status=np.where(absent, PeakStatus.ABSENT, lattice.status),
+        confidence=np.where(absent, 1.0, lattice.confidence),
+        reasons=tuple("" if gone else why for gone, why in zip(absent, lattice.reasons, strict=True)),
+        doubts=(*doubts, *([f"{missing} crystals have no peak"] if missing else [])),
+    )
 
 
 def lattice_from_match(points: FloatArray, match: GridMatch, geometry: BlockGeometry) -> Lattice:
