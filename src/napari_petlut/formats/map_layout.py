@@ -11,7 +11,7 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats._files import StrPath
 from napari_petlut.formats._settings import read_settings, text, whole
 
-__all__ = ["MapLayout", "load_map_layout", "map_layout_of_text", "save_map_layout"]
+__all__ = ["MapLayout", "SeveralBlocksError", "load_map_layout", "map_layout_of_text", "save_map_layout"]
 
 _DTYPE = re.compile(r"[<>|=]?[iuf][1248]|u?int(8|16|32|64)|float(32|64)")
 _TEXT = re.compile(r"\s*(\S+)\s+(\d+(?:\s*[xX*,]\s*\d+){1,2})(?:\s+header\s*=\s*(\d+))?\s*")
@@ -102,6 +102,24 @@ class MapLayout:
             return ""
         header = f" header={self.header_bytes}" if self.header_bytes else ""
         return f"{self.dtype} {'x'.join(map(str, self.shape))}{header}"
+
+
+class SeveralBlocksError(FormatError):
+    """A file holds several blocks, and nobody has said which is meant.
+
+    Parameters
+    ----------
+    path, expected, found, remedy
+        As for `FormatError`.
+    layouts : tuple of MapLayout
+        How each of them is read, in their order.
+    """
+
+    def __init__(
+        self, path: StrPath, expected: str, found: str, remedy: str, layouts: tuple[MapLayout, ...] = ()
+    ) -> None:
+        super().__init__(path, expected, found, remedy)
+        self.layouts = layouts
 
 
 def map_layout_of_text(described: str, base: MapLayout = MapLayout()) -> MapLayout:

@@ -17,7 +17,7 @@ from napari_petlut.formats.arrays.entries import ArrayEntry, Pixels, choose_entr
 from napari_petlut.formats.arrays.figures import Crop, flood_in_figure
 from napari_petlut.formats.arrays.mosaics import blocks_side_by_side
 from napari_petlut.formats.arrays.parts import as_counts, cropped, one_block
-from napari_petlut.formats.map_layout import MapLayout
+from napari_petlut.formats.map_layout import MapLayout, SeveralBlocksError
 from napari_petlut.model import FloodMap
 
 Entries = Callable[[StrPath], list[ArrayEntry]]
@@ -99,12 +99,13 @@ def _refuse_several(path: StrPath, values: npt.NDArray[Any], layout: MapLayout) 
     with np.errstate(all="ignore"):
         rows, cols = blocks_side_by_side(np.nan_to_num(np.maximum(values, 0), posinf=0))
     if rows * cols > 1:
-        raise FormatError(
+        raise SeveralBlocksError(
             path,
             "one block",
             f"what looks like {rows} x {cols} blocks side by side",
             f"choose one: --tiles {rows} {cols} --block 0,0 to {rows - 1},{cols - 1}; "
             "or --tiles 1 1 if it is one",
+            tuple(replace(layout, tiles=(rows, cols), block=at) for at in np.ndindex(rows, cols)),
         )
 
 

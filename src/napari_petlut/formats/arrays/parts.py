@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from napari_petlut.errors import FormatError
 from napari_petlut.formats._files import StrPath
 from napari_petlut.formats.arrays.entries import EXPECTED, MOST_PIXELS, is_numeric
-from napari_petlut.formats.map_layout import MapLayout
+from napari_petlut.formats.map_layout import MapLayout, SeveralBlocksError
 
 ONE_TILE = (1, 1)
 """Tiles of an array that is one block, whatever it looks like."""
@@ -59,7 +60,7 @@ def one_block(path: StrPath, values: npt.NDArray[Any], layout: MapLayout) -> npt
                 "leave the block out, or give --tiles",
             )
         return values
-    return _chosen(path, values, blocks, layout.block)
+    return _chosen(path, values, blocks, layout)
 
 
 def _tiled(path: StrPath, values: npt.NDArray[Any], tiles: tuple[int, int]) -> npt.NDArray[Any]:
@@ -73,14 +74,18 @@ def _tiled(path: StrPath, values: npt.NDArray[Any], tiles: tuple[int, int]) -> n
 
 
 def _chosen(
-    path: StrPath, values: npt.NDArray[Any], blocks: tuple[int, ...], block: tuple[int, ...] | None
+    path: StrPath, values: npt.NDArray[Any], blocks: tuple[int, ...], layout: MapLayout
 ) -> npt.NDArray[Any]:
+    block = layout.block
     number = " x ".join(map(str, blocks))
     last = _written([n - 1 for n in blocks])
     first = _written([0] * len(blocks))
     what = f"a stack of {number} maps" if len(blocks) == 1 else f"{number} tiles"
     if block is None:
-        raise FormatError(path, "one block", what, f"choose one: --block {first} to --block {last}")
+        each = tuple(replace(layout, block=index) for index in np.ndindex(blocks))
+        raise SeveralBlocksError(
+            path, "one block", what, f"choose one: --block {first} to --block {last}", each
+        )
     if len(block) != len(blocks) or any(b >= n for b, n in zip(block, blocks, strict=True)):
         raise FormatError(path, f"block {_written(block)}", what, f"choose from --block {first} to {last}")
     return np.asarray(values[block])

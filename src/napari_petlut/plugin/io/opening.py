@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_petlut.errors import FormatError, GeometryError, ParameterError
 from napari_petlut.formats.identification import Content, Hints, IdentifiedFile, identify
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
 from napari_petlut.formats.map_kinds import map_reading
+from napari_petlut.formats.map_layout import MapLayout, SeveralBlocksError
 from napari_petlut.formats.record import read_record
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat
@@ -24,6 +26,9 @@ from napari_petlut.plugin.work.preferences import WHERE, ReadingPreferences, rea
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+MOST_BLOCKS = 64
+"""Blocks of one file that are opened at once; of more, which is meant has to be told."""
 
 
 def open_file(
@@ -98,9 +103,46 @@ def open_map(file: IdentifiedFile) -> list[Layer]:
 
     What had to be found out or changed to read it is told.
     """
-    for note in map_reading(file).notes:
-        tell(f"{file.path.name}: {note}")
-    return [ly.file_flood_layer(file.read(), file.path)]
+    try:
+        return [_map_layer(file)]
+    except SeveralBlocksError as several:
+        if not 1 < len(several.layouts) <= MOST_BLOCKS:
+            raise
+        return _map_layers(file, several)
+
+
+def _map_layer(file: IdentifiedFile, number: str = "") -> Image:
+    """Return the layer of one map; how it was read goes along, and with it into the record."""
+    reading = map_reading(file)
+    for note in reading.notes:
+        tell(f"{file.path.name}{number}: {note}")
+    layer = ly.file_flood_layer(reading.flood, file.path)
+    if number:
+        layer.name, ly.info(layer).block = f"{layer.name}{number}", f"{ly.block_of(layer)}{number}"
+    ly.info(layer).parameters[MapLayout.__name__] = reading.layout
+    return layer
+
+
+def _map_layers(file: IdentifiedFile, several: SeveralBlocksError) -> list[Layer]:
+    """Return a layer for each block of a file of several; the first is shown.
+
+    A block without counts is passed over.
+    """
+    layers: list[Layer] = []
+    for layout in several.layouts:
+        number = " " + ",".join(map(str, layout.block or ()))
+        try:
+            layer = _map_layer(identify(file.path, replace(file.hints, map_layout=layout)), number)
+        except FormatError as error:
+            tell(f"{file.path.name}{number}: {error.problem}")
+            continue
+        layer.visible = not layers
+        layers.append(layer)
+    tell(
+        f"{file.path.name} holds {several.found}: each is a block of its own; "
+        "the arrows beside the flood map go from one to the next"
+    )
+    return layers
 
 
 def event_format(chosen: ReadingPreferences) -> EventFormat:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from magicgui.widgets import ComboBox, Container, PushButton
-from napari.layers import Image
+from napari.layers import Image, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from napari_petlut.errors import PetlutError
+from napari_petlut.plugin.io.adopting import holds_several, is_mistaken, open_again
+from napari_petlut.plugin.io.reader import read
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
 from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.first_run import first_run
@@ -25,6 +30,12 @@ _ARROW_WIDTH = 28
 _LOOK_EVERY = 300
 """Milliseconds between two looks at what compiles in the background."""
 _GOOD, _BAD = "", "color: #f08c00"
+
+
+def _dropped_files(event: QDropEvent) -> list[str]:
+    """Return the files that are dragged or dropped."""
+    data = event.mimeData()
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()] if data is not None else []
 
 
 class Panel(QWidget):
@@ -52,8 +63,11 @@ class Panel(QWidget):
         layout.addWidget(self._scrolled(), stretch=1)
         layout.addWidget(self._footer())
         self.setMinimumWidth(_MIN_WIDTH)
+        self.setAcceptDrops(True)
+        self._seen: set[int] = set()
         self._connect()
         self._on_block()
+        self._look_at_new()
         self._compile_ahead()
 
     # -- parts --------------------------------------------------------------------------------------------
@@ -73,7 +87,12 @@ class Panel(QWidget):
             button.changed.connect(action)
         choice = row(self.flood, self.previous, self.next)
         choice.label = "flood map"
-        self.header: Container = Container(widgets=[choice])
+        self.split = PushButton(
+            text="Split into blocks",
+            tooltip="Make a flood map of each map of the stack.",
+        )
+        self.split.changed.connect(self._on_split)
+        self.header: Container = Container(widgets=[choice, self.split])
         self.header.margins = (0, 0, 0, 0)
         if self.run_all:
             self.start_all = PushButton(text="Run all", tooltip="From the flood map to the cells, in one go.")
@@ -130,10 +149,60 @@ class Panel(QWidget):
     def _connect(self) -> None:
         self.bench.block_changed.connect(self._on_block)
         self.bench.layers_changed.connect(self._on_block)
+        self.bench.layers_changed.connect(self._look_at_new)
         self.runner.started.connect(self._on_started)
         self.runner.progressed.connect(self._on_progress)
         self.runner.ended.connect(self._on_ended)
         self.cancel.clicked.connect(self._on_cancel)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take files: what is dropped here is read by this plugin, whatever its ending."""
+        if event is not None and _dropped_files(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open what was dropped."""
+        viewer = self.bench.viewer
+        if event is None or viewer is None:
+            return
+        event.acceptProposedAction()
+        paths = _dropped_files(event)
+        for layer in read(paths) if paths else []:
+            if isinstance(layer, Layer):
+                viewer.add_layer(layer)
+
+    def _look_at_new(self) -> None:
+        """See whether a new layer is a flood map that napari took for labels, or a stack of maps."""
+        viewer = self.bench.viewer
+        if viewer is None or not isalive(self):
+            return
+        self.split.visible = self._stack() is not None
+        new = [layer for layer in viewer.layers if id(layer) not in self._seen]
+        self._seen = {id(layer) for layer in viewer.layers}
+        for layer in filter(is_mistaken, new):
+            # Not while napari tells everybody that the layer has come.
+            QTimer.singleShot(0, partial(self._open_again, layer))
+
+    def _stack(self) -> Layer | None:
+        """Return the stack that is selected, else any."""
+        viewer = self.bench.viewer
+        stacks = [layer for layer in viewer.layers if holds_several(layer)] if viewer is not None else []
+        active = viewer.layers.selection.active if viewer is not None else None
+        return active if active in stacks else (stacks[-1] if stacks else None)
+
+    def _on_split(self) -> None:
+        layer = self._stack()
+        if layer is not None:
+            self._open_again(layer)
+
+    def _open_again(self, layer: Layer) -> None:
+        viewer = self.bench.viewer
+        if viewer is None or layer not in viewer.layers:
+            return
+        try:
+            open_again(viewer, layer)
+        except PetlutError as error:
+            self._write(str(error), False)
 
     def _compile_ahead(self) -> None:
         self._look = QTimer(self)

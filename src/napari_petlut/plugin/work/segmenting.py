@@ -15,6 +15,7 @@ from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
 from napari_petlut.analysis.segmentation import SegmentationParameters, weighted_map
 from napari_petlut.errors import ParameterError
+from napari_petlut.formats.map_layout import MapLayout
 from napari_petlut.geometry import NO_CRYSTAL
 from napari_petlut.model import CrystalLUT, EventFormat, FloatArray, Peaks, Segmentation
 from napari_petlut.plugin import layers as ly
@@ -165,6 +166,7 @@ def calibration_parameters(block: BlockController) -> CalibrationParameters:
         lattice=block.parameters(LatticeParameters),
         segmentation=block.parameters(SegmentationParameters),
         event_format=origin.format if origin else EventFormat(),
+        map_layout=MapLayout() if origin else block.parameters(MapLayout),
     )
 
 

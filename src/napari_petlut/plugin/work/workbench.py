@@ -26,6 +26,7 @@ _CONVERT = (
     "napari has opened {name!r} as labels, as it does with whole numbers: right-click it in the layer list "
     "and choose Convert to Image to make it a flood map."
 )
+_STACK = "{name!r} is a stack of {number}: press Split into blocks to make a flood map of each."
 
 
 class Workbench:
@@ -96,6 +97,9 @@ class Workbench:
         for layer in viewer.layers if viewer else []:
             if isinstance(layer, Labels) and layer.ndim == 2 and ly.kind_of(layer) is None:
                 return _CONVERT.format(name=layer.name)
+            if isinstance(layer, (Image, Labels)) and layer.ndim > 2 and ly.kind_of(layer) is None:
+                number = " x ".join(map(str, layer.data.shape[:-2]))
+                return _STACK.format(name=layer.name, number=number)
         return _OPEN_A_MAP
 
     @property
