@@ -133,12 +133,28 @@ def test_one_key_selects_the_row_and_another_the_column(block):
     assert set(layer.selected_data) == set()
 
 
+def test_row_then_column_is_of_the_peak_that_the_row_was_selected_from(block):
+    layer = block.peaks_layer
+    layer.selected_data = {7}
+    block.select_row()
+    drag(layer, sorted(layer.selected_data), (0.5, 0.0))
+    block.select_col()
+    assert set(layer.selected_data) == {2, 7, 12, 17}
+    block.select_row()
+    assert set(layer.selected_data) == {5, 6, 7, 8, 9}
+    layer.selected_data = {5, 6, 7, 8}  # by hand: of each of them
+    block.select_col()
+    assert len(layer.selected_data) == 16
+
+
 def test_suspects_are_visited_in_turn_and_settled(block, viewer, points):
     layer = block.peaks_layer
     layer.remove([7])
     layer.add(points[12] + 2)
     assert [s.kind.value for s in block.suspects] == ["missing", "doubled"]
+    layer.visible = False
     block.next_suspect()
+    assert layer.visible
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], points[7] * 0.5)
     assert "crystal 7 (row 1, col 2) has no peak" in overlay(viewer)
     block.next_suspect()

@@ -60,6 +60,7 @@ def test_suspects_are_listed_and_flown_to(done, viewer, qtbot):
     body.suspects.setCurrentRow(1)
     body._on_chosen()
     assert done.visited.crystal == 9
+    assert body.reviewed.text() == "reviewed 1 of 2"
     body._undo()
     assert body.suspects.count() == 0
 

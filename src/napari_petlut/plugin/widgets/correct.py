@@ -70,6 +70,9 @@ class CorrectBody(StepBody):
         self.suspects.setToolTip("What to look at; click to fly there.")
         self.suspects.itemClicked.connect(self._on_chosen)
         layout.insertWidget(1, self.suspects)
+        self.reviewed = QLabel("")
+        self.reviewed.setToolTip("How many suspects were looked at or settled since the peaks were found.")
+        layout.insertWidget(2, self.reviewed)
         self.legend = QLabel(_legend())
         self.legend.setToolTip("Colours of the peaks.")
         self.help = QLabel(html_table())
@@ -88,6 +91,8 @@ class CorrectBody(StepBody):
         with self.peaks.changed.blocked():
             self.peaks.reset_choices()
             self.peaks.value = block.peaks_layer if block else None
+        self.reviewed.setText(block.review.sentence if block else "")
+        self.reviewed.setVisible(bool(self.reviewed.text()))
         found = block.suspects if block else []
         texts = [suspect.text for suspect in found]
         if texts != self._shown:
