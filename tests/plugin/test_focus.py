@@ -101,7 +101,7 @@ def test_a_job_of_another_block_leaves_the_one_in_focus_alone(viewer, two):
     assert count(viewer) == "12 / 12 peaks"
     assert viewer.layers.selection.active is second.peaks_layer
     workbench_of(viewer).next_block()
-    assert shown(viewer) == ["a", "a - cells", "a - lattice", "a - peaks"]
+    assert shown(viewer) == ["a", "a - cells", "a - lattice", "a - numbers", "a - peaks"]
     assert count(viewer) == "20 / 20 peaks"
 
 

@@ -160,6 +160,7 @@ def test_peaks_and_cells_trashed_in_the_middle_of_a_run_are_made_anew(viewer, pa
             "b",
             "b - cells",
             "b - lattice",
+            "b - numbers",
             "b - peaks",
         ]
 

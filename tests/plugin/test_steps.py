@@ -28,7 +28,13 @@ def test_run_all_finds_numbers_and_segments(block, viewer, points):
     said = steps.run_all_job(block).run()
     assert said.startswith("20 crystals: 20 found.")
     np.testing.assert_allclose(block.places, points, atol=0.3)
-    assert [layer.name for layer in viewer.layers] == ["b", "b - cells", "b - lattice", "b - peaks"]
+    assert [layer.name for layer in viewer.layers] == [
+        "b",
+        "b - cells",
+        "b - lattice",
+        "b - numbers",
+        "b - peaks",
+    ]
     assert set(np.unique(block.cells_layer.data)) - {0} == set(range(1, 21))
     assert viewer.layers.selection.active is block.peaks_layer
 

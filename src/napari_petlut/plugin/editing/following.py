@@ -236,6 +236,15 @@ class PeakEditor:
         self.history.push(before)
         self._renumber(positions, columns, columns["crystal"].astype(np.intp))
 
+    def landing(self, position: tuple[float, float]) -> tuple[float, float]:
+        """Return where a point that is put at a position would come to lie, snapping included."""
+        if not self.snap:
+            return position
+        positions = np.vstack([self._last.positions, position])
+        touched = np.arange(len(positions)) == len(positions) - 1
+        row, col = self._snapped(positions, touched)[-1]
+        return float(row), float(col)
+
     def _snapped(self, positions: FloatArray, touched: npt.NDArray[np.bool_]) -> FloatArray:
         counts = self._counts()
         if counts is None:

@@ -146,6 +146,8 @@ def _layer_of(stored: SessionLayer) -> Layer:
     layer = _TYPES[stored.kind](stored.data, name=stored.name, **_shown(settings))
     if isinstance(layer, Labels):
         layer.contour = contour
+    if known.kind is ly.LayerKind.MARKS and isinstance(layer, Points):
+        ly.dress_marks(layer)
     return layer
 
 

@@ -51,6 +51,14 @@ from napari_petlut.plugin.layers._lattice import (
     lattice_segments,
     line_colors,
 )
+from napari_petlut.plugin.layers._marks import (
+    MARK_COLORS,
+    MARK_STYLE,
+    Marks,
+    dress_marks,
+    marks_layer,
+    update_marks,
+)
 from napari_petlut.plugin.layers._peaks import (
     PEAK_SIZE,
     PEAK_STYLE,
@@ -80,6 +88,8 @@ __all__ = [
     "INFO_KEY",
     "LABEL_DTYPE",
     "LINE_COLORS",
+    "MARK_COLORS",
+    "MARK_STYLE",
     "OF_OLD_PIXELS",
     "PEAK_SIZE",
     "PEAK_STYLE",
@@ -87,6 +97,7 @@ __all__ = [
     "EventSource",
     "LayerInfo",
     "LayerKind",
+    "Marks",
     "SegmentationRun",
     "add_below_drawings",
     "add_quietly",
@@ -100,6 +111,7 @@ __all__ = [
     "clusters_layer",
     "contrast_limits",
     "difference_layer",
+    "dress_marks",
     "drift_layer",
     "events_layer",
     "events_of",
@@ -121,6 +133,7 @@ __all__ = [
     "lowest_drawing",
     "lut_from_labels",
     "made_info",
+    "marks_layer",
     "move_points",
     "painted",
     "peak_features",
@@ -134,5 +147,6 @@ __all__ = [
     "show_labels",
     "show_layer",
     "update_layer",
+    "update_marks",
     "with_own_blocks",
 ]

@@ -38,6 +38,7 @@ class LayerKind(StrEnum):
     PEAKS_BESIDE = "peaks of the filtered map"
     PEAKS = "peaks"
     LATTICE = "lattice"
+    MARKS = "numbers"
     CELLS = "cells"
     CLUSTERS = "clusters"
     RUN = "run"
@@ -58,6 +59,7 @@ _TYPES: dict[LayerKind, type[Layer]] = {
     LayerKind.PEAKS_BESIDE: Points,
     LayerKind.PEAKS: Points,
     LayerKind.LATTICE: Vectors,
+    LayerKind.MARKS: Points,
     LayerKind.CELLS: Labels,
     LayerKind.CLUSTERS: Labels,
     LayerKind.RUN: Labels,

@@ -109,6 +109,8 @@ class BlockController(BlockLayers):
             layer.mode = "select"
             layer.selected_data = {suspect.point} if suspect.point >= 0 else set()
         self.refresh_suspects()
+        if self.landing is not None:
+            self.show_marks()
 
     def accept_suspect(self) -> None:
         """Settle the suspect last visited.

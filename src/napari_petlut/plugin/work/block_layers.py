@@ -27,6 +27,7 @@ from napari_petlut.plugin.editing.spots import SpotMaxima, off_their_spots
 from napari_petlut.plugin.editing.suspects import ACCEPTED_REASON, Suspect, list_suspects
 from napari_petlut.plugin.work.counting import PeakCount, count_peaks, hide_count, show_count
 from napari_petlut.plugin.work.focus import Spotlight
+from napari_petlut.plugin.work.seeing import ViewedBlock, draw_marks, thin_out
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -325,6 +326,39 @@ class BlockLayers:
         self.refresh_suspects()
         return shown
 
+    @property
+    def landing(self) -> tuple[float, float] | None:
+        """Where accepting the suspect visited last would put a missing peak, None if it would not."""
+        suspect = self.review.current
+        if self._editor is None or suspect is None or suspect.point >= 0:
+            return None
+        return self._editor.landing(suspect.position) if np.isfinite(suspect.position).all() else None
+
+    def show_marks(self) -> None:
+        """Write the numbers of rows and columns on the block, under its peaks."""
+        made = draw_marks(self._viewed, self._places, self._geometry, self.landing, wanted=True)
+        layers, peaks = self.viewer.layers, self.peaks_layer
+        if made is not None and peaks in layers:
+            layers.move(layers.index(made), layers.index(peaks))
+
+    def look_again(self) -> None:
+        """Bring what is drawn in step with the zoom: numbers that fit, and less where it is crowded."""
+        if self._editor is None or self._viewer() is None:
+            return
+        draw_marks(self._viewed, self._places, self._geometry, self.landing)
+        thin_out(self._viewed, self._places)
+
+    def _notes(self) -> list[str]:
+        """Return what stands below the count: the suspect visited last, and what is out of date."""
+        notes = [self.review.current.text] if self.review.current is not None else []
+        if self.landing is not None:
+            notes[0] += f"; {shortcut_for('accept_suspect').shown_key} puts it at the cross"
+        return [*notes, PROVISIONAL] if self.provisional else notes
+
+    @property
+    def _viewed(self) -> ViewedBlock:
+        return ViewedBlock(self.viewer, self.flood_layer, self.name)
+
     def refresh_suspects(self) -> None:
         """Make the list of suspects and the count anew; the count is shown for the block in focus."""
         if self._editor is None:
@@ -340,8 +374,7 @@ class BlockLayers:
         )
         found = list_suspects(editor.positions, editor.features, editor.numbering, self._geometry, off_spot)
         self.review.update(found, settled=not editor.restoring)
-        visited = self.review.current.text if self.review.current else ""
-        note = "; ".join(filter(None, [visited, PROVISIONAL if self.provisional else ""]))
+        self.look_again()
         if self._in_focus:
-            show_count(self.viewer, self.count, note)
+            show_count(self.viewer, self.count, self._notes())
         self.changed.emit()

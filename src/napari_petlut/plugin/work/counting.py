@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -77,8 +79,8 @@ def count_peaks(features: pd.DataFrame, geometry: BlockGeometry, suspects: int) 
     return PeakCount(int(peaks.sum()), geometry.crystals, suspects, int(dead.sum()), int(extra.sum()))
 
 
-def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
-    """Write the count, and a note below it, on the canvas."""
+def show_count(viewer: ViewerModel, count: PeakCount, notes: Sequence[str] = ()) -> None:
+    """Write the count, and notes below it, on the canvas."""
     from napari.components.overlays import TextOverlay
 
     overlays = viewer.canvas.overlays
@@ -87,9 +89,8 @@ def show_count(viewer: ViewerModel, count: PeakCount, note: str = "") -> None:
     overlay = overlays[OVERLAY_KEY]
     good, bad = _COLORS[_is_dark(viewer)]
     overlay.color = good if count.complete else bad
-    overlay.text = "\n".join(
-        [count.sentence, *wrap(note, _NOTE_WIDTH, max_lines=_NOTE_LINES, placeholder=" …")]
-    )
+    lines = [wrap(note, _NOTE_WIDTH, max_lines=_NOTE_LINES, placeholder=" …") for note in notes]
+    overlay.text = "\n".join([count.sentence, *chain(*lines)])
 
 
 def _is_dark(viewer: ViewerModel) -> bool:

@@ -230,12 +230,13 @@ def show_alternative(block: BlockController, index: int) -> str:
 
 
 def show_lines(block: BlockController) -> None:
-    """Draw the lines between neighbours, in the layer that is there or a new one."""
+    """Draw the lines between neighbours and the numbers, in the layers that are there or new ones."""
     grid = block.places.reshape(*block.geometry.shape, 2)
     lines = ly.lattice_layer(grid, block.flood_layer.name, block=block.name, geometry=block.geometry)
     if len(lines.data) or ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name):
         shown = ly.show_layer(block.viewer, lines, like=block.flood_layer)
         put_below_peaks(block, shown)
+        block.show_marks()
 
 
 # -- all of it --------------------------------------------------------------------------------------------

@@ -66,6 +66,8 @@ class Workbench:
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.renamed.connect(self._on_renamed)
         viewer.layers.selection.events.active.connect(self._on_selected)
+        viewer.scene.camera.events.zoom.connect(self._on_camera)
+        viewer.scene.camera.events.center.connect(self._on_camera)
         for layer in viewer.layers:
             self._follow(layer)
         for shortcut in SHORTCUTS:
@@ -328,6 +330,10 @@ class Workbench:
         flood = event.source  # type: ignore[attr-defined]
         if flood.visible and not self._spotlight.moving:
             self.choose(flood)
+
+    def _on_camera(self, event: object = None) -> None:
+        if self._current is not None:
+            self._current.look_again()
 
     def _on_selected(self, event: object) -> None:
         layer = event.value  # type: ignore[attr-defined]
