@@ -187,6 +187,25 @@ def test_a_whole_row_is_dragged_and_suspects_are_flown_to(block, hand, viewer, p
     assert overlay(viewer).startswith("20 / 20 peaks")
 
 
+def test_one_key_hides_what_is_drawn_while_it_is_held_and_another_steps(block, hand, viewer):
+    def shown():
+        return [layer.name for layer in viewer.layers if layer.visible]
+
+    whole = shown()
+    assert len(whole) > 1
+    hand.qtbot.keyPress(hand.canvas, Qt.Key.Key_H)
+    assert shown() == ["b"]
+    hand.qtbot.keyRelease(hand.canvas, Qt.Key.Key_H)
+    assert shown() == whole
+    hand.key(Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    assert shown() == ["b"]
+    hand.key(Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    assert shown() == ["b", "b - peaks"]
+    hand.key(Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    hand.key(Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    assert shown() == whole
+
+
 def test_provisional_cells_say_so_and_one_key_settles_them(viewer, block, hand, points, qtbot):
     cells = block.cells_layer
     ly.info(cells).method = "mixture"

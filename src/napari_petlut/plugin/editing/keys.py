@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def call_weakly(owner: object, method: str, *arguments: object) -> Callable[[object], None]:
@@ -17,5 +17,27 @@ def call_weakly(owner: object, method: str, *arguments: object) -> Callable[[obj
         still_there = reference()
         if still_there is not None:
             getattr(still_there, method)(*arguments)
+
+    return handler
+
+
+def call_while_held(
+    owner: object, pressed: tuple[str, str], released: tuple[str, str]
+) -> Callable[[object], object]:
+    """Return a handler that calls a method when a key is pressed, and another when it is released.
+
+    Parameters
+    ----------
+    owner : object
+        Held weakly, as by `call_weakly`.
+    pressed, released : tuple of str
+        Name of the method, and its argument.
+    """
+    press, release = call_weakly(owner, *pressed), call_weakly(owner, *released)
+
+    def handler(layer_or_viewer: object) -> Iterator[None]:
+        press(layer_or_viewer)
+        yield
+        release(layer_or_viewer)
 
     return handler

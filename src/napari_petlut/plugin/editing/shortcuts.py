@@ -32,12 +32,15 @@ class Shortcut:
     description : str
         What it does, in words, for people.
     scope : Scope
+    released : str
+        Name of the method that is called when the key is released, empty if none is.
     """
 
     action: str
     key: str
     description: str
     scope: Scope
+    released: str = ""
 
     @property
     def shown_key(self) -> str:
@@ -51,6 +54,19 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("select_row", "R", "Select the whole row of the selected peak", Scope.PEAKS),
     Shortcut("select_col", "C", "Select the whole column of the selected peak", Scope.PEAKS),
     Shortcut("toggle_snap", "G", "Snap new and moved peaks to the local maximum, on or off", Scope.PEAKS),
+    Shortcut(
+        "hide_overlays",
+        "H",
+        "Show the map without what is drawn over it, while the key is held",
+        Scope.VIEWER,
+        released="show_overlays",
+    ),
+    Shortcut(
+        "step_overlays",
+        "Shift-H",
+        "Show the map alone, then with its peaks, with its cells, with everything",
+        Scope.VIEWER,
+    ),
     Shortcut("segment_again", "Shift-S", "Segment again: settles cells that are provisional", Scope.VIEWER),
     Shortcut("next_block", "PageDown", "Go to the next block", Scope.VIEWER),
     Shortcut("previous_block", "PageUp", "Go to the previous block", Scope.VIEWER),

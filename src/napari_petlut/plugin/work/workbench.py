@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer, Points
@@ -10,12 +11,13 @@ from psygnal import Signal
 
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.hover import HoverStatus
-from napari_petlut.plugin.editing.keys import call_weakly
+from napari_petlut.plugin.editing.keys import call_weakly, call_while_held
 from napari_petlut.plugin.editing.shortcuts import SHORTCUTS, Scope
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.counting import hide_count
 from napari_petlut.plugin.work.focus import Spotlight
 from napari_petlut.plugin.work.jobs import WorkedOn
+from napari_petlut.plugin.work.overlays import Overlays
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -61,6 +63,7 @@ class Workbench:
         self._orphans: set[str] = set()  # names of blocks whose flood map was removed
         self._current: BlockController | None = None
         self._spotlight = Spotlight(viewer)
+        self._overlays = Overlays(viewer)
         self._hover = HoverStatus(viewer, self._describe)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -72,7 +75,10 @@ class Workbench:
             self._follow(layer)
         for shortcut in SHORTCUTS:
             if shortcut.scope is Scope.VIEWER:
-                viewer.bind_key(shortcut.key, call_weakly(self, "act", shortcut.action), overwrite=True)
+                handler: Callable[[object], object] = call_weakly(self, "act", shortcut.action)
+                if shortcut.released:
+                    handler = call_while_held(self, ("act", shortcut.action), ("act", shortcut.released))
+                viewer.bind_key(shortcut.key, handler, overwrite=True)
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -157,6 +163,20 @@ class Workbench:
     def previous_block(self) -> None:
         """Bring the previous block into focus."""
         self._step(-1)
+
+    def hide_overlays(self) -> None:
+        """Show maps without what is drawn over them, until `show_overlays`."""
+        self._overlays.hide(self._current.name if self._current else "")
+
+    def show_overlays(self) -> None:
+        """Show again what is drawn over the maps."""
+        self._overlays.show(self._current.name if self._current else "")
+
+    def step_overlays(self) -> None:
+        """Show more or less of what is drawn over the map of the block in focus."""
+        viewer, block = self._viewer(), self.choose_any()
+        if viewer is not None and block is not None:
+            viewer.status = f"Shown: {self._overlays.step(block.name)}"
 
     def segment_again(self) -> None:
         """Run the segmentation of the block in focus."""
