@@ -17,6 +17,7 @@ from napari_petlut.analysis.lattice.grids import median, node_distance
 from napari_petlut.analysis.lattice.parameters import LatticeParameters
 from napari_petlut.analysis.lattice.searching.schedule import search
 from napari_petlut.analysis.lattice.seeing.binned import BinnedMap
+from napari_petlut.analysis.lattice.seeing.frame import NOWHERE_CUT, continued, cut_sides, without_sides
 from napari_petlut.analysis.lattice.seeing.repeated import repeated_pixels
 from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
 from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
@@ -137,6 +138,34 @@ def find_lattice(
             cancelled=cancelled,
         )
         return place_fixed(stretched_lattice(lattice, repeats), places)
+    sides = cut_sides(counts)
+    if sides != NOWHERE_CUT:
+        # What the frame cuts is continued beyond it, and the lattice of that taken back.
+        before = np.array([sides[0][0], sides[1][0]], dtype=np.float64)
+        places = {} if geometry is None else checked_fixed(fixed, geometry)
+        lattice = _find_within(
+            continued(counts, sides),
+            geometry,
+            params,
+            {k: (at[0] + before[0], at[1] + before[1]) for k, at in places.items()},
+            None if prior is None else prior + before,
+            progress,
+            cancelled,
+        )
+        return place_fixed(without_sides(lattice, before, counts.shape), places)
+    return _find_within(counts, geometry, params, fixed, prior, progress, cancelled)
+
+
+def _find_within(
+    counts: FloatArray,
+    geometry: BlockGeometry | None,
+    params: LatticeParameters,
+    fixed: Mapping[int, tuple[float, float]] | None,
+    prior: npt.NDArray[np.float64] | None,
+    progress: Callable[[float], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Lattice:
+    """Find the lattice of a map whose frame cuts no spots; see `find_lattice`."""
     notes: list[str] = []
     if geometry is not None:
         require_room(counts.shape, geometry)
