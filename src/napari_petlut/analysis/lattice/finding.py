@@ -11,6 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from napari_petlut.analysis.lattice.concluding.conclusion import conclude
+from napari_petlut.analysis.lattice.concluding.limits import of_unsure_size
 from napari_petlut.analysis.lattice.fitting.contest import Budget, Contest, Hypothesis
 from napari_petlut.analysis.lattice.fitting.mixture import MixtureSchedule, fit_mixture
 from napari_petlut.analysis.lattice.grids import median, node_distance
@@ -21,7 +22,7 @@ from napari_petlut.analysis.lattice.seeing.frame import NOWHERE_CUT, continued, 
 from napari_petlut.analysis.lattice.seeing.repeated import repeated_pixels
 from napari_petlut.analysis.lattice.seeing.scene import Scene, look_at
 from napari_petlut.analysis.lattice.seeing.squaring import stretched_lattice
-from napari_petlut.analysis.lattice.sizes.proposal import propose_geometry
+from napari_petlut.analysis.lattice.sizes.proposal import SETTLED_SIZE, propose_geometry
 from napari_petlut.analysis.lattice.sureness.confidence import resolutions
 from napari_petlut.analysis.lattice.sureness.merged import relative_weight
 from napari_petlut.analysis.lattice.wishes import Wishes, checked_fixed, checked_prior, place_fixed
@@ -167,11 +168,13 @@ def _find_within(
 ) -> Lattice:
     """Find the lattice of a map whose frame cuts no spots; see `find_lattice`."""
     notes: list[str] = []
+    unsure = 0.0
     if geometry is not None:
         require_room(counts.shape, geometry)
     if geometry is None:
         proposal = propose_geometry(counts)[0]
         geometry = proposal.geometry
+        unsure = proposal.confidence if proposal.confidence < SETTLED_SIZE else 0.0
         notes.append(f"the geometry {geometry} was proposed from the map: {proposal.reason}")
     if min(geometry.shape) < 2:
         raise GeometryError(
@@ -187,6 +190,8 @@ def _find_within(
         report(0.95)
         lattice = conclude(solution.contest, solution.best, grid, params)
     lattice = stretched_lattice(lattice, scene.factors)
+    if unsure:
+        lattice = of_unsure_size(lattice, unsure)
     lattice = replace(lattice, doubts=tuple(notes) + lattice.doubts)
     report(1.0)
     return place_fixed(lattice, places)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_petlut.analysis.lattice import GeometryProposal, find_lattice, propose_geometry
+from napari_petlut.analysis.lattice.concluding.limits import of_unsure_size
 from napari_petlut.analysis.lattice.seeing.preparing import prepare_map
 from napari_petlut.analysis.lattice.seeing.spots import find_significant_spots
 from napari_petlut.analysis.lattice.sizes import proposal
@@ -20,6 +21,7 @@ from napari_petlut.analysis.lattice.sizes.layers import Layer, spot_layers
 from napari_petlut.analysis.lattice.sizes.proposal import FIRST_GUESS, finer_doubts, second_thoughts
 from napari_petlut.errors import GeometryError
 from napari_petlut.geometry import BlockGeometry
+from napari_petlut.model import PeakStatus
 from napari_petlut.simulation import PRESETS, BlockSimulation, simulate_block
 
 
@@ -91,6 +93,18 @@ def test_an_open_proposal_says_so_and_names_the_others():
     assert [p.confidence for p in proposals] == sorted((p.confidence for p in proposals), reverse=True)
     lattice = find_lattice(blurred, None)
     assert "open" in lattice.doubts[0]
+    assert lattice.doubtful.all()
+    assert lattice.confidence.max() <= proposals[0].confidence
+
+
+def test_no_crystal_is_surer_than_its_rows_and_columns():
+    flood = simulated(rows=7, cols=9, counts_per_crystal=8_000, resolution=2.5, seed=41)
+    lattice = find_lattice(flood, BlockGeometry(7, 9))
+    assert (lattice.status == PeakStatus.FOUND).all()
+    unsure = of_unsure_size(lattice, 0.6)
+    assert (unsure.status == PeakStatus.SUSPECT).all()
+    assert unsure.confidence.max() == 0.6
+    assert set(unsure.reasons) == {"rows and columns are not sure (60%)"}
 
 
 def test_a_wrong_size_is_contradicted_and_a_right_one_is_not():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_petlut.analysis.lattice.concluding.alternatives import WORTH_SHOWING, Rivals
@@ -10,7 +12,7 @@ from napari_petlut.analysis.lattice.grids import BoolArray, node_distance
 from napari_petlut.analysis.lattice.seeing.spots import own_spots
 from napari_petlut.analysis.lattice.sureness.merged import ALONE, merged_partners
 from napari_petlut.analysis.lattice.sureness.rivals import WHOLE_BLOCK
-from napari_petlut.model import FloatArray, IntArray
+from napari_petlut.model import FloatArray, IntArray, Lattice, PeakStatus
 
 SHARING_DOUBT = 0.1
 """How likely a crystal must share a neighbour's spot for that to be a doubt about its place."""
@@ -127,3 +129,22 @@ def double_lines(weight: FloatArray) -> list[tuple[int, int, float]]:
         ratio = held / max(float(np.median(held)), 1e-9)
         out += [(axis, int(k), float(ratio[k])) for k in np.flatnonzero(ratio > DOUBLE_LINE)]
     return out
+
+
+def of_unsure_size(lattice: Lattice, sure: float) -> Lattice:
+    """Return a lattice whose rows and columns are proposed and not sure: no crystal is surer than they are.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    sure : float
+        How likely rows and columns are right.
+    """
+    seen = np.isin(lattice.status, (PeakStatus.FOUND, PeakStatus.INFERRED))
+    reason = f"rows and columns are not sure ({sure:.0%})"
+    return replace(
+        lattice,
+        status=np.where(seen, PeakStatus.SUSPECT, lattice.status),
+        confidence=np.minimum(lattice.confidence, sure),
+        reasons=tuple(reason if new else why for new, why in zip(seen, lattice.reasons, strict=True)),
+    )

@@ -49,8 +49,8 @@ GOOD_SHARE = 0.6
 """Layers whose spots and grid fit each other at least this well are tried for a complete grid."""
 WORTH_SAYING = 0.02
 """Proposals less likely than this are left out."""
-SETTLED_SIZE = 0.8
-"""A first proposal less likely than this is called open."""
+SETTLED_SIZE = 0.9
+"""A first proposal less likely than this is called open, and every crystal of its lattice is suspect."""
 RUNNERS_UP = 3
 """Other sizes that are named where it is open."""
 TOLD = float(np.log(10))
