@@ -11,6 +11,7 @@ from napari_petlut.analysis.segmentation import nearest_peak_cells
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import CrystalLUT, Peaks
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.counting import OVERLAY_KEY
 from napari_petlut.plugin.work.workbench import workbench_of
 
@@ -178,6 +179,28 @@ def test_all_doubtful_peaks_are_confirmed_by_one_edit(block, viewer):
     assert block.peaks_layer.features["status"][[2, 5]].tolist() == ["manual", "manual"]
     block.undo()
     assert len(block.suspects) == 3
+
+
+def test_status_colours_come_back_after_recolouring_and_the_rest_of_the_look_stays(block):
+    from napari.utils.colormaps.standardize_color import transform_color
+
+    layer, cells = block.peaks_layer, add_cells(block)
+    steps.show_lines(block)
+    lines = ly.find_layer(block.viewer, ly.LayerKind.LATTICE, block.name)
+    layer.border_color, layer.face_color, layer.symbol, layer.opacity = "white", "blue", "square", 0.5
+    lines.edge_color = "gray"
+    cells.contour, cells.opacity = 0, 0.33
+    drag(layer, [7], (0.5, 0.5))
+    expected = np.repeat(transform_color(ly.STATUS_COLORS["found"]), 20, axis=0)
+    expected[7] = transform_color(ly.STATUS_COLORS["manual"])[0]
+    np.testing.assert_allclose(layer.border_color, expected, atol=1e-6)
+    block.set_peaks(Peaks(block.peaks.positions[:19], crystal=np.arange(19)))
+    steps.show_lines(block)
+    assert {tuple(color) for color in layer.face_color} == {(0.0, 0.0, 1.0, 1.0)}
+    assert {str(symbol) for symbol in layer.symbol} == {"square"}
+    assert layer.opacity == 0.5
+    assert len({tuple(color) for color in lines.edge_color}) == 1
+    assert (cells.contour, cells.opacity) == (0, 0.33)
 
 
 def test_status_bar_tells_the_crystal_under_the_mouse_whatever_layer_is_active(block, viewer, points):

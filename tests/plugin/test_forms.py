@@ -8,10 +8,10 @@ import pytest
 from napari_petlut.analysis.detection import FilterParameters, PeakParameters
 from napari_petlut.analysis.flood import FloodParameters
 from napari_petlut.analysis.lattice import LatticeParameters
-from napari_petlut.analysis.segmentation import SegmentationParameters
+from napari_petlut.analysis.segmentation import KMeansParameters, MixtureParameters, SegmentationParameters
 from napari_petlut.errors import ParameterError
 from napari_petlut.model import EnergyWindow
-from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+from napari_petlut.plugin.widgets.forms import ADVANCED, ParameterForm, field_help
 from napari_petlut.plugin.work.choices import ExportChoices
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -83,6 +83,22 @@ def test_fields_that_are_not_shown_come_from_the_base():
     base = FloodParameters(window=EnergyWindow(3, 9), dither=True, seed=5)
     form["bins"].value = 256
     assert form.read(base) == FloodParameters(EnergyWindow(3, 9), 256, True, 5)
+
+
+def test_what_only_experts_need_is_unfolded_by_a_tick():
+    form = ParameterForm(LatticeParameters)
+    hidden = [name for name in form.field_names if form[name].native.isHidden()]
+    assert hidden == ["missing_above", "max_hypotheses", "max_alternatives"]
+    form.write(LatticeParameters(max_alternatives=7))
+    assert form.read() == LatticeParameters(max_alternatives=7)
+    form.advanced.value = True
+    assert not any(form[name].native.isHidden() for name in form.field_names)
+
+
+@pytest.mark.parametrize("name", ADVANCED)
+def test_every_expert_field_is_a_field(name):
+    classes = {parameters.__name__: parameters for parameters in [*ALL, MixtureParameters, KMeansParameters]}
+    assert set(ADVANCED[name]) <= set(classes[name].__dataclass_fields__)
 
 
 def test_a_change_is_told_but_writing_is_not():

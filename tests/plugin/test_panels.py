@@ -65,6 +65,49 @@ def test_suspects_are_listed_and_flown_to(done, viewer, qtbot):
     assert body.suspects.count() == 0
 
 
+def live(body):
+    return {button.text for button, _ in body._buttons if button.enabled}
+
+
+def test_buttons_are_live_when_they_can_do_something(done, viewer, qtbot):
+    panel = CorrectPanel(viewer)
+    qtbot.addWidget(panel)
+    body, layer = panel.bodies[0], done.peaks_layer
+    assert live(body) == set()
+    layer.selected_data = {3}
+    assert live(body) == {"Row", "Column"}
+    layer.selected_data = {7, 9}
+    layer.remove_selected()
+    assert live(body) == {"Undo", "Previous", "Next"}
+    body._next()
+    assert live(body) == {"Undo", "Previous", "Next", "Accept"}
+    body._undo()
+    assert live(body) == {"Redo"}
+    done.editor.set_features([2], status="suspect", reason="dim")
+    assert live(body) >= {"Accept all", "Next"}
+    viewer.layers.remove(done.flood_layer)
+    assert live(body) == set()
+
+
+def test_buttons_that_start_something_wait_for_the_end_of_it(block, viewer, qtbot):
+    panel, empty = WorkflowPanel(viewer), WorkflowPanel(ViewerModel())
+    for one in (panel, empty):
+        qtbot.addWidget(one)
+    assert not any(live(body) for body in empty.bodies)
+    assert not empty.start_all.enabled
+    assert live(panel.bodies[4]) == {"Find lattice"}
+    assert live(panel.bodies[7]) == set()
+    panel.runner.try_start(lambda: Job("Slow", slow, str))
+    assert not panel.start_all.enabled
+    assert live(panel.bodies[4]) == set()
+    panel.runner.cancel()
+    wait_until(qtbot, lambda: not panel.runner.busy)
+    assert panel.start_all.enabled
+    block.set_peaks(Peaks(np.ones((1, 2))))
+    assert live(panel.bodies[4]) == {"Find lattice", "Renumber peaks"}
+    assert live(panel.bodies[7]) == {"Export"}
+
+
 def test_export_in_the_panel_asks_before_overwriting(done, viewer, qtbot, tmp_path, monkeypatch):
     panel = ExportPanel(viewer)
     qtbot.addWidget(panel)

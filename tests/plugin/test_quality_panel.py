@@ -109,6 +109,25 @@ def test_the_current_crystal_stays_current_when_sorted(measured, body):
 # -- panel ------------------------------------------------------------------------------------------------
 
 
+def test_the_table_keeps_its_place_when_sorted_or_filled_anew(measured, panel, body, qtbot):
+    panel.resize(340, 600)
+    panel.show()
+    qtbot.waitExposed(panel)
+    table = body.table
+    table.setMinimumHeight(80)
+    table.setMaximumHeight(80)
+    body.inspector.visit(2)
+    for order in (DOWN, UP):
+        table.sortByColumn(0, order)
+        row = table.visualRect(table.currentIndex())
+        assert table.table.crystal(table.currentIndex().row()) == 2
+        assert table.viewport().rect().contains(row)
+    body.inspector.choose(-1)
+    table.verticalScrollBar().setValue(11)
+    body._fill_table(measured)
+    assert table.verticalScrollBar().value() == 11
+
+
 def test_before_it_was_measured_the_panel_says_what_to_do(viewer, panel, body):
     assert "Run all steps, then measure" in body.verdict.text()
     assert not body.write_report.enabled

@@ -33,7 +33,13 @@ from napari_petlut.plugin.editing.cells_state import CellsState
 from napari_petlut.plugin.editing.history import History
 from napari_petlut.plugin.editing.numbering import Numbering, number_points, numbering_of
 from napari_petlut.plugin.editing.snapping import free_of_others, snap_to_maximum
-from napari_petlut.plugin.layers import info, move_points, peak_features, set_feature_defaults
+from napari_petlut.plugin.layers import (
+    color_by_status,
+    info,
+    move_points,
+    peak_features,
+    set_feature_defaults,
+)
 
 _BEGINNING = (ActionType.ADDING, ActionType.REMOVING, ActionType.CHANGING)
 Columns = dict[str, npt.NDArray[Any]]
@@ -316,6 +322,7 @@ class PeakEditor:
             move_points(layer, state.positions)
         if not layer.features.equals(state.features):
             layer.features = state.features.copy()
+            color_by_status(layer)
         if len(layer.data) == 0:
             set_feature_defaults(layer)  # for the first point that will be added
 

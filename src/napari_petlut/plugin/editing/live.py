@@ -43,7 +43,7 @@ def draw_lines(viewer: ViewerModel, block: str, places: FloatArray, geometry: Bl
         return
     layer.data = vectors
     if len(vectors):
-        layer.edge_color = ly.line_colors(along)
+        ly.color_lines(layer, ly.line_colors(along))
     ly.info(layer).geometry = geometry
 
 

@@ -66,7 +66,7 @@ def lattice_layer(
         name=layer_name(source, LayerKind.LATTICE),
         vector_style="line",
         edge_width=0.8,
-        edge_color=line_colors(along) if len(vectors) else "white",
+        edge_color=line_colors(along) if len(vectors) else LINE_COLORS["row"],
         opacity=0.75,
         metadata=made_info(LayerKind.LATTICE, block, geometry),
     )

@@ -180,6 +180,15 @@ def peaks_from_layer(layer: Points) -> Peaks:
     return peaks_from_points(layer.data, layer.features)
 
 
+def color_by_status(layer: Points) -> None:
+    """Let the rings tell the status again, where somebody has given them colours by hand.
+
+    Colours that a person has chosen for a status stay.
+    """
+    if layer.border_color_mode != "cycle":
+        layer.border_color = "status"
+
+
 def adopt_points(layer: Points, block: str, geometry: BlockGeometry) -> None:
     """Give a Points layer that something else made the features, colours and metadata of a peaks layer."""
     peaks = peaks_from_points(layer.data, layer.features)

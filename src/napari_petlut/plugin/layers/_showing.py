@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Points, Vectors
 
 from napari_petlut.plugin.layers._info import LayerKind, block_of, find_layer, info, kind_of, place_of
@@ -97,10 +99,25 @@ def update_layer(layer: Layer, new: Layer) -> None:
     if isinstance(layer, (Points, Labels, Vectors)):
         layer.features = new.features
     if isinstance(layer, Vectors) and len(new.data):
-        layer.edge_color = new.edge_color
+        color_lines(layer, new.edge_color)
     if isinstance(layer, Image):
         layer.contrast_limits = new.contrast_limits
     info(layer).take_over(info(new))
+
+
+def color_lines(layer: Vectors, colors: npt.ArrayLike) -> None:
+    """Give lines their colours, unless a person has given all of them one colour of her own.
+
+    Parameters
+    ----------
+    layer : Vectors
+        With its new lines.
+    colors : array_like of float, shape (n, 4)
+        RGBA of each line.
+    """
+    shown, usual = np.asarray(layer.edge_color), np.asarray(colors)
+    own = len(shown) > 1 and (shown == shown[0]).all() and not (usual == shown[0]).all(axis=1).any()
+    layer.edge_color = shown[0] if own else usual
 
 
 def with_own_blocks(layers: Sequence[Layer], viewer: ViewerModel | None) -> list[Layer]:

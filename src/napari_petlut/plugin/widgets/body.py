@@ -36,16 +36,22 @@ class StepBody(Container):
     """
 
     title: ClassVar[str] = ""
+    fills: ClassVar[bool] = False
+    """Whether it has a use for all the height of a panel of its own."""
 
     def __init__(self, bench: Workbench, runner: JobRunner) -> None:
         super().__init__(labels=True)
         self.margins = (2, 2, 2, 2)
         self.bench = bench
         self.runner = runner
+        self._buttons: list[tuple[PushButton, Callable[[], bool]]] = []
         self.build()
         self.follow(bench.block_changed)
         self.follow(bench.parameters_changed)
+        for signal in (bench.edited, bench.layers_changed, runner.started, runner.ended):
+            signal.connect(self._enable_if_alive)
         self.refresh()
+        self.enable()
 
     def follow(self, signal: SignalInstance) -> None:
         """Refresh after a signal, for as long as the panel is there."""
@@ -55,6 +61,20 @@ class StepBody(Container):
         # Qt may have deleted a closed panel before Python forgets it.
         if isalive(self.native):
             self.refresh()
+            self.enable()
+
+    def _enable_if_alive(self) -> None:
+        if isalive(self.native):
+            self.enable()
+
+    def enable(self) -> None:
+        """Let the buttons be live that can do something now."""
+        for button, live in self._buttons:
+            button.enabled = live()
+
+    def can_start(self) -> bool:
+        """Return whether a job could be started on a block."""
+        return self.block is not None and not self.runner.busy
 
     def build(self) -> None:
         """Add the widgets."""
@@ -69,10 +89,18 @@ class StepBody(Container):
         """The block that is worked on."""
         return self.bench.current
 
-    def button(self, text: str, action: Callable[[], None], tooltip: str = "") -> PushButton:
-        """Return a button that calls a bound method."""
+    def button(
+        self,
+        text: str,
+        action: Callable[[], None],
+        tooltip: str = "",
+        live: Callable[[], bool] | None = None,
+    ) -> PushButton:
+        """Return a button that calls a bound method; `live` says when it can do something."""
         made = PushButton(text=text, tooltip=tooltip)
         made.changed.connect(action)
+        if live is not None:
+            self._buttons.append((made, live))
         return made
 
     def say(self, text: str, *, good: bool = True) -> None:

@@ -20,10 +20,15 @@ class CompareBody(StepBody):
         self.first = narrow(ComboBox(choices=self._layers, label="reference", nullable=True))
         self.second = narrow(ComboBox(choices=self._layers, label="compared", nullable=True))
         compare = self.button(
-            "Compare", self._run, "Show the pixels that differ, and say how well both agree."
+            "Compare",
+            self._run,
+            "Show the pixels that differ, and say how well both agree.",
+            self._can_compare,
         )
         self.extend([self.first, self.second, compare])
         self.follow(self.bench.layers_changed)
+        for choice in (self.first, self.second):
+            choice.changed.connect(self.enable)
 
     def refresh(self) -> None:
         """Offer the Labels layers there are."""
@@ -32,6 +37,9 @@ class CompareBody(StepBody):
         layers = [layer for _, layer in self._layers()]
         if len(layers) >= 2 and (self.first.value is None or self.second.value is None):
             self.first.value, self.second.value = layers[0], layers[1]
+
+    def _can_compare(self) -> bool:
+        return self.first.value is not None and self.second.value is not None
 
     def _layers(self, widget: object = None) -> list[tuple[str, Labels]]:
         viewer = self.bench.viewer

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+
 from magicgui.widgets import CheckBox, ComboBox, Label
 from napari.layers import Points
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QListWidget
 
@@ -16,7 +19,7 @@ _LIST_HEIGHT = 96
 
 def _legend() -> str:
     """Return what the colours of the peaks mean, as rich text."""
-    words = (f'<span style="color:{color}">◯</span> {status}' for status, color in STATUS_COLORS.items())
+    words = (f'<span style="color:{color}">◯</span>&nbsp;{status}' for status, color in STATUS_COLORS.items())
     return f"<small>{'&nbsp; '.join(words)}</small>"
 
 
@@ -28,22 +31,25 @@ class CorrectBody(StepBody):
     def build(self) -> None:
         """Add count, suspects and buttons."""
         self.count_label = Label(value="")
+        self._watched: weakref.ref[Points] | None = None
         snap_tip = shortcut_tip("toggle_snap")
         self.snap = CheckBox(value=False, text="snap to the local maximum", tooltip=snap_tip)
         self.snap.changed.connect(self._on_snap)
         self.keys = CheckBox(value=False, text="show all keys")
         self.keys.changed.connect(self._on_keys)
         visiting = row(
-            self.button("Previous", self._previous, shortcut_tip("previous_suspect")),
-            self.button("Next", self._next, shortcut_tip("next_suspect")),
-            self.button("Accept", self._accept, shortcut_tip("accept_suspect")),
-            self.button("Accept all", self._accept_all, "Confirm all doubtful peaks as they are."),
+            self.button("Previous", self._previous, shortcut_tip("previous_suspect"), self._any_suspects),
+            self.button("Next", self._next, shortcut_tip("next_suspect"), self._any_suspects),
+            self.button("Accept", self._accept, shortcut_tip("accept_suspect"), self._at_suspect),
+            self.button(
+                "Accept all", self._accept_all, "Confirm all doubtful peaks as they are.", self._any_doubtful
+            ),
         )
         editing = row(
-            self.button("Undo", self._undo, shortcut_tip("undo")),
-            self.button("Redo", self._redo, shortcut_tip("redo")),
-            self.button("Row", self._row, shortcut_tip("select_row")),
-            self.button("Column", self._col, shortcut_tip("select_col")),
+            self.button("Undo", self._undo, shortcut_tip("undo"), self._can_undo),
+            self.button("Redo", self._redo, shortcut_tip("redo"), self._can_redo),
+            self.button("Row", self._row, shortcut_tip("select_row"), self._any_selected),
+            self.button("Column", self._col, shortcut_tip("select_col"), self._any_selected),
         )
         self.peaks = narrow(
             ComboBox(
@@ -85,6 +91,7 @@ class CorrectBody(StepBody):
     def refresh(self) -> None:
         """Show count and suspects of the current block."""
         block = self.block
+        self._watch_selection(block.peaks_layer if block else None)
         self.count_label.value = block.count.sentence if block else "no flood map"
         with self.snap.changed.blocked():
             self.snap.value = block.snap if block else False
@@ -101,6 +108,46 @@ class CorrectBody(StepBody):
             self.suspects.addItems(texts)
         if block is not None and block.visited is not None and block.visited in found:
             self.suspects.setCurrentRow(found.index(block.visited))
+
+    # -- which buttons can do something -------------------------------------------------------------------
+
+    def _watch_selection(self, layer: Points | None) -> None:
+        """Follow which peaks are selected."""
+        before = self._watched() if self._watched is not None else None
+        if before is layer:
+            return
+        if before is not None:
+            before.selected_data.events.items_changed.disconnect(self._on_selection)
+        self._watched = weakref.ref(layer) if layer is not None else None
+        if layer is not None:
+            layer.selected_data.events.items_changed.connect(self._on_selection)
+
+    def _on_selection(self, added: object = None, removed: object = None) -> None:
+        if isalive(self.native):
+            self.enable()
+
+    def _any_suspects(self) -> bool:
+        return self.block is not None and bool(self.block.suspects)
+
+    def _at_suspect(self) -> bool:
+        return self.block is not None and self.block.review.current is not None
+
+    def _any_doubtful(self) -> bool:
+        return self.block is not None and bool(self.block.confirmable)
+
+    def _can_undo(self) -> bool:
+        editor = self.block.editor if self.block is not None else None
+        return editor is not None and editor.history.undo_steps > 0
+
+    def _can_redo(self) -> bool:
+        editor = self.block.editor if self.block is not None else None
+        return editor is not None and editor.history.redo_steps > 0
+
+    def _any_selected(self) -> bool:
+        layer = self.block.peaks_layer if self.block is not None else None
+        return layer is not None and len(layer.selected_data) > 0
+
+    # -- what the person does -----------------------------------------------------------------------------
 
     def _points_layers(self, widget: object = None) -> list[tuple[str, Points]]:
         return labelled(self.bench.points_layers)

@@ -49,10 +49,13 @@ class ExportBody(FormBody):
             "Save canvas as figure ...",
             self._save_canvas,
             "What the canvas shows now, at print resolution: PNG or TIFF.",
+            self._has_window,
         )
         return [
             self.path,
-            self.button("Export", self._run, "Write the ticked files; asks before overwriting."),
+            self.button(
+                "Export", self._run, "Write the ticked files; asks before overwriting.", self._can_export
+            ),
             self.save_canvas,
         ]
 
@@ -75,6 +78,13 @@ class ExportBody(FormBody):
         if self.block is not None:
             chosen = self.form.read(self.block.parameters(ExportChoices))
             self.block.choose(type(chosen)(**{**vars(chosen), "encoding": self.layout_choice.value}))
+
+    def _can_export(self) -> bool:
+        block = self.block
+        return block is not None and (block.cells_layer is not None or block.peaks_layer is not None)
+
+    def _has_window(self) -> bool:
+        return hasattr(self.bench.viewer, "window")
 
     def _run(self) -> None:
         block = self.bench.choose_any()

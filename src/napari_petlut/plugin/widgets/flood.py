@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from magicgui.widgets import CheckBox, FloatSpinBox
 from magicgui.widgets.bases import Widget
+from napari.utils.theme import get_theme
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_petlut.analysis.flood import FloodParameters, suggest_window
@@ -46,6 +48,10 @@ class FloodBody(FormBody):
             self.native.layout(), "insertRow"
         ) else self.native.layout().insertWidget(0, holder)
         self.insert(0, self.edges)
+        viewer = self.bench.viewer
+        if viewer is not None:
+            viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
 
     def buttons(self) -> list[Widget]:
         """Make the map, suggest a window, take out the comb."""
@@ -56,7 +62,9 @@ class FloodBody(FormBody):
             "With an event file, dither is better.",
         )
         self.comb.changed.connect(self._on_comb)
-        self.make = self.button("Make map", self._run, "Read the event file again with these settings.")
+        self.make = self.button(
+            "Make map", self._run, "Read the event file again with these settings.", self._can_make
+        )
         self.suggest = self.button("Suggest window", self._suggest, "Put the window around the photopeak.")
         return [row(self.make, self.suggest), self.comb]
 
@@ -72,16 +80,26 @@ class FloodBody(FormBody):
         chosen = block.parameters(FloodParameters) if block else FloodParameters()
         window = chosen.window or known.window
         self._show_window((window.low, window.high) if window else None)
-        for widget in (self.form, self.make, self.suggest, self.edges):
+        for widget in (self.form, self.suggest, self.edges):
             widget.enabled = has_events
         self.comb.enabled = block is not None and not has_events
         with self.comb.changed.blocked():
             self.comb.value = known.with_comb is not None
 
+    def _can_make(self) -> bool:
+        return (
+            self.block is not None and self.can_start() and ly.events_of(self.block.flood_layer) is not None
+        )
+
     def _show_window(self, window: tuple[float, float] | None) -> None:
         self.plot.show_window(window)
         with self.low.changed.blocked(), self.high.changed.blocked():
             self.low.value, self.high.value = window or (0, SPECTRUM_BINS)
+
+    def _on_theme(self, event: object = None) -> None:
+        viewer = self.bench.viewer
+        if viewer is not None and isalive(self.plot):
+            self.plot.use_text_color(get_theme(viewer.theme).text.as_hex())
 
     def _on_saved(self, text: str, good: bool) -> None:
         self.say(text, good=good)

@@ -16,6 +16,23 @@ from magicgui.widgets.bases import Widget
 
 _LARGEST = 2**31 - 1
 _FIELD_WIDTH = 70
+ADVANCED: dict[str, tuple[str, ...]] = {
+    "FloodParameters": ("seed",),
+    "FilterParameters": ("mode",),
+    "PeakParameters": ("max_peaks", "refine"),
+    "LatticeParameters": ("missing_above", "max_hypotheses", "max_alternatives"),
+    "SegmentationParameters": ("drift_limit",),
+    "MixtureParameters": (
+        "max_iterations",
+        "tolerance",
+        "stiffness",
+        "width_sharing",
+        "dead_share",
+        "background_cells",
+    ),
+    "KMeansParameters": ("tolerance", "grid_offset", "max_events", "seed"),
+}
+"""Fields by dataclass that only experts need: they are unfolded when *advanced* is ticked."""
 _NO_BOUND = "No bound by default"
 """What the help of a number says that the program does not choose when it is left out."""
 
@@ -102,6 +119,13 @@ class OptionalNumber(Container):
             self._number.value = value
 
 
+def advanced_tick() -> CheckBox:
+    """Return the tick that unfolds what only experts need."""
+    return CheckBox(
+        value=False, text="advanced", name="advanced", label="", tooltip="Show what only experts need."
+    )
+
+
 class ParameterForm(Container):
     """A form for one parameter dataclass.
 
@@ -111,13 +135,23 @@ class ParameterForm(Container):
         The dataclass.
     only : sequence of str, optional
         The fields to show, in this order; by default all whose type the form knows.
+    own_tick : bool
+        Whether the form has the tick that unfolds its `ADVANCED` fields; without it `unfold` does.
     """
 
-    def __init__(self, parameters: type, *, only: Sequence[str] | None = None) -> None:
+    def __init__(self, parameters: type, *, only: Sequence[str] | None = None, own_tick: bool = True) -> None:
         assert is_dataclass(parameters)
         self._parameters = parameters
-        super().__init__(widgets=list(_widgets(parameters, only)), labels=True)
+        self._fields: list[Any] = list(_widgets(parameters, only))
+        expert = ADVANCED.get(parameters.__name__, ())
+        self._advanced = [widget for widget in self._fields if widget.name in expert]
+        usual = [widget for widget in self._fields if widget.name not in expert]
+        self.advanced = advanced_tick()
+        tick = [self.advanced] if self._advanced and own_tick else []
+        super().__init__(widgets=[*usual, *tick, *self._advanced], labels=True)
         self.margins = (0, 0, 0, 0)
+        self.advanced.changed.connect(self.unfold)
+        self.unfold(False)
         # What was written into each widget, and what it made of it: a field shows few digits, and must not
         # round a value that nobody touched.
         self._exact: dict[str, tuple[Any, Any]] = {}
@@ -130,7 +164,12 @@ class ParameterForm(Container):
     @property
     def field_names(self) -> list[str]:
         """The fields that are shown."""
-        return [widget.name for widget in self]
+        return [widget.name for widget in self._fields]
+
+    def unfold(self, shown: bool) -> None:
+        """Show the fields that only experts need, or hide them."""
+        for widget in self._advanced:
+            widget.visible = shown
 
     def read(self, base: object | None = None) -> Any:  # noqa: ANN401 - an instance of the dataclass
         """Return the parameters as the form shows them.
@@ -145,7 +184,7 @@ class ParameterForm(Container):
         ParameterError
             If the dataclass does not accept a value.
         """
-        shown = {widget.name: self._read_one(widget) for widget in self}
+        shown = {widget.name: self._read_one(widget) for widget in self._fields}
         hidden = {
             field.name: getattr(base, field.name)
             for field in fields(self._parameters)
@@ -156,7 +195,7 @@ class ParameterForm(Container):
     def write(self, values: object) -> None:
         """Show other parameters, without telling anybody."""
         with self.changed.blocked():
-            for widget in self:
+            for widget in self._fields:
                 exact = getattr(values, widget.name)
                 widget.value = exact
                 self._exact[widget.name] = exact, widget.value
@@ -169,7 +208,7 @@ class ParameterForm(Container):
         values : instance of the dataclass, optional
             With these fields filled in; None if it is not known.
         """
-        for widget in self:
+        for widget in self._fields:
             if isinstance(widget, OptionalNumber):
                 widget.chosen = getattr(values, widget.name, None)
 

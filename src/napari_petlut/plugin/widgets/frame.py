@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image, Layer
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -17,7 +17,10 @@ from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.io.adopting import holds_several, is_mistaken, open_again
 from napari_petlut.plugin.io.reader import read
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
+from napari_petlut.plugin.widgets.message import MessageText
+from napari_petlut.plugin.widgets.placing import dock_of, fit_on_screen, stand_as_tab
 from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.counting import warning_color
 from napari_petlut.plugin.work.first_run import first_run
 from napari_petlut.plugin.work.running import runner_of
 from napari_petlut.plugin.work.workbench import workbench_of
@@ -29,7 +32,6 @@ _MIN_WIDTH = 330
 _ARROW_WIDTH = 28
 _LOOK_EVERY = 300
 """Milliseconds between two looks at what compiles in the background."""
-_GOOD, _BAD = "", "color: #f08c00"
 
 
 def _dropped_files(event: QDropEvent) -> list[str]:
@@ -65,6 +67,10 @@ class Panel(QWidget):
         self.setMinimumWidth(_MIN_WIDTH)
         self.setAcceptDrops(True)
         self._seen: set[int] = set()
+        self._placed = False
+        self._placing = QTimer(self)
+        self._placing.setSingleShot(True)
+        self._placing.timeout.connect(self._place)
         self._connect()
         self._on_block()
         self._look_at_new()
@@ -107,7 +113,8 @@ class Panel(QWidget):
         layout.setSpacing(0)
         for number, body in enumerate(self.bodies, start=1):
             layout.addWidget(body.native if len(self.bodies) == 1 else self._folded(number, body))
-        layout.addStretch(1)
+        if not (len(self.bodies) == 1 and self.bodies[0].fills):
+            layout.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -134,9 +141,7 @@ class Panel(QWidget):
         self.progress = QProgressBar()
         self.progress.setRange(0, 100)
         self.cancel = QPushButton("Cancel")
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message = MessageText()
         self.compiling = QLabel("")
         self.compiling.setWordWrap(True)
         self.compiling.setVisible(False)
@@ -154,6 +159,30 @@ class Panel(QWidget):
         self.runner.progressed.connect(self._on_progress)
         self.runner.ended.connect(self._on_ended)
         self.cancel.clicked.connect(self._on_cancel)
+        viewer = self.bench.viewer
+        if viewer is not None:
+            viewer.events.theme.connect(self._on_theme)
+
+    def _on_theme(self, event: object = None) -> None:
+        if isalive(self):
+            self._on_block()
+
+    def sizeHint(self) -> QSize:
+        """Return the least width, which leaves most of a small window to the map."""
+        return QSize(_MIN_WIDTH, super().sizeHint().height())
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Find a place in the window, as soon as it has taken the panel in."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            self._placing.start(0)
+
+    def _place(self) -> None:
+        stand_as_tab(self, Panel)
+        dock, window = dock_of(self), self.window()
+        if dock is not None and window is not None and not dock.isFloating():
+            fit_on_screen(window)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Take files: what is dropped here is read by this plugin, whatever its ending."""
@@ -271,8 +300,8 @@ class Panel(QWidget):
         self._write(*(current.message if current is not None else (text, good)))
 
     def _write(self, text: str, good: bool) -> None:
-        self.message.setText(text)
-        self.message.setStyleSheet(_GOOD if good else _BAD)
+        viewer = self.bench.viewer
+        self.message.write(text, "" if good or viewer is None else warning_color(viewer))
 
     def _show_run(self) -> None:
         """Show the progress of a run of the block in focus; else the last message about it."""
@@ -284,3 +313,5 @@ class Panel(QWidget):
         self.progress.setVisible(here)
         self.cancel.setVisible(here)
         self.message.setVisible(not here)
+        if self.run_all:
+            self.start_all.enabled = self.bench.current is not None and not self.runner.busy

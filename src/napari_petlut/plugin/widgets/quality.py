@@ -43,6 +43,7 @@ class QualityBody(StepBody):
     """Measures the current block and shows what was found."""
 
     title = "Energy and quality"
+    fills = True
 
     def build(self) -> None:
         """Add the button, verdict, map, table, spectrum, thresholds and files, from top to bottom."""
@@ -53,6 +54,7 @@ class QualityBody(StepBody):
             "Measure",
             self._measure,
             "Figures of merit on the unfiltered map; photopeaks too if it was made from an event file.",
+            self._can_measure,
         )
         self.figure = narrow(
             ComboBox(
@@ -78,7 +80,7 @@ class QualityBody(StepBody):
         self.verdict = VerdictLabel(self.inspector)
         layout.insertWidget(1, self.verdict)
         self.table = CrystalTable()
-        self.table.setFixedHeight(_TABLE_HEIGHT)
+        self.table.setMinimumHeight(_TABLE_HEIGHT)
         self.table.setToolTip("Click a row to fly to the crystal, a title to sort.")
         self.table.crystal_visited.connect(self.inspector.visit)
         self.table.appeared.connect(self.inspector.watch_clicks)
@@ -89,8 +91,9 @@ class QualityBody(StepBody):
         self._drawing.setSingleShot(True)
         self._drawing.setInterval(_SPECTRUM_DELAY_MS)
         self._drawing.timeout.connect(self._draw_spectrum)
-        for widget in (self.table, self.spectrum):
-            layout.addWidget(widget)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.spectrum)
+        self._draw_spectrum()
 
     def _add_files(self) -> None:
         """Add the thresholds, and what can be written."""
@@ -188,6 +191,9 @@ class QualityBody(StepBody):
             self.spectrum.use_text_color(get_theme(viewer.theme).text.as_hex())
 
     # -- what the person does -----------------------------------------------------------------------------
+
+    def _can_measure(self) -> bool:
+        return self.can_start() and self.block is not None and self.block.peaks_layer is not None
 
     def _measure(self) -> None:
         self.start(self.inspector.job)

@@ -199,13 +199,18 @@ class CrystalTable(QTableView):
         titles.setMinimumSectionSize(_NARROWEST)
         self._following = False
         self._seen = False
+        self.table.layoutChanged.connect(self._on_sorted)
         selection.currentRowChanged.connect(self._on_current)
 
     def show_crystals(
         self, figures: Sequence[CrystalFigure], geometry: BlockGeometry, status: npt.NDArray[np.str_]
     ) -> None:
-        """Show other crystals; see `CrystalTableModel.show`."""
+        """Show other crystals; see `CrystalTableModel.show`. What is seen of the table stays in place."""
+        bar = self.verticalScrollBar()
+        before = bar.value() if bar is not None else 0
         self.table.show(figures, geometry, status)
+        if bar is not None:
+            bar.setValue(before)
         metrics = self.fontMetrics()
         for column in range(self.table.columnCount()):
             width = max(metrics.horizontalAdvance(text) for text in self.table.widest_texts(column))
@@ -223,6 +228,11 @@ class CrystalTable(QTableView):
                 self.setCurrentIndex(self.table.index(row, max(self.currentIndex().column(), 0)))
         finally:
             self._following = False
+
+    def _on_sorted(self) -> None:
+        """Keep the crystal that was chosen in sight."""
+        if self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex(), QAbstractItemView.ScrollHint.PositionAtCenter)
 
     def _on_current(self, current: QModelIndex, previous: QModelIndex) -> None:
         if not self._following and current.isValid():

@@ -116,7 +116,8 @@ class QualityStep(StepBody):
     def build(self) -> None:
         """Add the verdict below two buttons."""
         self.inspector = inspector_of(self.bench)
-        measure = self.button("Measure", self._measure, "How good the block is, and every crystal's figures.")
+        tip = "How good the block is, and every crystal's figures."
+        measure = self.button("Measure", self._measure, tip, self._can_measure)
         figures = self.button(
             "Figures ...", self._open, f"Open the panel {PANEL}: map, table, spectra, files."
         )
@@ -128,6 +129,9 @@ class QualityStep(StepBody):
     def refresh(self) -> None:
         """Show the verdict on the current block."""
         self.verdict.refresh()
+
+    def _can_measure(self) -> bool:
+        return self.can_start() and self.block is not None and self.block.peaks_layer is not None
 
     def _measure(self) -> None:
         self.start(self.inspector.job)

@@ -42,8 +42,10 @@ class FilterBody(FormBody):
         return [
             row(self.live, self.beside),
             row(
-                self.button("Show filtered map", self._run),
-                self.button("Suggest", self._suggest, "Choose the filter from noise and spot size."),
+                self.button("Show filtered map", self._run, live=self.can_start),
+                self.button(
+                    "Suggest", self._suggest, "Choose the filter from noise and spot size.", self.can_start
+                ),
             ),
         ]
 
@@ -102,7 +104,8 @@ class PeaksBody(FormBody):
         self.follow(self.bench.edited)
         self._shown = _WhenShown(self.preview)
         self.native.installEventFilter(self._shown)
-        find = self.button("Find peaks", self._run, "Local maxima of the filtered map; replaces the peaks.")
+        tip = "Local maxima of the filtered map; replaces the peaks."
+        find = self.button("Find peaks", self._run, tip, self.can_start)
         return [row(self.live, self.found), find]
 
     def refresh(self) -> None:

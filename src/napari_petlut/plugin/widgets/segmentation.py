@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
-from magicgui.widgets import CheckBox, ComboBox
+from magicgui.widgets import CheckBox, ComboBox, Container
 
 from napari_petlut.analysis.segmentation import SegmentationParameters
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.widgets.body import StepBody, narrow, row
-from napari_petlut.plugin.widgets.forms import ParameterForm, field_help
+from napari_petlut.plugin.widgets.forms import ParameterForm, advanced_tick, field_help
 from napari_petlut.plugin.widgets.runs import RunsTable
 from napari_petlut.plugin.work import segmenting
 from napari_petlut.plugin.work.runs import NOTEBOOK_VARIANTS
@@ -28,8 +28,8 @@ class SegmentationBody(StepBody):
         hints = get_type_hints(SegmentationParameters)
         nested = [field.name for field in fields(SegmentationParameters) if is_dataclass(hints[field.name])]
         shared = [field.name for field in fields(SegmentationParameters) if field.name not in nested]
-        self.shared = ParameterForm(SegmentationParameters, only=shared)
-        self.forms = {name: ParameterForm(hints[name]) for name in nested}
+        self.shared = ParameterForm(SegmentationParameters, only=shared, own_tick=False)
+        self.forms = {name: ParameterForm(hints[name], own_tick=False) for name in nested}
         for name, form in self.forms.items():
             form.name, form.label = name, ""
             form.tooltip = field_help(SegmentationParameters).get(name, "")
@@ -51,12 +51,28 @@ class SegmentationBody(StepBody):
             value=False, text="fill the cells", tooltip="Filled cells instead of outlines."
         )
         self.filled.changed.connect(self._on_filled)
-        self.run = self.button("Segment", self._run, "Give every pixel to a crystal; updates the cells.")
+        self.run = self.button(
+            "Segment", self._run, "Give every pixel to a crystal; updates the cells.", self.can_start
+        )
         self.number = self.button(
             "Number clusters", self._number, "Make the clusters' centres the peaks, and number them."
         )
         shown = [self.drift, self.weighted, self.filled]
-        self.extend([self.variant, self.shared, *self.forms.values(), *shown, row(self.run, self.number)])
+        self.labels = False  # forms beside a column of labels would make the panel too wide
+        self.variants: Container = Container(widgets=[self.variant])
+        self.variants.margins = (0, 0, 0, 0)
+        self.advanced = advanced_tick()
+        self.advanced.changed.connect(self._on_advanced)
+        self.extend(
+            [
+                self.variants,
+                self.shared,
+                *self.forms.values(),
+                self.advanced,
+                *shown,
+                row(self.run, self.number),
+            ]
+        )
         self.runs = RunsTable(lambda text, good: self.say(text, good=good))
         self.native.layout().addRow(self.runs) if hasattr(
             self.native.layout(), "addRow"
@@ -80,6 +96,10 @@ class SegmentationBody(StepBody):
         self.number.visible = clusters is not None
         self.runs.refresh(self.block)
 
+    def _on_advanced(self, shown: bool) -> None:
+        for form in (self.shared, *self.forms.values()):
+            form.unfold(shown)
+
     def _on_filled(self, filled: bool) -> None:
         if self.block is None:
             return
@@ -91,7 +111,7 @@ class SegmentationBody(StepBody):
         for name, form in self.forms.items():
             form.visible = name == method
         kmeans = self._chosen.kmeans
-        self.variant.visible = method == "kmeans"
+        self.variants.visible = method == "kmeans"
         self.weighted.visible = method == "kmeans" and kmeans.data == "map" and kmeans.peak_weight != 1
         variants = {parameters: name for name, parameters in NOTEBOOK_VARIANTS.items()}
         with self.variant.changed.blocked():

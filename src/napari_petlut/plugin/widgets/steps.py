@@ -40,7 +40,7 @@ class BlockBody(StepBody):
             tooltip="Corner of crystal (0, 0) in the exported file, as the map is seen here.",
         )
         propose = self.button(
-            "Propose from the map", self._propose, "Count rows and columns in the flood map."
+            "Propose from the map", self._propose, "Count rows and columns in the flood map.", self.can_start
         )
         self.rows.changed.connect(self._on_size)
         self.cols.changed.connect(self._on_size)
@@ -128,9 +128,17 @@ class LatticeBody(FormBody):
         return [
             self.keep,
             row(
-                self.button("Find lattice", self._run, "Find and number all crystals from the flood map."),
                 self.button(
-                    "Renumber peaks", self._renumber, "Number the peaks as they are, from their places."
+                    "Find lattice",
+                    self._run,
+                    "Find and number all crystals from the flood map.",
+                    self.can_start,
+                ),
+                self.button(
+                    "Renumber peaks",
+                    self._renumber,
+                    "Number the peaks as they are, from their places.",
+                    self._can_renumber,
                 ),
             ),
             self.other,
@@ -151,6 +159,9 @@ class LatticeBody(FormBody):
     def _run(self) -> None:
         keep = bool(self.keep.value)
         self.start(lambda block: steps.lattice_job(block, keep_manual=keep))
+
+    def _can_renumber(self) -> bool:
+        return self.block is not None and self.block.editor is not None
 
     def _renumber(self) -> None:
         if self.block is not None and self.block.editor is not None:

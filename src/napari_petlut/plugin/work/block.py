@@ -134,9 +134,14 @@ class BlockController(BlockLayers):
         if self.suspects:
             self.visit(self.suspects[min(index, len(self.suspects) - 1)])
 
+    @property
+    def confirmable(self) -> list[Suspect]:
+        """The suspects that are peaks to be confirmed; missing, doubled and extra ones are none."""
+        return [suspect for suspect in self.suspects if suspect.kind in _CONFIRMABLE]
+
     def accept_all(self) -> None:
         """Confirm all doubtful peaks by one edit; missing, doubled and extra ones stay listed."""
-        confirmed = [suspect for suspect in self.suspects if suspect.kind in _CONFIRMABLE]
+        confirmed = self.confirmable
         points = [suspect.point for suspect in confirmed]
         if points and self._editor is not None:
             self.review.look_at(confirmed)

@@ -93,6 +93,11 @@ def show_count(viewer: ViewerModel, count: PeakCount, notes: Sequence[str] = ())
     overlay.text = "\n".join([count.sentence, *chain(*lines)])
 
 
+def warning_color(viewer: ViewerModel) -> str:
+    """Return the colour of what is not as it should be, to be read on the theme."""
+    return _COLORS[_is_dark(viewer)][1]
+
+
 def _is_dark(viewer: ViewerModel) -> bool:
     from napari.utils.theme import get_theme
 

@@ -69,6 +69,7 @@ class Workbench:
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.renamed.connect(self._on_renamed)
         viewer.layers.selection.events.active.connect(self._on_selected)
+        viewer.events.theme.connect(self._on_theme)
         viewer.scene.camera.events.zoom.connect(self._on_camera)
         viewer.scene.camera.events.center.connect(self._on_camera)
         for layer in viewer.layers:
@@ -354,6 +355,10 @@ class Workbench:
     def _on_camera(self, event: object = None) -> None:
         if self._current is not None:
             self._current.look_again()
+
+    def _on_theme(self, event: object = None) -> None:
+        if self._current is not None:
+            self._current.refresh_suspects()  # the count has a colour for dark and one for light canvases
 
     def _on_selected(self, event: object) -> None:
         layer = event.value  # type: ignore[attr-defined]
