@@ -111,7 +111,7 @@ WRITERS = {
         ("b.dat", lambda p: SPOTS.astype(">u2").tofile(p)),
         ("c", lambda p: p.write_bytes(bytes(100) + SPOTS.astype("<f4").tobytes())),
         # The size of two LUT layouts, and small counts.
-        ("d.raw", lambda p: (np.tile(SPOTS, (4, 4)) // 8).astype("<i4").tofile(p)),
+        ("d.raw", lambda p: (np.tile(SPOTS, (4, 4)) // 8 + 1).astype("<i4").tofile(p)),
     ],
     "picture": [
         ("picture.png", lambda p: Image.fromarray(SPOTS.astype(np.uint8)).save(p)),
