@@ -57,6 +57,13 @@ def test_a_result_opens_with_the_panel_and_can_be_worked_on(make_napari_viewer, 
     assert block.geometry == BLOCK
     assert block.count.peaks == 20
     kinds = [ly.kind_of(layer) for layer in viewer.layers]
-    assert kinds == [ly.LayerKind.FLOOD, ly.LayerKind.CELLS, ly.LayerKind.LATTICE, ly.LayerKind.PEAKS]
+    drawn = [
+        ly.LayerKind.FLOOD,
+        ly.LayerKind.CELLS,
+        ly.LayerKind.LATTICE,
+        ly.LayerKind.MARKS,
+        ly.LayerKind.PEAKS,
+    ]
+    assert kinds == drawn
     assert block.cells_layer is viewer.layers[1]
     assert "Crystal LUT" in str(list(viewer.window.dock_widgets))
