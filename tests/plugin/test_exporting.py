@@ -9,7 +9,7 @@ from napari_petlut.errors import FormatError, ParameterError
 from napari_petlut.formats.lut import encode_lut, read_lut
 from napari_petlut.geometry import BlockGeometry
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.exporting import plan_export, write_export
+from napari_petlut.plugin.io.exporting import lut_of, plan_export, size_needed, write_export
 from napari_petlut.plugin.work import segmenting, steps
 from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.comparing import agreement_text, compare_layers
@@ -61,6 +61,23 @@ def test_a_record_of_edited_peaks_repeats_the_lut(block, counts, tmp_path):
     write_export(block, plan_export(tmp_path / "b", ExportChoices()))
     again = recalibrate(tmp_path / "b_record.json")
     assert encode_lut(again.lut) == (tmp_path / "b.lut").read_bytes()
+
+
+def test_a_layout_of_another_size_gets_the_lut_resampled_when_that_is_agreed(done, tmp_path):
+    plan = plan_export(tmp_path / "b", ExportChoices(encoding="minipet"))
+    assert size_needed(done, plan) == (256, 256)
+    with pytest.raises(FormatError, match="resample"):
+        write_export(done, plan)
+    assert list(tmp_path.iterdir()) == []
+    ly.show_labels(done.cells_layer, np.maximum(done.cells_layer.data, 1))  # a MiniPET LUT has no background
+    assert "LUT resampled to 256 x 256 pixels." in write_export(done, plan, resampled=True)
+    written = read_lut(tmp_path / "b.lut", "minipet", BLOCK).lut
+    np.testing.assert_array_equal(written.ids, lut_of(done).resampled((256, 256)).ids)
+    assert "LUT resampled to 256 x 256 pixels." in (tmp_path / "b_record.json").read_text()
+    assert size_needed(done, plan_export(tmp_path / "c", ExportChoices())) is None
+    assert (
+        size_needed(done, plan_export(tmp_path / "c", ExportChoices(encoding="minipet", lut=False))) is None
+    )
 
 
 def test_an_edit_after_the_segmentation_is_said_to_be_provisional(done, tmp_path):

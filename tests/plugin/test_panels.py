@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_petlut.errors import Cancelled, ParameterError
 from napari_petlut.model import Peaks
+from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.widgets import ComparePanel, CorrectPanel, ExportPanel, WorkflowPanel, export
 from napari_petlut.plugin.work.jobs import Job
 from napari_petlut.plugin.work.running import BackgroundRun, runner_of
@@ -123,6 +124,23 @@ def test_export_in_the_panel_asks_before_overwriting(done, viewer, qtbot, tmp_pa
     monkeypatch.setattr(export, "may_overwrite", lambda paths: True)
     body._run()
     assert panel.message.text().startswith("Wrote b.lut")
+
+
+def test_export_in_the_panel_offers_to_resample(done, viewer, qtbot, tmp_path, monkeypatch):
+    panel = ExportPanel(viewer)
+    qtbot.addWidget(panel)
+    body, asked = panel.bodies[0], []
+    body.layout_choice.value = "minipet"
+    body.path.value = tmp_path / "b"
+    ly.show_labels(done.cells_layer, np.maximum(done.cells_layer.data, 1))
+    body._run()  # nobody is there to be asked
+    assert panel.message.text().startswith(
+        "Found 60 x 70, expected exactly 256 x 256 pixels; resample the LUT"
+    )
+    monkeypatch.setattr(export, "may_resample", lambda *about: asked.append(about) or True)
+    body._run()
+    assert asked == [("minipet", (60, 70), (256, 256))]
+    assert "LUT resampled to 256 x 256 pixels." in panel.message.text()
 
 
 def test_a_mistake_is_one_line_in_the_panel(viewer, qtbot):

@@ -10,7 +10,7 @@ from napari.utils.notifications import notification_manager
 
 from napari_petlut.errors import Cancelled, FormatError
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io import counting_events, reader
+from napari_petlut.plugin.io import by_name, counting_events, reader
 from napari_petlut.plugin.work import running
 
 from .files import write_block
@@ -44,7 +44,31 @@ def test_dropped_files_open_with_the_map_below_what_is_drawn_on_it(viewer, qtbot
     assert any("energy window" in message for message in messages("info"))
 
 
-def test_a_whole_set_opens_once_although_napari_asks_who_reads_tables(viewer, qtbot, files):
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_exported_set_opens_once_and_without_a_question(viewer, qtbot, files, tmp_path, turned):
+    from napari_petlut import BlockGeometry, calibrate
+
+    calibrate(files["map"], BlockGeometry(4, 5)).write(tmp_path, stem="b7_map")
+    timer = answer_dialogs(qtbot, "OK")
+    dropped = sorted(tmp_path.glob("b7_map*"), reverse=turned)
+    assert sorted(path.name for path in dropped) == [
+        "b7_map.dat",
+        "b7_map.lut",
+        "b7_map_peaks.csv",
+        "b7_map_record.json",
+    ]
+    drop(qtbot, viewer, dropped)
+    assert timer.isActive()  # no dialog has come
+    timer.stop()
+    assert not messages("error")
+    assert [layer.name for layer in viewer.layers] == ["b7_map", "b7 - cells", "b7_map_peaks"]
+    assert [type(layer) for layer in viewer.layers] == [Image, Labels, Points]
+
+
+def test_napari_may_ask_who_reads_tables_and_begin_again(viewer, qtbot, files):
+    from napari.settings import get_settings
+
+    get_settings().plugins.extension2reader = {by_name.PEAK_TABLES: ""}
     timer = answer_dialogs(qtbot, "PET crystal LUT", "OK")
     drop(qtbot, viewer, [files["lut"], files["map"], files["peaks"]])
     assert [type(layer) for layer in viewer.layers] == [Image, Labels, Points]
@@ -58,7 +82,9 @@ def test_a_bad_file_is_one_notification_and_the_others_open(viewer, qtbot, files
     drop(qtbot, viewer, [bad, files["map"]])
     assert [layer.name for layer in viewer.layers] == ["b7_map"]
     (message,) = messages("error")
-    assert message.startswith("bad.dat: expected raw events, a map, a LUT")
+    assert message.startswith("Found ")
+    assert "expected raw events, a map, a LUT" in message
+    assert message.endswith(str(bad))
     assert "\n" not in message
     assert "Traceback" not in message
 
@@ -121,7 +147,7 @@ def test_what_goes_wrong_in_the_background_is_one_notification(viewer, qtbot, fi
     drop(qtbot, viewer, [files["raw"]])
     qtbot.waitUntil(lambda: not running._RUNNING, timeout=20_000)
     (message,) = messages("error")
-    assert message == "b7_raw.dat: expected events in the window, found none; choose another window"
+    assert message == f"Found none, expected events in the window; choose another window: {files['raw']}"
     assert len(viewer.layers) == 0
 
 

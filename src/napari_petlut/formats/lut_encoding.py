@@ -145,6 +145,27 @@ class LUTEncoding:
         """Bytes of one block's pixels, without compression."""
         return self.shape[0] * self.shape[1] * np.dtype(self.dtype).itemsize
 
+    def other_size(self, shape: tuple[int, int]) -> tuple[int, int] | None:
+        """Return the pixels that a LUT must have in place of its own to be written so, None if it fits.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Pixels of the LUT along axis 0 and axis 1.
+
+        Examples
+        --------
+        >>> lut_encoding("cti-crm").other_size((512, 512))
+        (256, 256)
+        >>> lut_encoding("packed").other_size((512, 512)) is None
+        True
+        """
+        stored = shape[::-1] if self.transposed else shape
+        inside = all(n <= most for n, most in zip(stored, self.shape, strict=True))
+        if inside and (self.background is not None or stored == self.shape):
+            return None
+        return self.region
+
     def holding(self, shape: tuple[int, int]) -> LUTEncoding:
         """Return the encoding with a pixel array of a map's own size, where it may have one and needs it.
 

@@ -65,7 +65,7 @@ def read_map(path: StrPath) -> FloodMap:
         raise FormatError(
             path,
             f"{_EXPECTED_MAP}, {MAP_BYTES:,} bytes",
-            f"{size:,} bytes",
+            f"{size:,} bytes, {abs(size - MAP_BYTES):,} too {'few' if size < MAP_BYTES else 'many'}",
             "check what kind of file it is with 'petlut info'",
         )
     words = np.frombuffer(read_bytes(path, _EXPECTED_MAP, limit=MAP_BYTES), _WORD)

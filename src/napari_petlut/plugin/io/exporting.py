@@ -84,8 +84,32 @@ def encoding_of(choices: ExportChoices) -> LUTEncoding:
     return replace(preset, origin=choices.origin) if choices.origin else preset
 
 
-def write_export(block: BlockController, export: Export, *, overwrite: bool = False) -> str:
+def size_needed(block: BlockController, export: Export) -> tuple[int, int] | None:
+    """Return the pixels to which the LUT must be resampled for its layout, None if it fits or is not wanted.
+
+    Raises
+    ------
+    ParameterError
+        If there are no cells yet.
+    """
+    shape = lut_of(block).shape
+    return encoding_of(export.choices).holding(shape).other_size(shape) if "lut" in export.files else None
+
+
+def write_export(
+    block: BlockController, export: Export, *, overwrite: bool = False, resampled: bool = False
+) -> str:
     """Write the files and return what was written, in words.
+
+    Parameters
+    ----------
+    block : BlockController
+    export : Export
+    overwrite : bool
+        Replace existing files.
+    resampled : bool
+        Write the LUT on the pixels that its layout needs, see `size_needed`, where that are others than its
+        own; the record then says so among its warnings.
 
     Raises
     ------
@@ -97,9 +121,15 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
     """
     result = calibration_of(block)
     encoding = encoding_of(export.choices).holding(result.lut.shape)
+    size, said = size_needed(block, export), remarks(block)
+    lut = result.lut
+    if resampled and size is not None:
+        lut = lut.resampled(size)
+        said.append(f"LUT resampled to {size[0]} x {size[1]} pixels.")
+        result = replace(result, warnings=tuple(said))
     check_outputs(export.files.values(), result.inputs.values(), overwrite=overwrite)
     writers: dict[str, Callable[[Path], None]] = {
-        "lut": lambda path: write_lut(path, result.lut, encoding),
+        "lut": lambda path: write_lut(path, lut, encoding),
         "peaks": lambda path: write_peaks(path, block.peaks, block.geometry),
         "picture": lambda path: _write_picture(result, path),
         "record": lambda path: write_record(path, record_of(block, result, export, files.written)),
@@ -110,7 +140,7 @@ def write_export(block: BlockController, export: Export, *, overwrite: bool = Fa
         for kind in sorted(export.files, key=lambda kind: kind == "record"):  # it holds hashes of the others
             writers[kind](files.beside(export.files[kind]))
     names = ", ".join(path.name for path in export.files.values())
-    return " ".join([f"Wrote {names} to {folder}.", *remarks(block)])
+    return " ".join([f"Wrote {names} to {folder}.", *said])
 
 
 def lut_of(block: BlockController) -> CrystalLUT:

@@ -17,7 +17,7 @@ from napari_petlut.formats.identification import Content, Hints, IdentifiedFile,
 from napari_petlut.formats.lut import LUTEncoding, LUTFile, lut_encoding, read_lut
 from napari_petlut.formats.map_kinds import map_reading
 from napari_petlut.formats.map_layout import MapLayout, SeveralBlocksError
-from napari_petlut.formats.record import read_record
+from napari_petlut.formats.record import Record, read_record
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.model import EventFormat
 from napari_petlut.plugin import layers as ly
@@ -27,6 +27,7 @@ from napari_petlut.plugin.work.preferences import WHERE, ReadingPreferences, rea
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+JustRead = Callable[[Path], bool]
 MOST_BLOCKS = 64
 """Blocks of one file that are opened at once; of more, which is meant has to be told."""
 
@@ -36,6 +37,7 @@ def open_file(
     viewer: ViewerModel | None = None,
     *,
     open_events: Callable[[IdentifiedFile], list[Layer]] | None = None,
+    just_read: JustRead | None = None,
 ) -> list[Layer]:
     """Return the layers of a file.
 
@@ -46,6 +48,8 @@ def open_file(
         Where the layers will be shown; its other layers may tell what the file does not.
     open_events : callable, optional
         Opens raw event files; by default they are counted at once.
+    just_read : callable, optional
+        Takes a file that a record names, and tells whether it was read a moment ago.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def open_file(
     """
     try:
         file = identify(path, Hints(event_format(reading_preferences())))
-        return open_identified(file, viewer, open_events=open_events)
+        return open_identified(file, viewer, open_events=open_events, just_read=just_read)
     except (ParameterError, GeometryError) as error:
         raise FormatError(path, "a file that can be shown", str(error), "correct the file") from error
 
@@ -64,12 +68,13 @@ def open_identified(
     viewer: ViewerModel | None = None,
     *,
     open_events: Callable[[IdentifiedFile], list[Layer]] | None = None,
+    just_read: JustRead | None = None,
 ) -> list[Layer]:
     """Return the layers of a file of which it is known what it is.
 
     Parameters
     ----------
-    file, viewer, open_events
+    file, viewer, open_events, just_read
         As for `open_file`.
 
     Raises
@@ -82,7 +87,7 @@ def open_identified(
         Content.MAP: open_map,
         Content.LUT: lambda lut: open_lut(lut, viewer, reading_preferences()),
         Content.PEAKS: open_peaks,
-        Content.RECORD: lambda record: open_record(record, viewer),
+        Content.RECORD: lambda record: open_record(record, viewer, just_read),
         Content.SESSION: lambda session: ly.with_own_blocks(open_session(session), viewer),
     }
     if file.content not in openers:
@@ -298,19 +303,34 @@ def geometry_in_viewer(viewer: ViewerModel | None, block: str) -> BlockGeometry 
 # -- several layers at once -------------------------------------------------------------------------------
 
 
-def open_record(file: IdentifiedFile, viewer: ViewerModel | None) -> list[Layer]:
-    """Return map, cells and peaks of a calibrated block from its record, as far as they are there."""
+def files_of_record(path: Path, record: Record) -> list[Path]:
+    """Return the files of a calibrated block: its map or events, its LUT and its peaks."""
+    names = [path.parent / record.inputs["source"].path] if "source" in record.inputs else []
+    outputs = (record.outputs[kind] for kind in ("lut", "peaks") if kind in record.outputs)
+    return names + [path.parent / written.name for written in outputs]
+
+
+def open_record(
+    file: IdentifiedFile, viewer: ViewerModel | None, just_read: JustRead | None = None
+) -> list[Layer]:
+    """Return map, cells and peaks of a calibrated block from its record, as far as they are there.
+
+    Those of them that were dropped with the record, and read before it, are not read again; their LUT becomes
+    the block's cells where it is.
+    """
     path, record = file.path, read_record(file)
     record.warn_of_foreign_outputs(path)
-    names = [path.parent / record.inputs["source"].path] if "source" in record.inputs else []
-    names += [path.parent / record.outputs[kind].name for kind in ("lut", "peaks") if kind in record.outputs]
+    names = files_of_record(path, record)
     method = record.segmentation_method
     there = [name for name in names if name.is_file()]
     if not there:
         found = f"none of {', '.join(name.name for name in names)}"
         raise FormatError(path, "the files that the record names", found, "put them back beside the record")
-    layers = [layer for name in there for layer in open_file(name, viewer)]
-    for layer in layers:
+    before = [name.resolve() for name in there if just_read is not None and just_read(name)]
+    new = [name for name in there if name.resolve() not in before]
+    layers = [layer for name in new for layer in open_file(name, viewer)]
+    ours = [layer for layer in viewer.layers if ly.kind_of(layer)] if viewer is not None else []
+    for layer in [*layers, *(layer for layer in ours if ly.info(layer).path in before)]:
         if method and ly.kind_of(layer) is ly.LayerKind.LUT:
             become_cells(layer, method)
     return layers

@@ -77,15 +77,17 @@ def read(path: Paths) -> list[Any]:
 
 
 def _read_one(path: Path) -> list[Layer]:
+    from napari_petlut.plugin.io.by_name import go_by_names
     from napari_petlut.plugin.io.opening import open_file
 
     viewer = current_viewer()
-    if not is_interactive():
+    if viewer is None or not is_interactive():
         return open_file(path, viewer)
+    go_by_names(viewer)
     if _was_just_read(path):
         return []
     try:
-        layers = open_file(path, viewer, open_events=_open_events)
+        layers = open_file(path, viewer, open_events=_open_events, just_read=_was_just_read)
     except PetlutError as error:
         complain(error)
         return []

@@ -25,11 +25,18 @@ from napari_petlut.model import FloodMap, LabelArray
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.io.opening import geometry_in_viewer
 from napari_petlut.plugin.io.session import LayerData, session_of
-from napari_petlut.plugin.work.context import current_viewer, is_interactive, may_overwrite, tell
+from napari_petlut.plugin.work.context import (
+    current_viewer,
+    is_interactive,
+    may_overwrite,
+    may_resample,
+    tell,
+)
 
 Meta = Mapping[str, Any]
 
-_ENCODINGS = {".lut": "packed", ".clu": "ucd-clu", ".crm": "cti-crm"}
+LUT_ENDINGS = {".lut": "packed", ".clu": "ucd-clu", ".crm": "cti-crm"}
+"""Layout of a LUT file by its ending."""
 
 
 def write_lut_layer(path: str, data: Any, meta: Meta) -> list[str]:  # noqa: ANN401 - whatever a layer holds
@@ -47,11 +54,14 @@ def write_lut_layer(path: str, data: Any, meta: Meta) -> list[str]:  # noqa: ANN
     FormatError
         If the layer is no LUT of a known block, or the file cannot be written.
     """
-    target = _with_ending(path, _ENCODINGS)
+    target = _with_ending(path, LUT_ENDINGS)
     encoding = _encoding_for(target, meta)
     with _explaining(target):
         labels = np.asarray(data)
         lut = ly.lut_from_labels(labels, meta, _geometry(meta))
+    size = encoding.other_size(lut.shape)
+    if size is not None and may_resample(encoding.name, lut.shape, size):
+        lut = lut.resampled(size)
 
     def write(overwrite: bool) -> str:
         write_lut(target, lut, encoding, overwrite=overwrite)
@@ -200,7 +210,7 @@ def _encoding_for(target: Path, meta: Meta) -> LUTEncoding:
     known = ly.info(meta).encoding
     if ending == ".lut" and known is not None:
         return known
-    return LUT_PRESETS[_ENCODINGS[ending]]
+    return LUT_PRESETS[LUT_ENDINGS[ending]]
 
 
 def _with_contour(meta: Meta, kind: str) -> Meta:

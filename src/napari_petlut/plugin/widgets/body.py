@@ -16,6 +16,7 @@ from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.editing.shortcuts import shortcut_for
 from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.context import cause_first
 from napari_petlut.plugin.work.jobs import Job
 from napari_petlut.plugin.work.running import JobRunner
 from napari_petlut.plugin.work.workbench import Workbench
@@ -144,7 +145,7 @@ class FormBody(StepBody):
         try:
             self.block.choose(self.form.read(self.block.parameters(self.parameters)))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
 
 def narrow(choice: ComboBox) -> ComboBox:

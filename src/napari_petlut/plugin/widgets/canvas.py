@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.io.figures import DRAWING_ENDINGS, PRINT_WIDTH, ask_for_figure, save_drawing
+from napari_petlut.plugin.work.context import cause_first
 
 _ZOOM_STEP = 0.8
 """What of the range one step of the wheel leaves."""
@@ -200,4 +201,4 @@ class PanelPlot(FigureCanvasQTAgg):
         try:
             self.saved.emit(self.save_figure(path, overwrite=True), True)
         except PetlutError as error:
-            self.saved.emit(str(error), False)
+            self.saved.emit(cause_first(error), False)

@@ -8,6 +8,7 @@ from napari.layers import Labels
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow
 from napari_petlut.plugin.work.comparing import agreement_text, comparable_layers, compare_layers
+from napari_petlut.plugin.work.context import cause_first
 
 
 class CompareBody(StepBody):
@@ -55,4 +56,4 @@ class CompareBody(StepBody):
             _, found = compare_layers(viewer, self.first.value, self.second.value, flood)
             self.say(agreement_text(found))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)

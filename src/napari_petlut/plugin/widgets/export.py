@@ -11,13 +11,13 @@ from magicgui.widgets.bases import Widget
 from napari_petlut.errors import PetlutError
 from napari_petlut.formats.lut_encoding import LUT_PRESETS
 from napari_petlut.plugin import layers as ly
-from napari_petlut.plugin.io.exporting import plan_export, write_export
+from napari_petlut.plugin.io.exporting import plan_export, size_needed, write_export
 from napari_petlut.plugin.io.figures import save_canvas_as
 from napari_petlut.plugin.widgets.body import FormBody
 from napari_petlut.plugin.widgets.forms import field_help
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
-from napari_petlut.plugin.work.context import may_overwrite
+from napari_petlut.plugin.work.context import cause_first, may_overwrite, may_resample
 
 
 class ExportBody(FormBody):
@@ -96,9 +96,11 @@ class ExportBody(FormBody):
             if plan.existing and not may_overwrite(plan.existing):
                 self.say("Nothing was written.")
                 return
-            self.say(write_export(block, plan, overwrite=bool(plan.existing)))
+            size, layout = size_needed(block, plan), block.parameters(ExportChoices).encoding
+            agreed = size is not None and may_resample(layout, block.flood.shape, size)
+            self.say(write_export(block, plan, overwrite=bool(plan.existing), resampled=agreed))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
     def _save_canvas(self) -> None:
         viewer = self.bench.viewer

@@ -18,6 +18,7 @@ from napari_petlut.plugin.widgets.body import FormBody, row
 from napari_petlut.plugin.widgets.export import proposed_stem
 from napari_petlut.plugin.widgets.spectrum import SpectrumPlot
 from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.context import cause_first
 
 
 class FloodBody(FormBody):
@@ -118,7 +119,7 @@ class FloodBody(FormBody):
         try:
             window = EnergyWindow(low, high)
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
             return
         self.block.choose(replace(self.block.parameters(FloodParameters), window=window))
         if ly.info(self.block.flood_layer).events is not None:

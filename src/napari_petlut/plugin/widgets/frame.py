@@ -15,11 +15,13 @@ from superqt import QCollapsible
 
 from napari_petlut.errors import PetlutError
 from napari_petlut.plugin.io.adopting import holds_several, is_mistaken, open_again
+from napari_petlut.plugin.io.by_name import go_by_names
 from napari_petlut.plugin.io.reader import read
 from napari_petlut.plugin.widgets.body import StepBody, labelled, narrow, row, shortcut_tip
 from napari_petlut.plugin.widgets.message import MessageText
 from napari_petlut.plugin.widgets.placing import dock_of, fit_on_screen, stand_as_tab
 from napari_petlut.plugin.work import steps
+from napari_petlut.plugin.work.context import cause_first
 from napari_petlut.plugin.work.counting import warning_color
 from napari_petlut.plugin.work.first_run import first_run
 from napari_petlut.plugin.work.running import runner_of
@@ -58,6 +60,8 @@ class Panel(QWidget):
         self.bench = workbench_of(viewer)
         self.runner = runner_of(self.bench)
         self.bench.choose_any()
+        if hasattr(viewer, "window"):
+            go_by_names(viewer)
         self.bodies = [step(self.bench, self.runner) for step in self.steps]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -231,7 +235,7 @@ class Panel(QWidget):
         try:
             open_again(viewer, layer)
         except PetlutError as error:
-            self._write(str(error), False)
+            self._write(cause_first(error), False)
 
     def _compile_ahead(self) -> None:
         self._look = QTimer(self)

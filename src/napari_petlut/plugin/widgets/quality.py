@@ -31,7 +31,7 @@ from napari_petlut.plugin.widgets.forms import ParameterForm
 from napari_petlut.plugin.widgets.quality_spectrum import CrystalSpectrumPlot
 from napari_petlut.plugin.widgets.quality_table import CrystalTable
 from napari_petlut.plugin.widgets.quality_verdict import VerdictLabel, threshold_grid
-from napari_petlut.plugin.work.context import may_overwrite
+from napari_petlut.plugin.work.context import cause_first, may_overwrite
 
 _TABLE_HEIGHT = 210
 _SPECTRUM_DELAY_MS = 60
@@ -208,7 +208,7 @@ class QualityBody(StepBody):
             self.block.choose(self.thresholds.read(self.block.parameters(QualityThresholds)))
             self.say("Measure again to judge by these thresholds.")
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
     def _write_energy(self) -> None:
         try:
@@ -219,14 +219,14 @@ class QualityBody(StepBody):
                 return
             self.say(export_energy_lut(made, self.stem, layout, overwrite=bool(existing)))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
     def _write_report(self) -> None:
         try:
             made = self._measured()
             existing = [path for path in report_files(self.stem) if path.exists()]
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
             return
         if existing and not may_overwrite(existing):
             self.say("Nothing was written.")

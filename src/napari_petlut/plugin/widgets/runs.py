@@ -23,6 +23,7 @@ from napari_petlut.errors import PetlutError
 from napari_petlut.formats._files import atomic_write
 from napari_petlut.plugin.layers import SegmentationRun
 from napari_petlut.plugin.work.block import BlockController
+from napari_petlut.plugin.work.context import cause_first
 from napari_petlut.plugin.work.runs import forget_runs, labels_of, runs_of, runs_table, show_run
 
 _NONE = "–"
@@ -140,7 +141,7 @@ class RunsTable(QWidget):
         try:
             show_run(self._block, self.chosen)
         except PetlutError as error:
-            self._say(str(error), False)
+            self._say(cause_first(error), False)
 
     def _on_use(self) -> None:
         if self._block is not None and self.chosen is not None:
@@ -162,7 +163,7 @@ class RunsTable(QWidget):
             atomic_write(target, runs_table(self._block).encode(), overwrite=target == Path(path))
             self._say(f"Wrote {target}.", True)
         except PetlutError as error:
-            self._say(str(error), False)
+            self._say(cause_first(error), False)
 
 
 def _texts(run: SegmentationRun) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from napari_petlut.plugin.widgets.body import StepBody, narrow, row
 from napari_petlut.plugin.widgets.forms import ParameterForm, advanced_tick, field_help
 from napari_petlut.plugin.widgets.runs import RunsTable
 from napari_petlut.plugin.work import segmenting
+from napari_petlut.plugin.work.context import cause_first
 from napari_petlut.plugin.work.runs import NOTEBOOK_VARIANTS
 
 _OWN = "own settings"
@@ -128,7 +129,7 @@ class SegmentationBody(StepBody):
             }
             self.block.choose(self.shared.read(replace(before, **nested)))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
         self._show_method(self.shared["method"].value)
 
     @property
@@ -145,7 +146,7 @@ class SegmentationBody(StepBody):
         try:
             self.say(segmenting.number_clusters(self.block))
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
     def _run(self) -> None:
         also = segmenting.Extras(drift=bool(self.drift.value), weighted=self._weighted_wanted())

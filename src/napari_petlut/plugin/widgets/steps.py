@@ -16,6 +16,7 @@ from napari_petlut.plugin.widgets.body import FormBody, StepBody, narrow, row
 from napari_petlut.plugin.work import steps
 from napari_petlut.plugin.work.block import BlockController
 from napari_petlut.plugin.work.choices import ExportChoices
+from napari_petlut.plugin.work.context import cause_first
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
 
 
@@ -70,7 +71,7 @@ class BlockBody(StepBody):
             self.block.geometry = BlockGeometry(self.rows.value, self.cols.value)
             self.hint.visible = False
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
 
     def _on_array(self) -> None:
         """Take the array that is told; told nothing any more, a rectangle of the same places."""
@@ -82,7 +83,7 @@ class BlockBody(StepBody):
         try:
             block.geometry = crystal_array(words) if words else BlockGeometry(*block.geometry.shape)
         except PetlutError as error:
-            self.say(str(error), good=False)
+            self.say(cause_first(error), good=False)
             return
         self.refresh()
         self.say(f"The array has {block.geometry.crystals} crystals: {block.geometry}.")

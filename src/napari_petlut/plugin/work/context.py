@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_petlut.errors import FormatError, PetlutError
+from napari_petlut.errors import FormatError, PetlutError, printable
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -50,16 +50,25 @@ def tell(message: str) -> None:
 
 
 def complain(error: PetlutError) -> None:
-    """Say that something went wrong, without a traceback.
-
-    napari shows the first words of a message until it is unfolded, so a file is called by its name alone.
-    """
+    """Say that something went wrong, without a traceback."""
     from napari.utils.notifications import show_error
 
-    message = str(error)
-    if isinstance(error, FormatError):
-        message = message.replace(error.path, Path(error.path).name, 1)
-    _when_visible(show_error, message)
+    _when_visible(show_error, cause_first(error))
+
+
+def cause_first(error: PetlutError) -> str:
+    """Return what went wrong, beginning with the cause; the whole path of a file comes last.
+
+    napari shows the first words of a message until it is unfolded.
+
+    Examples
+    --------
+    >>> cause_first(FormatError("/data/a.dat", "a map file", "1,000 bytes too few", "copy it again"))
+    'Found 1,000 bytes too few, expected a map file; copy it again: /data/a.dat'
+    """
+    if not isinstance(error, FormatError):
+        return str(error)
+    return f"Found {error.found}, expected {error.expected}; {error.remedy}: {printable(error.path)}"
 
 
 def _when_visible(show: Callable[[str], None], message: str) -> None:
@@ -83,14 +92,35 @@ def may_overwrite(paths: Iterable[Path]) -> bool:
     names = [path.name for path in paths]
     if not names:
         return True
-    if not is_interactive():
-        return False
+    words = f"{', '.join(names)} already exist{'s' if len(names) == 1 else ''}.\nReplace?"
+    return is_interactive() and _agrees("Replace files?", words)
+
+
+def may_resample(layout: str, pixels: tuple[int, int], needed: tuple[int, int]) -> bool:
+    """Ask whether a LUT may be written on the pixels that its layout needs; without a person, it may not.
+
+    Parameters
+    ----------
+    layout : str
+        Name of the LUT encoding.
+    pixels, needed : tuple of int
+        Pixels of the LUT along axis 0 and axis 1, and those that the layout needs.
+    """
+    has, holds = (f"{size[0]} x {size[1]}" for size in (pixels, needed))
+    words = (
+        f"The layout '{layout}' holds {holds} pixels, the LUT has {has}.\n"
+        f"Write it resampled to {holds}? Each pixel takes the crystal at its centre."
+    )
+    return is_interactive() and _agrees("Resample the LUT?", words)
+
+
+def _agrees(title: str, question: str) -> bool:
     from qtpy.QtWidgets import QApplication, QMessageBox
 
     answer = QMessageBox.question(
         QApplication.activeWindow(),
-        "Replace files?",
-        f"{', '.join(names)} already exist{'s' if len(names) == 1 else ''}.\nReplace?",
+        title,
+        question,
         QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
         QMessageBox.StandardButton.No,
     )

@@ -58,6 +58,11 @@ class Job:
             return self.show(result)
 
     @property
+    def words(self) -> str:
+        """What it does and to which block, for example "Run all of block_07"."""
+        return f"{self.title} of {self.block.name}" if self.block is not None else self.title
+
+    @property
     def lost(self) -> str:
         """Why there is nothing left to show a result in, in words; empty as long as there is."""
         return self.block.lost if self.block is not None else ""

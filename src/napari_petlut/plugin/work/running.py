@@ -6,15 +6,16 @@ import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from psygnal import Signal
 
 from napari_petlut.errors import Cancelled, PetlutError
-from napari_petlut.plugin.work.context import tell
+from napari_petlut.plugin.work.context import cause_first, tell
 from napari_petlut.plugin.work.jobs import CancelCheck, Job, Progress
 from napari_petlut.plugin.work.workbench import Workbench
 
@@ -71,6 +72,20 @@ def _watched(compute: Compute, stop: Event) -> Generator[float, None, tuple[Any,
         pool.shutdown(wait=False)
 
 
+class _Named(partial[Any]):
+    """A function that napari calls by words of ours where it says what runs, as when its window is closed."""
+
+    words: str
+
+    def __new__(cls, function: Callable[..., Any], words: str) -> Self:
+        made = super().__new__(cls, function)
+        made.words = words
+        return made
+
+    def __str__(self) -> str:
+        return self.words
+
+
 class BackgroundRun:
     """One job that runs in the background, with a bar and a Cancel button in napari's activity dock.
 
@@ -104,7 +119,7 @@ class BackgroundRun:
         """Begin; returns at once."""
         _RUNNING.add(self)
         self._bar = cancelable_progress(total=100, desc=self.job.title, bar_format=_BAR)
-        worker = create_worker(_watched, self.job.compute, self._stop)
+        worker = create_worker(_Named(_watched, self.job.words), self.job.compute, self._stop)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
@@ -145,7 +160,7 @@ class BackgroundRun:
         elif isinstance(error, Cancelled):
             self._end(Outcome(f"{title} cancelled; nothing was changed.", True, error))
         elif error is not None:
-            self._end(Outcome(str(error), False, error))
+            self._end(Outcome(cause_first(error), False, error))
         else:
             self._show(result)
 
@@ -153,7 +168,7 @@ class BackgroundRun:
         try:
             outcome = Outcome(self.job.shown(result), True)
         except PetlutError as error:
-            outcome = Outcome(str(error), False, error)
+            outcome = Outcome(cause_first(error), False, error)
         except Exception as error:
             # A fault of ours: it is raised, but nobody is left waiting for an end.
             self._end(Outcome(f"{self.job.title} failed: {error}", False))
@@ -234,7 +249,7 @@ class JobRunner:
         try:
             job = make()
         except PetlutError as error:
-            self.say(str(error), False, also_tell)
+            self.say(cause_first(error), False, also_tell)
             return
         self._also_tell = also_tell
         self.fraction = 0.0
