@@ -3,6 +3,7 @@
 import json
 import random
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_petlut.formats.plain import plain
 from napari_petlut.formats.session import Session, SessionLayer, read_session, write_session
 from napari_petlut.model import EnergyWindow, EventFormat, FloodMap, PeakStatus
 from napari_petlut.plugin import layers as ly
+from napari_petlut.plugin.editing.following import PeakEditor
 from napari_petlut.plugin.io.opening import open_file
 from napari_petlut.plugin.io.saving import save_session
 from napari_petlut.plugin.io.session import data_of, layers_of_session, session_of
@@ -26,6 +28,7 @@ from napari_petlut.plugin.work.choices import ExportChoices
 from napari_petlut.plugin.work.workbench import workbench_of
 
 from .files import BLOCK, block, peaks, write_block
+from .test_editing import drag
 
 
 @pytest.fixture
@@ -107,6 +110,43 @@ def test_edits_go_on_where_they_stopped(worked, tmp_path):
     assert len(layer.data) == 20
     control.undo()
     assert len(layer.data) == 21
+
+
+def steps_of(control):
+    """Return what every undo, and then every redo, brings back."""
+    seen = []
+    for way, left in ((control.undo, "undo_steps"), (control.redo, "redo_steps")):
+        while getattr(control.editor.history, left):
+            way()
+            layer, cells = control.peaks_layer, control.cells_layer
+            seen.append((layer.data.tolist(), layer.features.to_dict(), cells.data.tobytes()))
+    return seen
+
+
+def test_undo_steps_survive_in_the_session_file(worked, tmp_path):
+    control = workbench_of(worked).current
+    drag(control.peaks_layer, [3], (2.5, 1.0))
+    control.accept_all()
+    control.peaks_layer.remove([5])
+    control.undo()
+    again = saved(worked, tmp_path / "b.petlut")
+    reopened = workbench_of(again).choose(again.layers[0])
+    known, restored = control.editor.history, reopened.editor.history
+    assert (restored.undo_steps, restored.redo_steps) == (known.undo_steps, known.redo_steps)
+    assert restored.redo_steps == 1
+    expected = steps_of(control)
+    assert len(expected) >= 4
+    assert steps_of(reopened) == expected
+
+
+@pytest.mark.parametrize("wrong", [b"", b"no steps", zlib.compress(b"[]"), zlib.compress(b'{"past": [3]}')])
+def test_undo_steps_that_cannot_be_read_are_left_out_and_told(worked, wrong):
+    layers = layers_of_session(session_of([data_of(layer) for layer in worked.layers]))
+    layer = next(layer for layer in layers if ly.kind_of(layer) is ly.LayerKind.PEAKS)
+    ly.info(layer).history = np.frombuffer(wrong, np.uint8)
+    with pytest.warns(PetlutWarning, match="undo steps cannot be read"):
+        editor = PeakEditor(layer, BLOCK, lambda: None)
+    assert editor.history.undo_steps == 0
 
 
 def test_parameters_and_events_come_back(worked, tmp_path):

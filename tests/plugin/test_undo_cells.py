@@ -140,6 +140,28 @@ def test_a_segmentation_is_a_step_of_its_own_and_run_all_is_one():
     np.testing.assert_array_equal(block.peaks_layer.data, peaks)
 
 
+def test_undo_goes_on_across_another_size_and_back():
+    block, _viewer = make_block("nearest")
+    start, numbers = state_of(block), block.peaks_layer.features["crystal"].tolist()
+    drag(block.peaks_layer, [4], (5.0, 0.0))
+    drag(block.peaks_layer, [0], (0.0, 4.0))
+    cells, layer, other = block.cells_layer, block.peaks_layer, BlockGeometry(3, 4)
+    block.geometry = other
+    block.undo()
+    assert ly.geometry_of(cells) == ly.geometry_of(layer) == block.geometry == other
+    np.testing.assert_array_equal(cells.data, nearest_peak_cells(COUNTS.shape, block.places) + 1)
+    block.geometry = BLOCK
+    block.undo()
+    assert state_of(block) == start
+    assert ly.geometry_of(cells) == ly.geometry_of(layer) == BLOCK
+    np.testing.assert_array_equal(layer.data, POINTS)
+    assert layer.features["crystal"].tolist() == numbers
+    block.redo()
+    block.redo()
+    np.testing.assert_array_equal(layer.data[[0, 4]], POINTS[[0, 4]] + [[0, 4], [5, 0]])
+    assert ly.geometry_of(cells) == block.geometry == BLOCK
+
+
 @pytest.mark.parametrize("method", ["nearest", "mixture"])
 def test_a_hundred_drags_there_and_back_add_nothing_up(method):
     block, _viewer = make_block(method)

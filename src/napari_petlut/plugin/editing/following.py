@@ -13,9 +13,10 @@ that state for the step to undo to.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,15 @@ from napari.layers.base import ActionType
 from napari.utils.events import Event
 from psygnal import Signal
 
+from napari_petlut.errors import ParameterError, PetlutWarning
 from napari_petlut.geometry import NO_CRYSTAL, BlockGeometry
 from napari_petlut.maps.binning import to_pixels
 from napari_petlut.model import FloatArray, IntArray, Peaks, PeakStatus
-from napari_petlut.plugin.editing.cells_state import CellsState
 from napari_petlut.plugin.editing.history import History
 from napari_petlut.plugin.editing.numbering import Numbering, number_points, numbering_of
+from napari_petlut.plugin.editing.peak_state import PeakState
 from napari_petlut.plugin.editing.snapping import free_of_others, snap_to_maximum
+from napari_petlut.plugin.editing.stored_history import LiveHistory, restored_history
 from napari_petlut.plugin.layers import (
     color_by_status,
     info,
@@ -44,17 +47,6 @@ from napari_petlut.plugin.layers import (
 _BEGINNING = (ActionType.ADDING, ActionType.REMOVING, ActionType.CHANGING)
 Columns = dict[str, npt.NDArray[Any]]
 EXTRA_REASON = "belongs to no crystal"
-
-
-@dataclass(eq=False)
-class PeakState:
-    """Everything that undo has to bring back: the peaks, and the cells as they were with them."""
-
-    positions: FloatArray
-    features: pd.DataFrame
-    geometry: BlockGeometry
-    cells: CellsState | None = None
-    """Filled in by the block whose cells follow the peaks; None where there are none."""
 
 
 def unmatched_rows(before: FloatArray, after: FloatArray) -> npt.NDArray[np.bool_]:
@@ -103,7 +95,8 @@ class PeakEditor:
     ) -> None:
         self.layer = layer
         self.snap = False
-        self.history: History[PeakState] = History()
+        self.history = _stored_history(layer)
+        info(layer).history = LiveHistory(self)
         self._geometry = geometry
         self._counts = counts
         self.restoring = False
@@ -118,6 +111,7 @@ class PeakEditor:
 
     def close(self) -> None:
         """Let go of the layer."""
+        info(self.layer).history = None
         self.layer.events.data.disconnect(self._on_data)
         self.layer.events.set_data.disconnect(self._on_set_data)
 
@@ -325,6 +319,18 @@ class PeakEditor:
             color_by_status(layer)
         if len(layer.data) == 0:
             set_feature_defaults(layer)  # for the first point that will be added
+
+
+def _stored_history(layer: Points) -> History[PeakState]:
+    """Return the undo steps that came with a layer from a session, or none."""
+    stored = info(layer).history
+    if not isinstance(stored, np.ndarray):
+        return History()
+    try:
+        return restored_history(stored)
+    except ParameterError as error:
+        warnings.warn(f"layer {layer.name!r} of the session: {error}", PetlutWarning, stacklevel=2)
+        return History()
 
 
 def _columns(features: pd.DataFrame) -> Columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from napari_petlut.errors import ParameterError
@@ -35,6 +36,24 @@ class History(Generic[State]):
             raise ParameterError(f"a history needs room for at least 1 step, not {steps}")
         self._past: deque[State] = deque(maxlen=steps)
         self._future: list[State] = []
+
+    @classmethod
+    def of(cls, past: Sequence[State], future: Sequence[State]) -> History[State]:
+        """Return a history of these states, oldest first, and of those that were taken back, latest last."""
+        made: History[State] = cls()
+        made._past.extend(past)
+        made._future.extend(future)
+        return made
+
+    @property
+    def past(self) -> list[State]:
+        """The states to undo to, oldest first."""
+        return list(self._past)
+
+    @property
+    def future(self) -> list[State]:
+        """The states to redo to, the next one last."""
+        return list(self._future)
 
     @property
     def undo_steps(self) -> int:

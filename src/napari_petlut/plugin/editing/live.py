@@ -12,7 +12,8 @@ from napari_petlut.geometry import BlockGeometry
 from napari_petlut.model import FloatArray, IntArray
 from napari_petlut.plugin import layers as ly
 from napari_petlut.plugin.editing.cells_state import CellsState
-from napari_petlut.plugin.editing.following import PeakEditor, PeakState
+from napari_petlut.plugin.editing.following import PeakEditor
+from napari_petlut.plugin.editing.peak_state import PeakState
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -152,6 +152,8 @@ class LayerInfo:
         Of the file (LUT).
     figure : str, optional
         Name of the figure that is shown (crystal map).
+    history : ndarray of uint8 or callable, optional
+        The undo steps, packed, as a session holds them; or what gives them while somebody works (peaks).
     """
 
     kind: LayerKind | None = None
@@ -176,6 +178,7 @@ class LayerInfo:
     stale: bool = False
     encoding: LUTEncoding | None = None
     figure: str | None = None
+    history: npt.NDArray[np.uint8] | Callable[[], npt.NDArray[np.uint8] | None] | None = None
 
     def chosen(self, step: type[Chosen]) -> Chosen:
         """Return what was chosen for a step, an instance of its parameter dataclass, or its defaults.
@@ -209,11 +212,13 @@ class LayerInfo:
         if kind not in kept:
             return LayerInfo()
         parameters = dict(self.parameters)
-        return replace(self, kind=kind, block="", parameters=parameters, aside=False, runs=())
+        return replace(self, kind=kind, block="", parameters=parameters, aside=False, runs=(), history=None)
 
     def to_stored(self) -> dict[str, Any]:
         """Return what is known in arrays and plain values, as session files hold it."""
         known = {name: getattr(self, name) for name in _NAMES}
+        if callable(self.history):
+            known["history"] = self.history()
         told = {name: value for name, value in known.items() if not _is_default(name, value)}
         if self.window is not None:
             told["window"] = [self.window.low, self.window.high]
@@ -241,9 +246,9 @@ class LayerInfo:
 
 
 _NAMES = tuple(field.name for field in fields(LayerInfo))
-_STAYING = ("parameters", "aside", "runs")
+_STAYING = ("parameters", "aside", "runs", "history")
 """What belongs to the layer and not to its data."""
-_ARRAYS = ("spectrum", "with_comb", "computed", "centres")
+_ARRAYS = ("spectrum", "with_comb", "computed", "centres", "history")
 _WORDS = ("block", "note", "source", "method", "figure")
 
 
